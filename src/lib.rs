@@ -1,0 +1,1 @@
+//! Proves that a data platform runs on locked-down container images.
