@@ -1,1 +1,3 @@
 //! Proves that a data platform runs on locked-down container images.
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
