@@ -77,15 +77,12 @@ impl Relay {
             who,
             queue,
         };
-        let (asked, answered) = tokio::join!(
-            requests.copy(from_client, to_engine),
-            answers.copy(from_engine, to_client)
+        let directions = tokio::try_join!(
+            fault_only(requests.copy(from_client, to_engine)),
+            fault_only(answers.copy(from_engine, to_client))
         );
-        for error in [asked.err(), answered.err()].into_iter().flatten() {
-            // A broken connection is no fault of the record: what was sent before is in it.
-            if !matches!(error, RelayError::Io(_)) {
-                self.log.fault(connection, error);
-            }
+        if let Err(fault) = directions {
+            self.log.fault(connection, fault);
         }
     }
 
@@ -118,6 +115,15 @@ impl Relay {
                 "container `{container}` could not be inspected before its start: {status}"
             )),
         }
+    }
+}
+
+/// A broken connection is no fault of the record, what was sent before is in it, and the other direction may still
+/// have an answer to deliver. Anything else ends both directions at once.
+async fn fault_only(direction: impl Future<Output = Result<(), RelayError>>) -> Result<(), RelayError> {
+    match direction.await {
+        Err(RelayError::Io(_)) => Ok(()),
+        result => result,
     }
 }
 
