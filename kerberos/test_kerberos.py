@@ -27,6 +27,7 @@ Exit codes, each failure with its own; a message on standard error says what, wh
 from __future__ import annotations
 
 import enum
+import errno
 import os
 import stat
 import sys
@@ -80,6 +81,16 @@ CLOCK_SKEW = -1765328347
 CACHE_END = -1765328242
 KDC_UNREACHABLE = -1765328228
 REALM_CANNOT_RESOLVE = -1765328230
+# It also hands on what the system said of the network: EAGAIN when a name cannot be looked up.
+NETWORK_ERRORS = {
+    errno.EAGAIN,
+    errno.EAFNOSUPPORT,
+    errno.ECONNREFUSED,
+    errno.ECONNRESET,
+    errno.EHOSTUNREACH,
+    errno.ENETUNREACH,
+    errno.ETIMEDOUT,
+}
 
 Pointer = ctypes.c_void_p
 
@@ -371,7 +382,7 @@ def explain(error: KerberosError, client: str, service: str) -> Problem:
             f"no KDC is known for the realm `{realm}`: {error}",
             "name it in `/etc/krb5.conf`, under [realms]",
         )
-    if error.code == KDC_UNREACHABLE:
+    if error.code == KDC_UNREACHABLE or error.code in NETWORK_ERRORS:
         return Problem(
             Exit.KDC_UNREACHABLE,
             f"the KDC of `{realm}` cannot be reached: {error}",
