@@ -37,10 +37,18 @@ fn every_mistake_has_its_message() {
         }
         let expected = fs::read_to_string(&expected_file).unwrap_or_default();
         if actual != expected || actual == "accepted\n" {
-            different.push(format!("{}\n--- expected\n{expected}--- actual\n{actual}", case.display()));
+            different.push(format!(
+                "{}\n--- expected\n{expected}--- actual\n{actual}",
+                case.display()
+            ));
         }
     }
-    assert!(different.is_empty(), "{} cases differ:\n{}", different.len(), different.join("\n"));
+    assert!(
+        different.is_empty(),
+        "{} cases differ:\n{}",
+        different.len(),
+        different.join("\n")
+    );
 }
 
 #[test]
@@ -58,11 +66,23 @@ fn every_message_keeps_to_the_voice() {
             let title = &mistake.title;
             let texts = [Some(title), mistake.label.as_ref(), mistake.help.as_ref()];
             for text in texts.into_iter().flatten() {
-                assert!(!text.ends_with('.'), "{}: a full stop in {text:?}", case.display());
-                assert!(!text.is_empty(), "{}: an empty text with {title:?}", case.display());
+                assert!(
+                    !text.ends_with('.'),
+                    "{}: a full stop in {text:?}",
+                    case.display()
+                );
+                assert!(
+                    !text.is_empty(),
+                    "{}: an empty text with {title:?}",
+                    case.display()
+                );
                 assert!(!text.contains(char::is_control), "{}: {text:?}", case.display());
             }
-            assert!(!title.starts_with(char::is_uppercase), "{}: {title:?}", case.display());
+            assert!(
+                !title.starts_with(char::is_uppercase),
+                "{}: {title:?}",
+                case.display()
+            );
         }
     }
 }

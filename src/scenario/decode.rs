@@ -48,6 +48,15 @@ pub(super) fn quoted(text: &str) -> String {
     )
 }
 
+/// Says that a text cannot be the value of a key, or one of its values.
+fn invalid(text: &str, key: &str) -> String {
+    const LISTS: &[&str] = &["aliases", "networks", "ports", "tmpfs", "volumes"];
+    match LISTS.contains(&key) {
+        true => format!("{} cannot stand in `{key}`", quoted(text)),
+        false => format!("{} is not a valid `{key}`", quoted(text)),
+    }
+}
+
 /// The known word that was probably meant.
 pub(super) fn similar<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > 64 {
@@ -100,6 +109,8 @@ struct Fields<'n> {
     place: Span,
     entries: &'n [Entry],
     known: Vec<&'static str>,
+    /// Required keys that are not there, each with what to do about it.
+    missing: Vec<(&'static str, &'static str)>,
 }
 
 impl<'n> Fields<'n> {
@@ -107,6 +118,15 @@ impl<'n> Fields<'n> {
     fn take(&mut self, key: &'static str) -> Option<&'n Entry> {
         self.known.push(key);
         self.get(key)
+    }
+
+    /// The value of a key that must be there; `help` says what to write.
+    fn require(&mut self, key: &'static str, help: &'static str) -> Option<&'n Entry> {
+        let entry = self.take(key);
+        if entry.is_none() {
+            self.missing.push((key, help));
+        }
+        entry
     }
 
     fn get(&self, key: &str) -> Option<&'n Entry> {
@@ -126,11 +146,17 @@ impl Decoder<'_> {
     /// Reports a value of the wrong type.
     fn wrong_type(&mut self, node: &Node, what: &str, expected: &str) -> Diagnostic {
         let found = node.describe();
-        self.at(
-            node.span,
-            format!("expected {expected} for `{what}`, found {found}"),
-        )
-        .label(format!("this is {found}"))
+        let place = if what.is_empty() {
+            String::new()
+        } else {
+            format!(" for `{what}`")
+        };
+        self.at(node.span, format!("expected {expected}{place}, found {found}"))
+            .label(if found == "nothing" {
+                "nothing here".to_owned()
+            } else {
+                format!("this is {found}")
+            })
     }
 
     /// The keys of a map. `place` is where a missing key is reported.
@@ -146,6 +172,7 @@ impl Decoder<'_> {
                 place: key.span,
                 entries,
                 known: Vec::new(),
+                missing: Vec::new(),
             }),
             Kind::Broken => None,
             _ => {
@@ -156,8 +183,9 @@ impl Decoder<'_> {
         }
     }
 
-    /// Reports the keys that nobody took.
+    /// Reports the keys that nobody took, and the required ones that are not there.
     fn finish(&mut self, fields: Fields<'_>) {
+        let mut misspelt = Vec::new();
         for entry in fields.entries {
             let key = entry.key.value.as_str();
             if fields.known.contains(&key) {
@@ -169,6 +197,7 @@ impl Decoder<'_> {
             let meant = synonym
                 .map(|(_, ours)| *ours)
                 .or_else(|| similar(key, fields.known.iter().copied()));
+            misspelt.extend(meant);
             let help = match meant {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("{} has {}", fields.what, list(&fields.known)),
@@ -177,14 +206,12 @@ impl Decoder<'_> {
                 entry.key.span,
                 format!("unknown key {} in {}", quoted(key), fields.what),
             );
-            self.report(error.label("not a key of the scenario language here").help(help));
+            self.report(error.label("not known here").help(help));
         }
-    }
-
-    /// Reports that a required key is missing.
-    fn missing(&mut self, fields: &Fields<'_>, key: &str, help: &str) {
-        let error = self.at(fields.place, format!("{} needs the key `{key}`", fields.what));
-        self.report(error.label(format!("no `{key}` here")).help(help));
+        for (key, help) in fields.missing.iter().filter(|(key, _)| !misspelt.contains(key)) {
+            let error = self.at(fields.place, format!("{} needs the key `{key}`", fields.what));
+            self.report(error.label(format!("no `{key}` here")).help(*help));
+        }
     }
 
     /// The one of these keys that is there. Several, or none, is a mistake.
@@ -244,7 +271,7 @@ impl Decoder<'_> {
         if rule(&text.value) {
             return Some(text);
         }
-        let error = self.at(node.span, format!("{} is no valid `{what}`", quoted(&text.value)));
+        let error = self.at(node.span, invalid(&text.value, what));
         self.report(error.label(format!("expected {expected}")));
         None
     }
@@ -294,7 +321,7 @@ impl Decoder<'_> {
                         None
                     }
                     _ if *plain && text.parse::<f64>().is_ok() => {
-                        let error = self.at(node.span, format!("{} is no valid `{what}`", quoted(text)));
+                        let error = self.at(node.span, invalid(text, what));
                         self.report(error.label(format!("expected {expected}")));
                         None
                     }
@@ -339,7 +366,7 @@ impl Decoder<'_> {
         match parse_duration(text) {
             Ok(duration) => Some(Spanned::new(duration, node.span)),
             Err(problem) => {
-                let error = self.at(node.span, format!("{} is no valid `{what}`", quoted(text)));
+                let error = self.at(node.span, invalid(text, what));
                 self.report(error.label(problem.label).help(problem.help));
                 None
             }
@@ -376,8 +403,16 @@ impl Decoder<'_> {
             Kind::Broken => None,
             Kind::Scalar { text, .. } => {
                 let error = self.wrong_type(&entry.value, what, "a list");
-                let words: Vec<&str> = text.split_whitespace().collect();
-                self.report(error.help(format!("write it as a list: `{what}: [{}]`", words.join(", "))));
+                let is_simple = text
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b" _./-".contains(&b));
+                let items: Vec<&str> = text.split_whitespace().collect();
+                let items = if is_simple {
+                    items.join(", ")
+                } else {
+                    "first, second, …".to_owned()
+                };
+                self.report(error.help(format!("write it as a list: `{what}: [{items}]`")));
                 None
             }
             _ => {
