@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::diagnostics::Diagnostic;
+use super::diagnostics::{Diagnostic, MAX_MISTAKES};
 use super::schema::{Argv, Pattern, Scenario};
 use super::span::{ScenarioFile, Span, Spanned};
 use super::words::{Word, one_of};
@@ -63,16 +63,18 @@ pub(super) fn similar<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         return None;
     }
     let word = word.to_lowercase();
+    let farthest = |candidate: &str| (word.len().max(candidate.len()) / 3).max(1);
     known
         .into_iter()
         .take(MAX_CANDIDATES)
+        .filter(|candidate| candidate.len().abs_diff(word.len()) <= farthest(candidate))
         .map(|candidate| {
             (
                 strsim::damerau_levenshtein(&word, &candidate.to_lowercase()),
                 candidate,
             )
         })
-        .filter(|(distance, candidate)| *distance <= (word.len().max(candidate.len()) / 3).max(1))
+        .filter(|(distance, candidate)| *distance <= farthest(candidate))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
@@ -140,7 +142,14 @@ impl Decoder<'_> {
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {
-        self.errors.push(diagnostic);
+        if !self.is_hopeless() {
+            self.errors.push(diagnostic);
+        }
+    }
+
+    /// Whether a file holds so many mistakes that more would help nobody.
+    fn is_hopeless(&self) -> bool {
+        self.errors.len() >= MAX_MISTAKES
     }
 
     /// Reports a value of the wrong type.
@@ -188,15 +197,19 @@ impl Decoder<'_> {
         let mut misspelt = Vec::new();
         for entry in fields.entries {
             let key = entry.key.value.as_str();
+            if self.is_hopeless() {
+                break;
+            }
             if fields.known.contains(&key) {
                 continue;
             }
-            let synonym = SYNONYMS
-                .iter()
-                .find(|(other, ours)| *other == key && fields.known.contains(ours));
-            let meant = synonym
-                .map(|(_, ours)| *ours)
-                .or_else(|| similar(key, fields.known.iter().copied()));
+            let ours = |other: &str| {
+                let (_, ours) = SYNONYMS.iter().find(|(synonym, _)| *synonym == other)?;
+                fields.known.contains(ours).then_some(*ours)
+            };
+            let meant = ours(key)
+                .or_else(|| similar(key, fields.known.iter().copied()))
+                .or_else(|| ours(similar(key, SYNONYMS.iter().map(|(other, _)| *other))?));
             misspelt.extend(meant);
             let help = match meant {
                 Some(meant) => format!("did you mean `{meant}`?"),

@@ -74,7 +74,8 @@ pub(super) fn parse_date(text: &str) -> Option<Date> {
         month: month.parse().ok()?,
         day: day.parse().ok()?,
     };
-    let is_leap = date.year % 4 == 0 && (date.year % 100 != 0 || date.year % 400 == 0);
+    let is_leap =
+        date.year.is_multiple_of(4) && (!date.year.is_multiple_of(100) || date.year.is_multiple_of(400));
     let days = match date.month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
         4 | 6 | 9 | 11 => 30,
@@ -280,7 +281,7 @@ impl Decoder<'_> {
             self.report(
                 error
                     .label("expected `\"container\"` or `\"host:container\"`, from 1 to 65535")
-                    .help("only TCP ports are published, on every address of the host"),
+                    .help("only TCP ports are published, and the host's address is not chosen here"),
             );
         }
         port.map(|port| Spanned::new(port, text.span))
