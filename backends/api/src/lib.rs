@@ -9,10 +9,12 @@
 //!   nothing on the way of a prebuilt scenario names;
 //! - whatever a runtime makes carries the labels that it was given, and [`labels::RUN`] is always among them.
 
+pub mod archive;
 mod engine;
 mod error;
 mod image;
 pub mod labels;
+mod reference;
 mod resource;
 mod runtime;
 mod spec;
@@ -22,6 +24,7 @@ pub use engine::{Capabilities, Engine, EngineKind};
 pub use error::{Error, ErrorKind, Result};
 pub use image::{Credentials, FileKind, ImageConfig, ImageFile, PullProgress};
 pub use labels::Labels;
+pub use reference::{InvalidReference, Reference};
 pub use resource::{Resource, ResourceKind};
 pub use runtime::{Exec, ExecOutput, Output, OutputChunk, OutputStream, Runtime, StdStream};
 pub use spec::{
