@@ -9,6 +9,8 @@
 //!   nothing on the way of a prebuilt scenario names;
 //! - whatever a runtime makes carries the labels that it was given, and [`labels::RUN`] is always among them.
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
 pub mod archive;
 mod engine;
 mod error;

@@ -8,6 +8,8 @@
 //! - a case knows the contract and nothing else: no engine's name, no client library;
 //! - everything that a case makes carries its labels, and is removed whether it passes or not.
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
 mod bench;
 mod cases;
 pub mod harness;

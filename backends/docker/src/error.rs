@@ -34,10 +34,6 @@ impl Failing {
     }
 
     /// An error of the client library, its kind read from status and message.
-    #[expect(
-        clippy::wrong_self_convention,
-        reason = "reads as `failing.from(error)` at every call"
-    )]
     pub(crate) fn from(&self, error: Bollard) -> Error {
         match error {
             Bollard::DockerResponseServerError { status_code, message } => self.answer(status_code, message),

@@ -5,6 +5,8 @@
 //! - the socket comes from a [`RecordedEndpoint`] and nowhere else;
 //! - no call has a timeout of its own, because deadlines are the caller's.
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
 mod containers;
 mod create;
 mod error;
