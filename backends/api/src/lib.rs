@@ -11,10 +11,12 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+pub mod archive;
 mod engine;
 mod error;
 mod image;
 pub mod labels;
+mod reference;
 mod resource;
 mod runtime;
 mod spec;
@@ -24,6 +26,7 @@ pub use engine::{Capabilities, Engine, EngineKind};
 pub use error::{Error, ErrorKind, Result};
 pub use image::{Credentials, FileKind, ImageConfig, ImageFile, PullProgress};
 pub use labels::Labels;
+pub use reference::{InvalidReference, Reference};
 pub use resource::{Resource, ResourceKind};
 pub use runtime::{Exec, ExecOutput, Output, OutputChunk, OutputStream, Runtime, StdStream};
 pub use spec::{

@@ -64,8 +64,9 @@ pub trait Runtime: Send + Sync {
     /// Makes a container without starting it.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::ImageMissing`], [`crate::ErrorKind::AlreadyExists`] or [`crate::ErrorKind::NotFound`] (network, or the
-    /// source of a bind mount, which is never made on the way).
+    /// [`crate::ErrorKind::ImageMissing`], [`crate::ErrorKind::AlreadyExists`] or [`crate::ErrorKind::NotFound`] (network,
+    /// volume, or the source of a bind mount: none is made on the way). [`crate::ErrorKind::Invalid`] when there is
+    /// no program to run.
     async fn create_container(&self, spec: &ContainerSpec) -> Result<ContainerId>;
 
     /// Attaches to a container that has not started yet. The stream ends when the container does.
@@ -74,7 +75,8 @@ pub trait Runtime: Send + Sync {
     /// Starts a container. Starting a running one is no error.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::CommandNotFound`] and [`crate::ErrorKind::NotExecutable`] tell a wrong command from other failures.
+    /// [`crate::ErrorKind::CommandNotFound`] and [`crate::ErrorKind::NotExecutable`] tell a wrong command from other
+    /// failures. A container that failed to start counts as exited.
     async fn start_container(&self, id: &ContainerId) -> Result<()>;
 
     /// Waits for a started container to exit and gives its exit code.

@@ -41,7 +41,8 @@ pub struct ContainerSpec {
     pub image: String,
     /// Replaces the image's entrypoint; `None` keeps it, an empty list clears it.
     pub entrypoint: Option<Vec<String>>,
-    /// Replaces the image's command; `None` keeps it.
+    /// Replaces the image's command, and an empty list clears it. `None` keeps it, unless `entrypoint` names a
+    /// program: that drops the image's command, as Docker, Podman and Kubernetes do.
     pub command: Option<Vec<String>>,
     /// Environment variables on top of the image's.
     pub env: Vec<(String, String)>,
