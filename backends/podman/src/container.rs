@@ -3,8 +3,7 @@
 use futures_util::{StreamExt, stream};
 use hyper::Method;
 use shellproof_api::{
-    ContainerId, ContainerSpec, ContainerState, ContainerStatus, ErrorKind, ImageConfig, MountSource,
-    OutputStream, Result,
+    ContainerId, ContainerSpec, ContainerState, ContainerStatus, ErrorKind, MountSource, OutputStream, Result,
 };
 use shellproof_recorder::http;
 
@@ -36,14 +35,7 @@ impl Podman {
             .wire
             .call(Method::POST, "/containers/create", Some(&body))
             .await;
-        let answer = answer.map_err(|fault| {
-            // Podman resolves the source of each bind mount when it creates, and never makes it.
-            let kind = match fault.message.starts_with("statfs ") {
-                true => ErrorKind::NotFound,
-                false => fault.kind(),
-            };
-            fault.as_kind(&self.wire.engine, op, kind)
-        })?;
+        let answer = answer.map_err(|fault| fault.at(&self.wire.engine, op))?;
         let id = ContainerId(self.wire.parse::<Created>(op, &answer)?.id);
         if program.entrypoint.unwrap_or_default().is_empty() && program.command.is_empty() {
             self.check_program(op, &id).await?;
@@ -78,13 +70,6 @@ impl Podman {
             return Err(self.no_program(op));
         }
         Ok(Some(entrypoint))
-    }
-
-    async fn existing_image(&self, op: Op<'_>, reference: &str) -> Result<ImageConfig> {
-        self.find_image(op, reference).await?.ok_or_else(|| {
-            let message = format!("no image `{reference}` on the engine");
-            self.wire.error(op, ErrorKind::ImageMissing, message)
-        })
     }
 
     /// Podman 5 creates a container that has nothing to run, and only its start fails.

@@ -1,58 +1,32 @@
 //! Images: loading, configuration, and reading single files.
 
+use std::io;
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
+use hyper::Method;
 use hyper::body::{Frame, Incoming};
-use hyper::{Method, Response};
-use serde::Deserialize;
 use shellproof_api::archive::FirstEntry;
 use shellproof_api::{ContainerId, ErrorKind, FileKind, ImageConfig, ImageFile, Labels, Reference, Result};
-use shellproof_recorder::http::Body;
+use shellproof_recorder::http::{self, Body};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
+use tokio::sync::mpsc;
 
 use crate::fault::{Fault, Op};
+use crate::listing::{Listing, Pipe};
 use crate::model::{Created, Image};
 use crate::podman::Podman;
 use crate::spec;
-use crate::wire::{self, escape};
+use crate::wire::escape;
 
 /// How much of an archive is read at once.
 const PIECE: usize = 256 << 10;
 
-/// What an archive's path is, in a header of the answer. Go's mode bits, not Unix's.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PathStat {
-    mode: u32,
-    size: u64,
-    link_target: String,
-}
-
-impl PathStat {
-    const SYMLINK: u32 = 1 << 27;
-
-    fn of(answer: &Response<Incoming>) -> Option<Self> {
-        let header = answer.headers().get("X-Docker-Container-Path-Stat")?;
-        serde_json::from_slice(&STANDARD.decode(header).ok()?).ok()
-    }
-
-    /// The link itself. Podman tells its target as the absolute path that it leads to.
-    fn into_link(self) -> Option<ImageFile> {
-        (self.mode & Self::SYMLINK != 0).then(|| ImageFile {
-            kind: FileKind::Symlink(self.link_target),
-            mode: self.mode & 0o777,
-            owner: (0, 0),
-            size: self.size,
-            content: Vec::new(),
-        })
-    }
-}
+/// How many pieces of an export may wait for its reader.
+const PIECES: usize = 16;
 
 impl Podman {
     pub(crate) async fn load(&self, archive: &Path) -> Result<()> {
@@ -99,6 +73,13 @@ impl Podman {
             .await
     }
 
+    pub(crate) async fn existing_image(&self, op: Op<'_>, reference: &str) -> Result<ImageConfig> {
+        self.find_image(op, reference).await?.ok_or_else(|| {
+            let message = format!("no image `{reference}` on the engine");
+            self.wire.error(op, ErrorKind::ImageMissing, message)
+        })
+    }
+
     pub(crate) async fn read_file(
         &self,
         reference: &str,
@@ -110,38 +91,71 @@ impl Podman {
             operation: "read image file",
             object: &object,
         };
-        let body = spec::reader_body(reference, labels);
+        let image = self.existing_image(op, reference).await?;
+        if let Some(listing) = self.listing(&image.id)
+            && listing.find(path).is_none_or(|(_, file)| !has_content(file))
+        {
+            return Ok(listing.find(path).map(|(_, file)| file.clone()));
+        }
+        // By id: the tag may move to another image at any time.
+        let body = spec::reader_body(&image.id, labels);
         let answer = self
             .wire
             .call(Method::POST, "/containers/create", Some(&body))
             .await;
         let answer = answer.map_err(|fault| fault.at(&self.wire.engine, op))?;
         let id = ContainerId(self.wire.parse::<Created>(op, &answer)?.id);
-        let file = self.read_archive(op, &id, path).await;
+        let file = self.read_from(op, &image.id, &id, path).await;
         let removed = self.delete_container(op, &id.0).await;
         let file = file?;
         removed.map(|()| file)
     }
 
-    async fn read_archive(&self, op: Op<'_>, id: &ContainerId, path: &str) -> Result<Option<ImageFile>> {
-        let request = format!("/containers/{}/archive?path={}", escape(&id.0), escape(path));
-        let answer = self
-            .wire
-            .send(Method::GET, &request, None, shellproof_recorder::http::empty())
-            .await
-            .map_err(|fault| fault.at(&self.wire.engine, op))?;
-        // Podman follows the last component, too. What the path itself is stands in a header, with a dangling link
-        // even beside the 404.
-        if let Some(link) = PathStat::of(&answer).and_then(PathStat::into_link) {
-            return Ok(Some(link));
-        }
-        if answer.status() == hyper::StatusCode::NOT_FOUND {
+    async fn read_from(
+        &self,
+        op: Op<'_>,
+        image: &str,
+        id: &ContainerId,
+        path: &str,
+    ) -> Result<Option<ImageFile>> {
+        let listing = match self.listing(image) {
+            Some(listing) => listing,
+            None => self.remember(image, self.list(op, id).await?),
+        };
+        let Some((path, file)) = listing.find(path) else {
             return Ok(None);
+        };
+        let mut file = file.clone();
+        if has_content(&file) {
+            file.content = self.read_content(op, id, &path).await?;
         }
-        let answer = wire::accepted(answer).await;
-        let mut body = answer
-            .map_err(|fault| fault.at(&self.wire.engine, op))?
-            .into_body();
+        Ok(Some(file))
+    }
+
+    /// Reads an export of a container that never started: its image's files, as they are.
+    async fn list(&self, op: Op<'_>, id: &ContainerId) -> Result<Listing> {
+        let request = format!("/containers/{}/export", escape(&id.0));
+        let mut body = self.download(op, &request).await?;
+        let (sender, pieces) = mpsc::channel(PIECES);
+        let piece = Bytes::new();
+        let reading = tokio::task::spawn_blocking(move || Listing::read(Pipe { pieces, piece }));
+        while let Some(frame) = body.frame().await {
+            let piece = frame
+                .map_err(io::Error::other)
+                .map(|frame| frame.into_data().unwrap_or_default());
+            if sender.send(piece).await.is_err() {
+                break; // The reader has met an error, and tells it below.
+            }
+        }
+        drop(sender);
+        let listing = reading.await.map_err(io::Error::other).flatten();
+        listing.map_err(|error| self.wire.error(op, ErrorKind::Other, error.to_string()))
+    }
+
+    /// The beginning of a file to which no link leads any more.
+    async fn read_content(&self, op: Op<'_>, id: &ContainerId, path: &str) -> Result<Vec<u8>> {
+        let request = format!("/containers/{}/archive?path=/{}", escape(&id.0), escape(path));
+        let mut body = self.download(op, &request).await?;
         let mut entry = FirstEntry::default();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| Fault::unreachable(&error).at(&self.wire.engine, op))?;
@@ -149,9 +163,16 @@ impl Podman {
                 break;
             }
         }
-        entry
-            .finish()
-            .map_err(|error| self.wire.error(op, ErrorKind::Other, error.to_string()))
+        let file = entry.finish();
+        let file = file.map_err(|error| self.wire.error(op, ErrorKind::Other, error.to_string()))?;
+        Ok(file.map(|file| file.content).unwrap_or_default())
+    }
+
+    async fn download(&self, op: Op<'_>, route: &str) -> Result<Incoming> {
+        let answer = self.wire.open(Method::GET, route, None, http::empty()).await;
+        Ok(answer
+            .map_err(|fault| fault.at(&self.wire.engine, op))?
+            .into_body())
     }
 
     /// Takes away one tag after the other: with `force`, Podman would remove containers along with the image.
@@ -170,6 +191,10 @@ impl Podman {
         }
         Ok(())
     }
+}
+
+fn has_content(file: &ImageFile) -> bool {
+    file.kind == FileKind::File && file.size > 0
 }
 
 /// A file as a request body, of which one piece at a time is in memory.

@@ -14,6 +14,7 @@ mod container;
 mod fault;
 mod frames;
 mod image;
+mod listing;
 mod model;
 mod podman;
 mod pull;

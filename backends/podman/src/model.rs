@@ -263,3 +263,111 @@ pub(crate) struct PullLine {
     #[serde(deserialize_with = "nullable")]
     pub error: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads one capture of each version.
+    macro_rules! captures {
+        ($type:ty, $name:literal) => {
+            [
+                (
+                    "4.3",
+                    include_str!(concat!("../tests/data/", $name, "-4.3.json")),
+                ),
+                (
+                    "5.4",
+                    include_str!(concat!("../tests/data/", $name, "-5.4.json")),
+                ),
+            ]
+            .map(|(version, json)| (version, serde_json::from_str::<$type>(json).unwrap()))
+        };
+    }
+
+    #[test]
+    fn a_running_container_tells_addresses_and_ports() {
+        for (version, container) in captures!(Container, "container-running") {
+            let state = container.to_state();
+            assert_eq!(
+                (state.status, state.exit_code),
+                (ContainerStatus::Running, None),
+                "{version}"
+            );
+            assert_eq!(state.argv, ["/tiny", "sleep", "60"], "{version}");
+            assert_eq!(state.addresses.len(), 1, "{version}");
+            assert!(
+                matches!(state.ports[..], [(8080, host)] if host > 0),
+                "{version}: {:?}",
+                state.ports
+            );
+        }
+    }
+
+    #[test]
+    fn an_exited_container_tells_its_code_and_no_address() {
+        for (version, container) in captures!(Container, "container-exited") {
+            let state = container.to_state();
+            assert_eq!(
+                (state.status, state.exit_code),
+                (ContainerStatus::Exited, Some(3)),
+                "{version}"
+            );
+            assert!(state.addresses.is_empty() && state.ports.is_empty(), "{version}");
+        }
+    }
+
+    #[test]
+    fn a_failed_start_looks_like_none_and_only_podman_5_says_why() {
+        for (version, container) in captures!(Container, "container-failed") {
+            assert_eq!(container.to_state().status, ContainerStatus::Created, "{version}");
+            assert_eq!(container.argv(), ["/nope"], "{version}");
+            assert_eq!(container.state.error.is_empty(), version == "4.3", "{version}");
+        }
+    }
+
+    #[test]
+    fn an_image_tells_its_configuration_and_health_check() {
+        for (version, image) in captures!(Image, "image") {
+            let image = image.into_config();
+            assert!(image.id.starts_with("sha256:ea157d"), "{version}: {}", image.id);
+            assert_eq!(image.digest, None, "{version}: it was loaded, not pulled");
+            assert_eq!(image.entrypoint, ["/tiny"], "{version}");
+            assert_eq!(image.command, ["echo", "from-cmd"], "{version}");
+            assert_eq!(image.env, ["A=1"], "{version}");
+            assert_eq!(image.labels["x"], "y", "{version}");
+            assert!(image.size > 0, "{version}");
+            let check = image.health_check.unwrap();
+            assert_eq!(check.test, HealthTest::Shell("exit 0".into()), "{version}");
+            assert_eq!(check.interval, Some(Duration::from_secs(5)), "{version}");
+            assert_eq!((check.timeout, check.retries), (None, None), "{version}");
+        }
+    }
+
+    fn argv(path: &str, args: &[&str], entrypoint: serde_json::Value, cmd: &[&str]) -> Vec<String> {
+        let json = serde_json::json!({
+            "Path": path,
+            "Args": args,
+            "Config": { "Entrypoint": entrypoint, "Cmd": cmd },
+        });
+        serde_json::from_value::<Container>(json).unwrap().argv()
+    }
+
+    #[test]
+    fn a_command_of_one_word_is_not_taken_for_two() {
+        assert_eq!(argv("/a", &["/a"], "/a".into(), &[]), ["/a"]);
+        assert_eq!(argv("/a", &["/a"], "/a /a".into(), &[]), ["/a", "/a"]);
+        assert_eq!(argv("/a", &["/a"], vec!["/a"].into(), &["/a"]), ["/a", "/a"]);
+        assert_eq!(argv("/a", &["b"], "/a".into(), &["b"]), ["/a", "b"]);
+        // What Podman 5 shows of a container that has nothing to run.
+        assert_eq!(argv("", &[""], "".into(), &[]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_absent_or_null_is_empty() {
+        let container: Container = serde_json::from_str(r#"{"State":null,"Args":null,"New":1}"#).unwrap();
+        assert_eq!(container.to_state().status, ContainerStatus::Other);
+        let image: Image = serde_json::from_str(r#"{"Healthcheck":null,"Config":{"Cmd":null}}"#).unwrap();
+        assert_eq!(image.into_config().health_check, None);
+    }
+}

@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::Method;
 use serde::Deserialize;
@@ -7,6 +7,7 @@ use shellproof_api::{ContainerId, Engine, EngineKind, Result};
 use shellproof_recorder::RecordedEndpoint;
 
 use crate::fault::{Fault, Op};
+use crate::listing::Listing;
 use crate::wire::Wire;
 
 /// A Podman engine, driven through the recorder's socket.
@@ -17,6 +18,8 @@ pub struct Podman {
     pub(crate) client: podman_api::Podman,
     /// Why starts failed. Podman 4 forgets it, and shows such a container as one that was never started.
     failed_starts: Mutex<HashMap<ContainerId, String>>,
+    /// What is in the images of which a file was read, by their ids.
+    listings: Mutex<HashMap<String, Arc<Listing>>>,
 }
 
 #[derive(Deserialize)]
@@ -68,6 +71,7 @@ impl Podman {
             client: podman_api::Podman::unix(&wire.socket),
             wire,
             failed_starts: Mutex::default(),
+            listings: Mutex::default(),
         })
     }
 
@@ -84,7 +88,21 @@ impl Podman {
     }
 
     pub(crate) fn failed_starts(&self) -> MutexGuard<'_, HashMap<ContainerId, String>> {
-        // A map has no state in between that a panic could leave behind.
-        self.failed_starts.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.failed_starts)
     }
+
+    pub(crate) fn listing(&self, image: &str) -> Option<Arc<Listing>> {
+        locked(&self.listings).get(image).cloned()
+    }
+
+    pub(crate) fn remember(&self, image: &str, listing: Listing) -> Arc<Listing> {
+        let listing = Arc::new(listing);
+        locked(&self.listings).insert(image.to_owned(), Arc::clone(&listing));
+        listing
+    }
+}
+
+/// A map has no state in between that a panic could leave behind.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

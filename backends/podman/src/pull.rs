@@ -1,5 +1,7 @@
 //! Pulling: a failure comes as a line of a successful answer.
 
+use std::net::IpAddr;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use http_body_util::BodyExt;
@@ -8,7 +10,7 @@ use serde_json::json;
 use shellproof_api::{Credentials, Error, ErrorKind, PullProgress, Reference, Result};
 use shellproof_recorder::http;
 
-use crate::fault::{Fault, Op};
+use crate::fault::{self, Fault, Op};
 use crate::model::PullLine;
 use crate::podman::Podman;
 use crate::wire::{self, escape};
@@ -28,8 +30,11 @@ impl Podman {
             object: reference,
         };
         let refused = |fault: Fault| self.pull_error(op, fault);
+        let parsed = Reference::parse(reference)
+            .map_err(|error| self.wire.error(op, ErrorKind::Invalid, error.to_string()))?;
         let path = wire::path(&format!(
-            "/images/pull?policy=always&reference={}",
+            "/images/pull?policy=always&tlsVerify={}&reference={}",
+            !is_local(&parsed),
             escape(reference)
         ));
         let mut request = Request::builder()
@@ -55,16 +60,26 @@ impl Podman {
         report(&lines.rest, progress).map_err(refused)
     }
 
-    /// Names the registry where the engine's own words do not.
-    fn pull_error(&self, op: Op<'_>, fault: Fault) -> Error {
-        let mut error = fault.at(&self.wire.engine, op);
-        if let Ok(reference) = Reference::parse(op.object)
-            && !error.message.contains(&reference.registry)
-        {
-            error.message = format!("registry `{}`: {}", reference.registry, error.message);
+    fn pull_error(&self, op: Op<'_>, mut fault: Fault) -> Error {
+        let kind = match fault.status {
+            None => ErrorKind::Unreachable,
+            Some(_) => fault::kind_of_pull(&fault.message),
+        };
+        if let Ok(reference) = Reference::parse(op.object) {
+            fault.message = format!("registry `{}`: {}", reference.registry, fault.message);
         }
-        error
+        fault.as_kind(&self.wire.engine, op, kind)
     }
+}
+
+/// Whether a registry is on the loopback interface. It may speak plain HTTP, as Docker lets it.
+fn is_local(reference: &Reference) -> bool {
+    let host = reference
+        .registry
+        .rsplit_once(':')
+        .map_or(&*reference.registry, |(host, _)| host);
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// What one line says: how far it is, or that it failed.
@@ -122,4 +137,79 @@ fn auth(credentials: &Credentials) -> String {
         })
     };
     URL_SAFE.encode(json.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    fn run(pieces: &[&str]) -> (std::result::Result<(), String>, Vec<String>) {
+        let steps = Mutex::new(Vec::new());
+        let progress = |step: PullProgress| steps.lock().unwrap().push(step.status);
+        let mut lines = Lines::default();
+        let result = pieces
+            .iter()
+            .flat_map(|piece| lines.push(piece.as_bytes()))
+            .try_for_each(|line| report(&line, &progress))
+            .map_err(|fault| fault.message);
+        (result, steps.into_inner().unwrap())
+    }
+
+    #[test]
+    fn progress_is_told_line_by_line_however_the_stream_is_cut() {
+        let (result, steps) = run(&[
+            "{\"stream\":\"Trying",
+            " to pull x...\\n\"}\n{\"stre",
+            "am\":\"Copying blob\"}\n{\"images\":[\"1\"],\"id\":\"1\"}\n",
+        ]);
+        assert_eq!(result, Ok(()));
+        assert_eq!(steps, ["Trying to pull x...", "Copying blob"]);
+    }
+
+    #[test]
+    fn a_failure_inside_a_successful_answer_is_one() {
+        let (result, steps) = run(&["{\"stream\":\"Trying\"}\n{\"error\":\"connection refused\"}\n"]);
+        assert_eq!(result, Err("connection refused".into()));
+        assert_eq!(steps, ["Trying"]);
+    }
+
+    #[test]
+    fn only_the_loopback_interface_is_local() {
+        for (reference, local) in [
+            ("127.0.0.1:5000/x", true),
+            ("127.1.2.3/x", true),
+            ("localhost:5000/x", true),
+            ("[::1]:5000/x", true),
+            ("registry.corp:5000/x", false),
+            ("10.0.0.1/x", false),
+            ("x", false),
+        ] {
+            assert_eq!(
+                is_local(&Reference::parse(reference).unwrap()),
+                local,
+                "{reference}"
+            );
+        }
+    }
+
+    #[test]
+    fn credentials_are_password_or_token_in_the_alphabet_for_addresses() {
+        let credentials = |username: &str, secret: &str| Credentials {
+            registry: "r".into(),
+            username: username.into(),
+            secret: secret.into(),
+        };
+        let decode = |header: &str| -> serde_json::Value {
+            serde_json::from_slice(&URL_SAFE.decode(header).unwrap()).unwrap()
+        };
+        let header = auth(&credentials("user", "p>>???~~~w"));
+        assert!(!header.contains(['+', '/']), "{header}");
+        assert_eq!(decode(&header)["password"], "p>>???~~~w");
+        assert_eq!(
+            decode(&auth(&credentials("", "token"))),
+            json!({ "identitytoken": "token" })
+        );
+    }
 }

@@ -73,20 +73,10 @@ impl Wire {
         content_type: Option<&str>,
         body: Body,
     ) -> std::result::Result<Response<Incoming>, Fault> {
-        accepted(self.send(method, path, content_type, body).await?).await
-    }
-
-    /// As [`Wire::open`], and a refusal is an answer like any other.
-    pub async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        content_type: Option<&str>,
-        body: Body,
-    ) -> std::result::Result<Response<Incoming>, Fault> {
-        http::send(&self.socket, method, &self::path(path), content_type, body)
+        let answer = http::send(&self.socket, method, &self::path(path), content_type, body)
             .await
-            .map_err(|error| Fault::unreachable(&error))
+            .map_err(|error| Fault::unreachable(&error))?;
+        accepted(answer).await
     }
 
     pub async fn get<T: DeserializeOwned>(&self, op: Op<'_>, path: &str) -> Result<T> {
