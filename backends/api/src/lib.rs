@@ -1,1 +1,36 @@
-//! placeholder
+//! The contract between shellproof and a container engine.
+//!
+//! [`Runtime`] is the one door to an engine. Everything that differs between engines is ironed out behind it;
+//! everything that a caller may rely on is checked by the `shellproof-conformance` suite.
+//!
+//! Invariants:
+//! - nothing here knows a client library, a socket or HTTP: a runtime embedded in the binary fits as it is;
+//! - [`Runtime`] cannot execute a program in a running container. That is [`Exec`], a trait of its own, which
+//!   nothing on the way of a prebuilt scenario names;
+//! - whatever a runtime makes carries the labels that it was given, and [`labels::RUN`] is always among them.
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
+pub mod archive;
+mod engine;
+mod error;
+mod image;
+pub mod labels;
+mod reference;
+mod resource;
+mod runtime;
+mod spec;
+mod state;
+
+pub use engine::{Capabilities, Engine, EngineKind};
+pub use error::{Error, ErrorKind, Result};
+pub use image::{Credentials, FileKind, ImageConfig, ImageFile, PullProgress};
+pub use labels::Labels;
+pub use reference::{InvalidReference, Reference};
+pub use resource::{Resource, ResourceKind};
+pub use runtime::{Exec, ExecOutput, Output, OutputChunk, OutputStream, Runtime, StdStream};
+pub use spec::{
+    ContainerId, ContainerSpec, HealthCheck, HealthTest, Mount, MountSource, NetworkAttachment, NetworkSpec,
+    Port, VolumeSpec,
+};
+pub use state::{ContainerState, ContainerStatus};

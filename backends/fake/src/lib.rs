@@ -1,1 +1,3 @@
 //! placeholder
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]

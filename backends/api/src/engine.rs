@@ -1,0 +1,58 @@
+use std::fmt;
+
+/// What kind of engine a runtime drives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EngineKind {
+    /// Docker Engine, or Moby.
+    Docker,
+    /// Podman, rootful or rootless.
+    Podman,
+    /// The in-memory runtime: for speed and scripted failures, never for claims.
+    Fake,
+}
+
+impl EngineKind {
+    /// The kind's name as users write it: `docker`, `podman` or `fake`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+            Self::Fake => "fake",
+        }
+    }
+}
+
+impl fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One engine as it answered when the runtime was connected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Engine {
+    /// The name in reports: the user's own (`--engine NAME=URL`) or the kind's.
+    pub name: String,
+    /// What kind of engine it is.
+    pub kind: EngineKind,
+    /// The version that the engine itself states, such as `5.4.2`.
+    pub version: String,
+    /// Whether the engine runs without root.
+    pub rootless: bool,
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} {}", self.name, self.kind, self.version)?;
+        f.write_str(if self.rootless { ", rootless)" } else { ")" })
+    }
+}
+
+/// What a runtime can do beyond the contract's core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// The engine is driven over a wire that the recorder can read. Without it there is no wire witness.
+    pub wire: bool,
+    /// The engine can run health checks that an image or a container declares.
+    pub health_checks: bool,
+}

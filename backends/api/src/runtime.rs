@@ -1,0 +1,163 @@
+use std::path::Path;
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_core::Stream;
+
+use crate::{
+    Capabilities, ContainerId, ContainerSpec, ContainerState, Credentials, Engine, ImageConfig, ImageFile,
+    Labels, NetworkSpec, PullProgress, Resource, Result, VolumeSpec,
+};
+
+/// A container engine, or a runtime that needs none.
+///
+/// Deadlines are the caller's: dropping a future abandons the operation. No method retries on its own account.
+#[async_trait]
+pub trait Runtime: Send + Sync {
+    /// The engine as it answered when this runtime was connected.
+    fn engine(&self) -> &Engine;
+
+    /// What this runtime can do beyond the core.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Loads an image archive in the `docker save` format. Loading an image twice is no error.
+    async fn load_image(&self, archive: &Path) -> Result<()>;
+
+    /// The configuration of an image that is present on the engine, or `None`.
+    async fn image(&self, reference: &str) -> Result<Option<ImageConfig>>;
+
+    /// Pulls an image from its registry and reports progress as the engine does.
+    ///
+    /// # Errors
+    /// Names image, registry and cause, also when the engine hides the failure in a successful answer.
+    async fn pull_image(
+        &self,
+        reference: &str,
+        credentials: Option<&Credentials>,
+        progress: &(dyn Fn(PullProgress) + Send + Sync),
+    ) -> Result<()>;
+
+    /// Reads one file of an image without running it; `None` when the path does not exist.
+    ///
+    /// Links in the middle of the path are followed inside the image; the last component is not.
+    /// What an engine needs to make for this (a container that never starts) carries `labels` and is removed.
+    async fn read_image_file(
+        &self,
+        reference: &str,
+        path: &str,
+        labels: &Labels,
+    ) -> Result<Option<ImageFile>>;
+
+    /// Makes a bridge network on which containers find each other by name.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::AlreadyExists`] when there is one of that name.
+    async fn create_network(&self, spec: &NetworkSpec) -> Result<()>;
+
+    /// Makes a named volume.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::AlreadyExists`] when there is one of that name.
+    async fn create_volume(&self, spec: &VolumeSpec) -> Result<()>;
+
+    /// Makes a container without starting it.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::ImageMissing`], [`crate::ErrorKind::AlreadyExists`] or [`crate::ErrorKind::NotFound`] (network,
+    /// volume, or the source of a bind mount: none is made on the way). [`crate::ErrorKind::Invalid`] when there is
+    /// no program to run.
+    async fn create_container(&self, spec: &ContainerSpec) -> Result<ContainerId>;
+
+    /// Attaches to a container that has not started yet. The stream ends when the container does.
+    async fn attach(&self, id: &ContainerId) -> Result<OutputStream>;
+
+    /// Starts a container. Starting a running one is no error.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::CommandNotFound`] and [`crate::ErrorKind::NotExecutable`] tell a wrong command from other
+    /// failures. A container that failed to start counts as exited.
+    async fn start_container(&self, id: &ContainerId) -> Result<()>;
+
+    /// Waits for a started container to exit and gives its exit code.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::WrongState`] for a container that was never started.
+    async fn wait_container(&self, id: &ContainerId) -> Result<i64>;
+
+    /// What a container has written so far, stdout and stderr apart.
+    async fn logs(&self, id: &ContainerId) -> Result<Output>;
+
+    /// A container's state.
+    async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerState>;
+
+    /// Sends a signal, such as `SIGTERM`, to a running container's first process.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::WrongState`] when it is not running.
+    async fn kill_container(&self, id: &ContainerId, signal: &str) -> Result<()>;
+
+    /// Removes an object, a running container included. Removing what is not there is no error.
+    async fn remove(&self, resource: &Resource) -> Result<()>;
+
+    /// Everything on the engine that carries [`crate::labels::RUN`], of all runs.
+    async fn owned(&self) -> Result<Vec<Resource>>;
+}
+
+/// Executing further programs in a running container.
+///
+/// Layered platforms do it; a prebuilt one must not, so nothing on that way may name this trait.
+#[async_trait]
+pub trait Exec: Runtime {
+    /// Runs `argv` in a running container and waits for its end.
+    async fn exec(&self, id: &ContainerId, argv: &[String]) -> Result<ExecOutput>;
+}
+
+/// What an executed program left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExecOutput {
+    /// Its exit code: 126 or 127 when it could not be started.
+    pub exit_code: i64,
+    /// What it wrote.
+    pub output: Output,
+}
+
+/// Collected output.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Output {
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: Vec<u8>,
+}
+
+impl Output {
+    /// Appends one chunk to the stream that it came from.
+    pub fn push(&mut self, chunk: &OutputChunk) {
+        match chunk.stream {
+            StdStream::Stdout => self.stdout.extend_from_slice(&chunk.bytes),
+            StdStream::Stderr => self.stderr.extend_from_slice(&chunk.bytes),
+        }
+    }
+}
+
+/// Live output of a container; ends when the container does.
+pub type OutputStream = Pin<Box<dyn Stream<Item = Result<OutputChunk>> + Send>>;
+
+/// A piece of output, not aligned to lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputChunk {
+    /// Where it was written.
+    pub stream: StdStream,
+    /// What was written.
+    pub bytes: Bytes,
+}
+
+/// One of a container's two output streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StdStream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}

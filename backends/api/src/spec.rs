@@ -1,0 +1,188 @@
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::Labels;
+
+/// The id that an engine gave a container.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ContainerId(pub String);
+
+impl fmt::Display for ContainerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// A network to make.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NetworkSpec {
+    /// Its name, unique on the engine.
+    pub name: String,
+    /// Its labels.
+    pub labels: Labels,
+}
+
+/// A named volume to make.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VolumeSpec {
+    /// Its name, unique on the engine.
+    pub name: String,
+    /// Its labels.
+    pub labels: Labels,
+}
+
+/// A container to make. `Default` asks for the image as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContainerSpec {
+    /// Its name, unique on the engine.
+    pub name: String,
+    /// The image reference.
+    pub image: String,
+    /// Replaces the image's entrypoint; `None` keeps it, an empty list clears it.
+    pub entrypoint: Option<Vec<String>>,
+    /// Replaces the image's command, and an empty list clears it. `None` keeps it, unless `entrypoint` names a
+    /// program: that drops the image's command, as Docker, Podman and Kubernetes do.
+    pub command: Option<Vec<String>>,
+    /// Environment variables on top of the image's.
+    pub env: Vec<(String, String)>,
+    /// User, as `uid`, `uid:gid` or a name in the image; `None` keeps the image's.
+    pub user: Option<String>,
+    /// Working directory; `None` keeps the image's.
+    pub workdir: Option<String>,
+    /// The network it joins; `None` means no network at all.
+    pub network: Option<NetworkAttachment>,
+    /// Volumes and bind mounts.
+    pub mounts: Vec<Mount>,
+    /// Paths that are in-memory file systems.
+    pub tmpfs: Vec<String>,
+    /// Ports published on the host's loopback interface.
+    pub ports: Vec<Port>,
+    /// The root file system is read-only.
+    pub read_only: bool,
+    /// Capabilities to drop, without `CAP_`; `ALL` drops all.
+    pub cap_drop: Vec<String>,
+    /// Capabilities to add, without `CAP_`.
+    pub cap_add: Vec<String>,
+    /// No program in it gains privileges by set-user-id or file capabilities.
+    pub no_new_privileges: bool,
+    /// Replaces the image's health check; `None` keeps it.
+    pub health_check: Option<HealthCheck>,
+    /// Its labels.
+    pub labels: Labels,
+}
+
+/// How a container joins a network.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NetworkAttachment {
+    /// The network's name.
+    pub network: String,
+    /// Further names under which the container is found there.
+    pub aliases: Vec<String>,
+}
+
+/// Something mounted into a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// What is mounted.
+    pub source: MountSource,
+    /// Where, as an absolute path in the container.
+    pub target: String,
+    /// The container cannot write to it.
+    pub read_only: bool,
+}
+
+/// What a mount shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MountSource {
+    /// A named volume that exists.
+    Volume(String),
+    /// A file or directory on the engine's host.
+    Bind(PathBuf),
+}
+
+/// A TCP port published on 127.0.0.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// The port in the container.
+    pub container: u16,
+    /// The port on the host; `None` lets the engine choose.
+    pub host: Option<u16>,
+}
+
+/// A health check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// What is run.
+    pub test: HealthTest,
+    /// Time between two runs; `None` for the engine's default.
+    pub interval: Option<Duration>,
+    /// How long one run may take; `None` for the engine's default.
+    pub timeout: Option<Duration>,
+    /// Time after the start in which failures do not count; `None` for the engine's default.
+    pub start_period: Option<Duration>,
+    /// Failures in a row until the container is unhealthy; `None` for the engine's default.
+    pub retries: Option<u32>,
+}
+
+/// The program of a health check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HealthTest {
+    /// `["NONE"]`: no health check, whatever the image says.
+    None,
+    /// `["CMD", …]`: a program and its arguments.
+    Command(Vec<String>),
+    /// `["CMD-SHELL", …]`: a line for the image's shell.
+    Shell(String),
+}
+
+impl HealthTest {
+    /// The test as the Docker and Podman APIs write it.
+    pub fn to_api(&self) -> Vec<String> {
+        match self {
+            Self::None => vec!["NONE".into()],
+            Self::Command(argv) => std::iter::once("CMD".to_owned())
+                .chain(argv.iter().cloned())
+                .collect(),
+            Self::Shell(line) => vec!["CMD-SHELL".into(), line.clone()],
+        }
+    }
+
+    /// Reads what [`HealthTest::to_api`] writes. An empty list inherits the image's check and so is `None`.
+    pub fn from_api(test: &[String]) -> Option<Self> {
+        match test {
+            [] => None,
+            [word] if word == "NONE" => Some(Self::None),
+            [word, line @ ..] if word == "CMD-SHELL" => Some(Self::Shell(line.join(" "))),
+            [word, argv @ ..] if word == "CMD" => Some(Self::Command(argv.to_vec())),
+            // Old engines accept a bare argv and run it through the shell.
+            words => Some(Self::Shell(words.join(" "))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::HealthTest;
+
+    #[test]
+    fn health_tests_survive_the_way_through_the_api() {
+        let tests = [
+            HealthTest::None,
+            HealthTest::Command(vec!["/tiny".into(), "healthy".into()]),
+            HealthTest::Shell("exit 0".into()),
+        ];
+        for test in tests {
+            assert_eq!(HealthTest::from_api(&test.to_api()), Some(test));
+        }
+    }
+
+    #[test]
+    fn an_empty_health_test_inherits_and_a_bare_line_is_a_shell_line() {
+        assert_eq!(HealthTest::from_api(&[]), None);
+        assert_eq!(
+            HealthTest::from_api(&["curl localhost".into()]),
+            Some(HealthTest::Shell("curl localhost".into()))
+        );
+    }
+}

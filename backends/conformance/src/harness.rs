@@ -1,0 +1,337 @@
+//! Runs the suite: a test per case and engine.
+
+use std::any::Any;
+use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::process::{self, ExitCode};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use libtest_mimic::{Arguments, Failed, Trial};
+use shellproof_api::{EngineKind, Exec, Resource, Result, labels};
+use shellproof_recorder::{Endpoint, RecordedEndpoint, Recorder};
+use tokio::runtime::Runtime as Tokio;
+use tokio::sync::OnceCell;
+
+use crate::{Bench, Case, Needs, Subject, cases};
+
+/// Names the engines to test: `NAME=unix:///path`, separated by commas. A name starts with the engine's kind.
+pub const ENGINES: &str = "SHELLPROOF_ENGINES";
+/// Set it, or `CI=true`, to make a missing engine a failure.
+pub const REQUIRE_ENGINES: &str = "SHELLPROOF_REQUIRE_ENGINES";
+
+/// Longer than any case takes on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(180);
+
+/// A connection in the making.
+pub type Connecting = Pin<Box<dyn Future<Output = Result<Arc<dyn Exec>>> + Send>>;
+
+/// A backend under test.
+#[derive(Clone, Copy)]
+pub struct Backend {
+    /// Whose engines it drives.
+    pub kind: EngineKind,
+    /// A folder to keep the suite's image in: `env!("CARGO_TARGET_TMPDIR")`.
+    pub scratch: &'static str,
+    /// Connects to an engine under a name.
+    pub connect: fn(RecordedEndpoint, String) -> Connecting,
+    /// Why a case cannot run on the engine of this name, if it cannot.
+    pub skip: fn(engine: &str, case: &Case) -> Option<&'static str>,
+}
+
+/// Runs every case on every engine of the backend's kind that [`ENGINES`] names.
+pub fn main(backend: Backend) -> ExitCode {
+    let arguments = Arguments::from_args();
+    let engines = match engines(backend.kind, &std::env::var(ENGINES).unwrap_or_default()) {
+        Ok(engines) => engines,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    if engines.is_empty() {
+        let trial = no_engine(backend.kind);
+        return libtest_mimic::run(&arguments, vec![trial]).exit_code();
+    }
+    let labs: Vec<_> = engines
+        .into_iter()
+        .map(|(name, endpoint)| Lab::new(&name, backend.skip, Source::Engine { backend, endpoint }))
+        .collect();
+    run(&arguments, &labs)
+}
+
+/// Runs the cases that need no kernel on a runtime that is there already.
+pub fn main_in_memory(runtime: Arc<dyn Exec>) -> ExitCode {
+    let skip = |_: &str, case: &Case| match case.needs {
+        Needs::Contract => None,
+        _ => Some("needs a real engine"),
+    };
+    let name = runtime.engine().name.clone();
+    run(
+        &Arguments::from_args(),
+        &[Lab::new(&name, skip, Source::Ready(runtime))],
+    )
+}
+
+fn run(arguments: &Arguments, labs: &[Arc<Lab>]) -> ExitCode {
+    let mut seen = HashSet::new();
+    let trials = labs.iter().flat_map(Lab::trials).collect::<Vec<_>>();
+    let twice = trials.iter().find(|trial| !seen.insert(trial.name().to_owned()));
+    if let Some(trial) = twice {
+        eprintln!("error: `{}` is there twice", trial.name());
+        return ExitCode::FAILURE;
+    }
+    let conclusion = libtest_mimic::run(arguments, trials);
+    let mut clean = true;
+    for lab in labs {
+        for left in lab.left() {
+            eprintln!("error: the suite left on `{}`: {left}", lab.name);
+            clean = false;
+        }
+    }
+    if clean {
+        conclusion.exit_code()
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn no_engine(kind: EngineKind) -> Trial {
+    let name = format!("{kind}::no_engine_is_named_in_{ENGINES}");
+    let set = |variable| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
+    let required = std::env::var("CI").is_ok_and(|ci| ci == "true") || set(REQUIRE_ENGINES);
+    let fail = move || {
+        Err(Failed::from(format!(
+            "{ENGINES} names no {kind} engine: nothing was tested"
+        )))
+    };
+    Trial::test(name, fail).with_ignored_flag(!required)
+}
+
+fn engines(kind: EngineKind, variable: &str) -> std::result::Result<Vec<(String, Endpoint)>, String> {
+    let mut engines = Vec::new();
+    for entry in variable
+        .split(',')
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty())
+    {
+        let (name, url) = entry
+            .split_once('=')
+            .ok_or_else(|| format!("`{entry}` in {ENGINES} is no NAME=URL"))?;
+        let known = [EngineKind::Docker, EngineKind::Podman];
+        let Some(of) = known.into_iter().find(|kind| name.starts_with(kind.as_str())) else {
+            return Err(format!(
+                "`{name}` in {ENGINES} starts neither with `docker` nor with `podman`"
+            ));
+        };
+        let endpoint = Endpoint::parse(of, url).map_err(|error| format!("`{name}` in {ENGINES}: {error}"))?;
+        if of == kind {
+            engines.push((name.to_owned(), endpoint));
+        }
+    }
+    Ok(engines)
+}
+
+enum Source {
+    Engine { backend: Backend, endpoint: Endpoint },
+    Ready(Arc<dyn Exec>),
+}
+
+/// One engine, connected when its first case runs.
+struct Lab {
+    name: String,
+    run: String,
+    skip: fn(&str, &Case) -> Option<&'static str>,
+    source: Source,
+    tokio: Tokio,
+    ready: OnceCell<std::result::Result<Ready, String>>,
+}
+
+#[derive(Clone)]
+struct Ready {
+    runtime: Arc<dyn Exec>,
+    subject: Subject,
+    /// The recorder and the folder of its socket: both must outlive the runtime.
+    _recorder: Option<Arc<(Recorder, tempfile::TempDir)>>,
+}
+
+impl Lab {
+    fn new(name: &str, skip: fn(&str, &Case) -> Option<&'static str>, source: Source) -> Arc<Self> {
+        let tokio = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("tokio starts");
+        Arc::new(Self {
+            name: name.to_owned(),
+            run: format!("sp{:x}", process::id()),
+            skip,
+            source,
+            tokio,
+            ready: OnceCell::new(),
+        })
+    }
+
+    fn trials(self: &Arc<Self>) -> Vec<Trial> {
+        cases().map(|case| self.trial(case)).collect()
+    }
+
+    fn trial(self: &Arc<Self>, case: &'static Case) -> Trial {
+        let name = format!("{}::{}", self.name, case.name);
+        if let Some(reason) = (self.skip)(&self.name, case) {
+            // libtest prints `ignored` and no reason; the name carries it.
+            return Trial::test(name, || Ok(()))
+                .with_kind(reason)
+                .with_ignored_flag(true);
+        }
+        let lab = Arc::clone(self);
+        Trial::test(name, move || {
+            lab.tokio.block_on(async {
+                let ready = lab.ready().await?;
+                run_case(case, ready, &lab.run).await.map_err(Failed::from)
+            })
+        })
+    }
+
+    async fn ready(&self) -> std::result::Result<Ready, Failed> {
+        let ready = self.ready.get_or_init(|| self.connect()).await;
+        ready.clone().map_err(Failed::from)
+    }
+
+    async fn connect(&self) -> std::result::Result<Ready, String> {
+        let (backend, endpoint) = match &self.source {
+            Source::Ready(runtime) => {
+                let (runtime, subject) = (Arc::clone(runtime), Subject::unbuilt());
+                return Ok(Ready {
+                    runtime,
+                    subject,
+                    _recorder: None,
+                });
+            }
+            Source::Engine { backend, endpoint } => (backend, endpoint),
+        };
+        let subject = Subject::build(Path::new(backend.scratch))
+            .map_err(|error| format!("failed to build the suite's image: {error}"))?;
+        let dir = tempfile::tempdir().map_err(|error| format!("failed to make a folder: {error}"))?;
+        let socket: PathBuf = dir.path().join("engine.sock");
+        let recorder = Recorder::start(endpoint, &socket)
+            .await
+            .map_err(|error| format!("failed to start the recorder: {error}"))?;
+        let runtime = (backend.connect)(recorder.endpoint(), self.name.clone())
+            .await
+            .map_err(|error| error.to_string())?;
+        runtime
+            .load_image(&subject.archive)
+            .await
+            .map_err(|error| error.to_string())?;
+        let recorder = Some(Arc::new((recorder, dir)));
+        Ok(Ready {
+            runtime,
+            subject,
+            _recorder: recorder,
+        })
+    }
+
+    /// What is still on the engine after all cases.
+    fn left(&self) -> Vec<String> {
+        let Some(Ok(ready)) = self.ready.get() else {
+            return Vec::new();
+        };
+        match self.tokio.block_on(ready.runtime.owned()) {
+            Ok(owned) => {
+                let mine = |resource: &Resource| resource.labels.get(labels::RUN) == Some(&self.run);
+                owned
+                    .into_iter()
+                    .filter(mine)
+                    .map(|left| left.to_string())
+                    .collect()
+            }
+            Err(error) => vec![error.to_string()],
+        }
+    }
+}
+
+/// Runs one case, and removes what it made whether it passed or not.
+async fn run_case(case: &Case, ready: Ready, run: &str) -> std::result::Result<(), String> {
+    let bench = Bench::new(ready.runtime, ready.subject, run, case.name);
+    let outcome = AssertUnwindSafe((case.run)(&bench)).catch_unwind();
+    let outcome = match tokio::time::timeout(DEADLINE, outcome).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(panic)) => Err(panic_message(&*panic)),
+        Err(_) => Err(format!("not done within {DEADLINE:?}")),
+    };
+    let cleaned = clean(&bench).await;
+    match (outcome, cleaned) {
+        (outcome, Ok(())) => outcome,
+        (Ok(()), Err(clean)) => Err(format!("cleaning up: {clean}")),
+        (Err(outcome), Err(clean)) => Err(format!("{outcome}\ncleaning up: {clean}")),
+    }
+}
+
+async fn clean(bench: &Bench) -> std::result::Result<(), String> {
+    let mut errors = Vec::new();
+    for resource in bench.owned().await.map_err(|error| error.to_string())? {
+        if let Err(error) = bench.runtime().remove(&resource).await {
+            errors.push(error.to_string());
+        }
+    }
+    match bench.owned().await {
+        Ok(left) if left.is_empty() => {}
+        Ok(left) => errors.push(format!("still there: {left:?}")),
+        Err(error) => errors.push(error.to_string()),
+    }
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(errors.join("; "))
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("the case panicked")
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn engines_are_taken_by_their_kind() {
+        let variable = "docker-26=unix:///run/d.sock, podman=unix:///run/p.sock,";
+        let names = |kind| -> Vec<String> {
+            engines(kind, variable)
+                .unwrap()
+                .into_iter()
+                .map(|(name, _)| name)
+                .collect()
+        };
+        assert_eq!(names(EngineKind::Docker), ["docker-26"]);
+        assert_eq!(names(EngineKind::Podman), ["podman"]);
+        assert!(engines(EngineKind::Docker, "").unwrap().is_empty());
+    }
+
+    #[test]
+    fn an_engine_that_cannot_be_meant_is_an_error() {
+        for variable in [
+            "docker",
+            "containerd=unix:///run/c.sock",
+            "docker=tcp://127.0.0.1:1",
+        ] {
+            assert!(engines(EngineKind::Docker, variable).is_err(), "{variable}");
+        }
+    }
+
+    #[test]
+    fn no_case_has_the_name_of_another() {
+        let mut seen = HashSet::new();
+        for case in cases() {
+            assert!(seen.insert(case.name), "{}", case.name);
+        }
+    }
+}

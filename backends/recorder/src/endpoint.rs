@@ -1,0 +1,103 @@
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hyper::Method;
+use serde_json::Value;
+use shellproof_api::EngineKind;
+
+use crate::http;
+
+/// How long an engine may take to say its version.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest version answer that is read, in bytes.
+const VERSION: usize = 1 << 20;
+
+/// Where an engine listens. Only the recorder talks to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// What kind of engine listens there.
+    pub kind: EngineKind,
+    /// Its unix socket.
+    pub socket: PathBuf,
+}
+
+/// An engine's address that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointError {
+    /// `tcp://`, `ssh://` and the like: refused, never ignored.
+    #[error("engine address `{0}` is not a unix socket: only `unix:///path` can be recorded")]
+    NotUnix(String),
+    /// `unix://` with nothing or a relative path behind it.
+    #[error("engine address `{0}` names no absolute path: expected `unix:///path`")]
+    NoPath(String),
+    /// Nothing there answers as an engine does.
+    #[error("no engine answers on `{}`: {reason}", .socket.display())]
+    Silent {
+        /// The socket.
+        socket: PathBuf,
+        /// What was seen instead.
+        reason: String,
+    },
+}
+
+impl Endpoint {
+    /// Reads an address as `DOCKER_HOST` and `CONTAINER_HOST` have it.
+    ///
+    /// # Errors
+    /// Anything but `unix://` with an absolute path.
+    pub fn parse(kind: EngineKind, url: &str) -> Result<Self, EndpointError> {
+        let path = url
+            .strip_prefix("unix://")
+            .ok_or_else(|| EndpointError::NotUnix(url.to_owned()))?;
+        if !path.starts_with('/') {
+            return Err(EndpointError::NoPath(url.to_owned()));
+        }
+        Ok(Self {
+            kind,
+            socket: PathBuf::from(path),
+        })
+    }
+}
+
+/// The recorder's own socket in front of an engine: all that a backend can be built from.
+///
+/// Only [`crate::Recorder::endpoint`] makes one, so that no backend can go past the recorder.
+///
+/// ```compile_fail
+/// let bypass = shellproof_recorder::RecordedEndpoint { socket: "/run/docker.sock".into() };
+/// ```
+#[derive(Clone, Debug)]
+pub struct RecordedEndpoint {
+    socket: PathBuf,
+}
+
+impl RecordedEndpoint {
+    pub(crate) fn new(socket: PathBuf) -> Self {
+        Self { socket }
+    }
+
+    /// The socket to connect to.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_unix_sockets_with_an_absolute_path_are_taken() {
+        let parse = |url| Endpoint::parse(EngineKind::Docker, url);
+        assert_eq!(
+            parse("unix:///run/docker.sock").unwrap().socket,
+            Path::new("/run/docker.sock")
+        );
+        for url in ["tcp://127.0.0.1:2375", "ssh://host", "/run/docker.sock", ""] {
+            assert_eq!(parse(url), Err(EndpointError::NotUnix(url.into())));
+        }
+        for url in ["unix://", "unix://docker.sock"] {
+            assert_eq!(parse(url), Err(EndpointError::NoPath(url.into())));
+        }
+    }
+}
