@@ -210,7 +210,7 @@ fn verdicts_differ_by_mode() {
     assert_eq!(prebuilt.verdict, VerdictKind::Violated);
     assert_eq!(
         prebuilt.rule.map(|rule| rule.value).as_deref(),
-        Some("shell-health-check")
+        Some("health-check-shell")
     );
     assert_eq!(scenario.waivers[0].until.to_string(), "2027-06-30");
 }
