@@ -3,4 +3,5 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 pub mod audit;
+pub mod platform;
 pub mod scenario;

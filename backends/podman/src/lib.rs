@@ -1,3 +1,25 @@
-//! placeholder
+//! Podman, rootful or rootless, behind the [`shellproof_api::Runtime`] contract.
+//!
+//! Two ways lead to the engine, and both go through the recorder's socket:
+//! - `podman-api` where it is right: networks, volumes, start, kill, logs, exec, removal;
+//! - `wire`, with small tolerant structs, where it is not: create (it misspells `no_new_privileges`, which libpod then
+//!   ignores), info, inspect and list (typed models that do not fit every engine), wait (no exit code), load (the whole
+//!   file in memory), pull (no progress until the end), attach (asks for the container's size first).
+//!
+//! Nothing of `podman-api` is visible outside this crate.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
+mod container;
+mod fault;
+mod frames;
+mod image;
+mod listing;
+mod model;
+mod podman;
+mod pull;
+mod runtime;
+mod spec;
+mod wire;
+
+pub use podman::Podman;

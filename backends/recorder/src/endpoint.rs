@@ -1,6 +1,16 @@
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use hyper::Method;
+use serde_json::Value;
 use shellproof_api::EngineKind;
+
+use crate::http;
+
+/// How long an engine may take to say its version.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest version answer that is read, in bytes.
+const VERSION: usize = 1 << 20;
 
 /// Where an engine listens. Only the recorder talks to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +30,14 @@ pub enum EndpointError {
     /// `unix://` with nothing or a relative path behind it.
     #[error("engine address `{0}` names no absolute path: expected `unix:///path`")]
     NoPath(String),
+    /// Nothing there answers as an engine does.
+    #[error("no engine answers on `{}`: {reason}", .socket.display())]
+    Silent {
+        /// The socket.
+        socket: PathBuf,
+        /// What was seen instead.
+        reason: String,
+    },
 }
 
 impl Endpoint {

@@ -39,10 +39,6 @@ pub async fn send(
     content_type: Option<&str>,
     body: Body,
 ) -> io::Result<Response<Incoming>> {
-    let stream = UnixStream::connect(socket).await?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(io::Error::other)?;
     let mut request = Request::builder()
         .method(method)
         .uri(path)
@@ -50,7 +46,18 @@ pub async fn send(
     if let Some(content_type) = content_type {
         request = request.header("Content-Type", content_type);
     }
-    let request = request.body(body).map_err(io::Error::other)?;
+    send_request(socket, request.body(body).map_err(io::Error::other)?).await
+}
+
+/// As [`send`], for a request that needs headers of its own.
+///
+/// # Errors
+/// As [`send`].
+pub async fn send_request(socket: &Path, request: Request<Body>) -> io::Result<Response<Incoming>> {
+    let stream = UnixStream::connect(socket).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(io::Error::other)?;
     tokio::spawn(async move {
         // The connection's own error reaches the caller through the answer or its body.
         let _ = connection.with_upgrades().await;

@@ -1,0 +1,357 @@
+use std::path::Path;
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt;
+use podman_api::conn::TtyChunk;
+use podman_api::opts::{
+    ContainerLogsOpts, ExecCreateOpts, ExecStartOpts, NetworkCreateOpts, NetworkListFilter, NetworkListOpts,
+    VolumeCreateOpts, VolumeListFilter, VolumeListOpts,
+};
+use shellproof_api::{
+    Capabilities, ContainerId, ContainerSpec, ContainerState, Credentials, Engine, ErrorKind, Exec,
+    ExecOutput, ImageConfig, ImageFile, Labels, NetworkSpec, Output, OutputStream, PullProgress, Resource,
+    ResourceKind, Result, Runtime, VolumeSpec, labels,
+};
+
+use crate::fault::Op;
+use crate::model::Listed;
+use crate::podman::Podman;
+use crate::wire::escape;
+
+/// Labels that mark an image as ours begin so: a fixture image has none of a run.
+const LABEL_PREFIX: &str = "io.shellproof.";
+
+#[async_trait]
+impl Runtime for Podman {
+    fn engine(&self) -> &Engine {
+        self.about()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            wire: true,
+            health_checks: true,
+        }
+    }
+
+    async fn load_image(&self, archive: &Path) -> Result<()> {
+        self.load(archive).await
+    }
+
+    async fn image(&self, reference: &str) -> Result<Option<ImageConfig>> {
+        let op = Op {
+            operation: "inspect image",
+            object: reference,
+        };
+        self.find_image(op, reference).await
+    }
+
+    async fn pull_image(
+        &self,
+        reference: &str,
+        credentials: Option<&Credentials>,
+        progress: &(dyn Fn(PullProgress) + Send + Sync),
+    ) -> Result<()> {
+        self.pull(reference, credentials, progress).await
+    }
+
+    async fn read_image_file(
+        &self,
+        reference: &str,
+        path: &str,
+        labels: &Labels,
+    ) -> Result<Option<ImageFile>> {
+        self.read_file(reference, path, labels).await
+    }
+
+    async fn create_network(&self, spec: &NetworkSpec) -> Result<()> {
+        let op = Op {
+            operation: "create network",
+            object: &spec.name,
+        };
+        let options = NetworkCreateOpts::builder()
+            .name(&spec.name)
+            .driver("bridge")
+            .dns_enabled(true)
+            .labels(&spec.labels)
+            .build();
+        let created = self.client.networks().create(&options).await;
+        created.map(|_| ()).map_err(self.fault(op))
+    }
+
+    async fn create_volume(&self, spec: &VolumeSpec) -> Result<()> {
+        let op = Op {
+            operation: "create volume",
+            object: &spec.name,
+        };
+        let options = VolumeCreateOpts::builder()
+            .name(&spec.name)
+            .labels(&spec.labels)
+            .build();
+        let created = self.client.volumes().create(&options).await;
+        created.map(|_| ()).map_err(self.fault(op))
+    }
+
+    async fn create_container(&self, spec: &ContainerSpec) -> Result<ContainerId> {
+        self.create(spec).await
+    }
+
+    async fn attach(&self, id: &ContainerId) -> Result<OutputStream> {
+        self.open_output(id).await
+    }
+
+    async fn start_container(&self, id: &ContainerId) -> Result<()> {
+        self.start(id).await
+    }
+
+    async fn wait_container(&self, id: &ContainerId) -> Result<i64> {
+        self.wait(id).await
+    }
+
+    async fn logs(&self, id: &ContainerId) -> Result<Output> {
+        let op = Op {
+            operation: "read logs of container",
+            object: &id.0,
+        };
+        let options = ContainerLogsOpts::builder().stdout(true).stderr(true).build();
+        let container = self.client.containers().get(escape(&id.0));
+        let mut chunks = container.logs(&options);
+        let mut output = Output::default();
+        while let Some(chunk) = chunks.try_next().await.map_err(self.fault(op))? {
+            match chunk {
+                TtyChunk::StdOut(bytes) => output.stdout.extend(bytes),
+                TtyChunk::StdErr(bytes) => output.stderr.extend(bytes),
+                TtyChunk::StdIn(_) => {}
+            }
+        }
+        Ok(output)
+    }
+
+    async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerState> {
+        let op = Op {
+            operation: "inspect container",
+            object: &id.0,
+        };
+        self.state(op, id).await
+    }
+
+    async fn kill_container(&self, id: &ContainerId, signal: &str) -> Result<()> {
+        let op = Op {
+            operation: "kill container",
+            object: &id.0,
+        };
+        let killed = self
+            .client
+            .containers()
+            .get(escape(&id.0))
+            .send_signal(signal)
+            .await;
+        killed.map_err(self.fault(op))
+    }
+
+    async fn remove(&self, resource: &Resource) -> Result<()> {
+        let id = &resource.id;
+        let (operation, removed) = match resource.kind {
+            ResourceKind::Container => {
+                let operation = "remove container";
+                (
+                    operation,
+                    self.delete_container(
+                        Op {
+                            operation,
+                            object: id,
+                        },
+                        id,
+                    )
+                    .await,
+                )
+            }
+            ResourceKind::Network => ("remove network", self.delete_network(id).await),
+            ResourceKind::Volume => {
+                let op = Op {
+                    operation: "remove volume",
+                    object: id,
+                };
+                let deleted = self.client.volumes().get(escape(id)).delete().await;
+                (op.operation, deleted.map_err(self.fault(op)))
+            }
+            ResourceKind::Image => {
+                let operation = "remove image";
+                (
+                    operation,
+                    self.delete_image(
+                        Op {
+                            operation,
+                            object: id,
+                        },
+                        id,
+                    )
+                    .await,
+                )
+            }
+        };
+        match removed {
+            Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::ImageMissing) => Ok(()),
+            Err(error) => Err(shellproof_api::Error { operation, ..error }),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    async fn owned(&self) -> Result<Vec<Resource>> {
+        let mut owned = self.owned_containers().await?;
+        owned.extend(self.owned_networks().await?);
+        owned.extend(self.owned_volumes().await?);
+        owned.extend(self.owned_images().await?);
+        Ok(owned)
+    }
+}
+
+impl Podman {
+    async fn delete_network(&self, name: &str) -> Result<()> {
+        let op = Op {
+            operation: "remove network",
+            object: name,
+        };
+        let reports = self.client.networks().get(escape(name)).delete().await;
+        // Each network that was asked for is reported on, in an answer that is successful either way.
+        let failed = reports
+            .map_err(self.fault(op))?
+            .into_iter()
+            .find_map(|report| report.err);
+        failed.map_or(Ok(()), |message| {
+            let kind = crate::fault::kind_of_text(&message).unwrap_or(ErrorKind::Other);
+            Err(self.wire.error(op, kind, message))
+        })
+    }
+
+    async fn owned_containers(&self) -> Result<Vec<Resource>> {
+        let op = Op {
+            operation: "list containers",
+            object: "",
+        };
+        let filter = escape(&serde_json::json!({ "label": [labels::RUN] }).to_string());
+        let path = format!("/containers/json?all=true&filters={filter}");
+        let found: Vec<Listed> = self.wire.get(op, &path).await?;
+        Ok(resources(ResourceKind::Container, found))
+    }
+
+    async fn owned_images(&self) -> Result<Vec<Resource>> {
+        let op = Op {
+            operation: "list images",
+            object: "",
+        };
+        let mut found: Vec<Listed> = self.wire.get(op, "/images/json").await?;
+        found.retain(|image| image.labels.keys().any(|key| key.starts_with(LABEL_PREFIX)));
+        Ok(resources(ResourceKind::Image, found))
+    }
+
+    async fn owned_networks(&self) -> Result<Vec<Resource>> {
+        let op = Op {
+            operation: "list networks",
+            object: "",
+        };
+        let filter = NetworkListFilter::LabelKey(labels::RUN.into());
+        let options = NetworkListOpts::builder().filter([filter]).build();
+        let found = self
+            .client
+            .networks()
+            .list(&options)
+            .await
+            .map_err(self.fault(op))?;
+        let named = found
+            .into_iter()
+            .filter_map(|network| Some((network.name?, network.labels)));
+        Ok(named_resources(ResourceKind::Network, named))
+    }
+
+    async fn owned_volumes(&self) -> Result<Vec<Resource>> {
+        let op = Op {
+            operation: "list volumes",
+            object: "",
+        };
+        let filter = VolumeListFilter::LabelKey(labels::RUN.into());
+        let options = VolumeListOpts::builder().filter([filter]).build();
+        let found = self
+            .client
+            .volumes()
+            .list(&options)
+            .await
+            .map_err(self.fault(op))?;
+        let named = found.into_iter().map(|volume| (volume.name, Some(volume.labels)));
+        Ok(named_resources(ResourceKind::Volume, named))
+    }
+}
+
+fn resources(kind: ResourceKind, found: Vec<Listed>) -> Vec<Resource> {
+    let resource = |listed: Listed| Resource {
+        kind,
+        name: listed
+            .names
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| listed.id.clone()),
+        id: listed.id,
+        labels: listed.labels,
+    };
+    found.into_iter().map(resource).collect()
+}
+
+/// Networks and volumes are removed by the name they are known by.
+fn named_resources<L>(kind: ResourceKind, found: impl Iterator<Item = (String, Option<L>)>) -> Vec<Resource>
+where
+    L: IntoIterator<Item = (String, String)>,
+{
+    let resource = |(name, labels): (String, Option<L>)| Resource {
+        kind,
+        id: name.clone(),
+        name,
+        labels: labels.into_iter().flatten().collect(),
+    };
+    found.map(resource).collect()
+}
+
+#[async_trait]
+impl Exec for Podman {
+    async fn exec(&self, id: &ContainerId, argv: &[String]) -> Result<ExecOutput> {
+        let op = Op {
+            operation: "execute a program in container",
+            object: &id.0,
+        };
+        let options = ExecCreateOpts::builder()
+            .command(argv)
+            .attach_stdout(true)
+            .attach_stderr(true)
+            .build();
+        let exec = self
+            .client
+            .containers()
+            .get(escape(&id.0))
+            .create_exec(&options)
+            .await;
+        let exec = exec.map_err(self.fault(op))?;
+        let mut output = Output::default();
+        if let Some(mut chunks) = exec
+            .start(&ExecStartOpts::default())
+            .await
+            .map_err(self.fault(op))?
+        {
+            while let Some(chunk) = chunks
+                .try_next()
+                .await
+                .map_err(|error| self.fault(op)(error.into()))?
+            {
+                match chunk {
+                    TtyChunk::StdOut(bytes) => output.stdout.extend(bytes),
+                    TtyChunk::StdErr(bytes) => output.stderr.extend(bytes),
+                    TtyChunk::StdIn(_) => {}
+                }
+            }
+        }
+        let report = exec.inspect().await.map_err(self.fault(op))?;
+        let exit_code = report["ExitCode"].as_i64().ok_or_else(|| {
+            self.wire
+                .error(op, ErrorKind::Other, "the engine's answer has no exit code")
+        })?;
+        Ok(ExecOutput { exit_code, output })
+    }
+}
