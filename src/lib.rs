@@ -1,3 +1,6 @@
 //! Proves that a data platform runs on locked-down container images.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
+pub mod audit;
+pub mod scenario;

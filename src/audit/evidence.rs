@@ -1,0 +1,133 @@
+use std::fmt;
+use std::str::FromStr;
+
+use crate::scenario::Witness;
+
+/// What a piece of evidence means for the verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Weight {
+    /// Worth knowing, and no obstacle to a clean verdict.
+    Note,
+    /// Something was not seen, so that nothing can be proven.
+    Gap,
+    /// The policy is violated.
+    Violation,
+}
+
+macro_rules! rules {
+    ($($(#[$doc:meta])* $rule:ident = $name:literal, $weight:ident;)*) => {
+        /// What the policy for prebuilt mode looks at, by the name that scenarios and reports use.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Rule {
+            $($(#[$doc])* $rule,)*
+        }
+
+        impl Rule {
+            /// All rules.
+            pub const ALL: &[Self] = &[$(Self::$rule,)*];
+
+            /// Its name in scenarios and reports.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$rule => $name,)* }
+            }
+
+            /// What evidence under this rule means.
+            pub fn weight(self) -> Weight {
+                match self { $(Self::$rule => Weight::$weight,)* }
+            }
+        }
+    };
+}
+
+rules! {
+    /// A further program was prepared or started in a running container.
+    Exec = "exec", Violation;
+    /// A container was about to run a shell.
+    Shell = "shell", Violation;
+    /// A container was about to run a package manager.
+    PackageManager = "package-manager", Violation;
+    /// A container's health check is run by a shell.
+    HealthCheckShell = "health-check-shell", Violation;
+    /// An image was built.
+    Build = "build", Violation;
+    /// An image was made of a container.
+    Commit = "commit", Violation;
+    /// Files were written into a container.
+    CopyIn = "copy-in", Violation;
+    /// A container's configuration was changed, which may replace its health check.
+    Update = "update", Gap;
+    /// A health check was run of which nobody knows what it runs.
+    HealthCheckUnknown = "health-check-unknown", Gap;
+    /// A wrapper that cannot be seen through was about to run.
+    UnreadableWrapper = "unreadable-wrapper", Gap;
+    /// A request changed something, and nobody here knows what.
+    UnknownRequest = "unknown-request", Gap;
+    /// A stream was opened on which nothing can be read.
+    OpaqueStream = "opaque-stream", Gap;
+    /// A container started without the engine saying what it runs.
+    UnknownStart = "unknown-start", Gap;
+    /// The recorder could not follow what passed.
+    WireFault = "wire-fault", Gap;
+    /// A container that the harness started is not among the recorded starts.
+    WireSilent = "wire-silent", Gap;
+    /// A container was started that was not made on the same recorder.
+    Foreign = "foreign", Note;
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A name that no rule has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no rule is called `{0}`")]
+pub struct UnknownRule(pub String);
+
+impl FromStr for Rule {
+    type Err = UnknownRule;
+
+    fn from_str(name: &str) -> Result<Self, UnknownRule> {
+        let rule = Self::ALL.iter().find(|rule| rule.as_str() == name);
+        rule.copied().ok_or_else(|| UnknownRule(name.to_owned()))
+    }
+}
+
+/// One observed fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// Where it was seen.
+    pub witness: Witness,
+    /// What it falls under.
+    pub rule: Rule,
+    /// The container that it is about: the engine's name for it, where one is known.
+    pub container: Option<String>,
+    /// What was seen, in one line.
+    pub detail: String,
+    /// Where in the record: the request, its number and its sender.
+    pub source: String,
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)?;
+        if let Some(container) = &self.container {
+            write!(f, " in `{container}`")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_are_found_by_their_names_alone() {
+        for rule in Rule::ALL {
+            assert_eq!(rule.as_str().parse(), Ok(*rule));
+        }
+        assert_eq!("Exec".parse::<Rule>(), Err(UnknownRule("Exec".into())));
+    }
+}

@@ -1,0 +1,111 @@
+use shellproof_recorder::Recording;
+
+use super::{Evidence, Rule, Weight, wire};
+use crate::scenario::{Mode, VerdictKind as Verdict, Witness};
+
+/// Whether a witness spoke in one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WitnessState {
+    /// It saw the run.
+    Spoke,
+    /// It should have and did not.
+    Missing(String),
+    /// It was not asked.
+    Off(String),
+}
+
+impl WitnessState {
+    /// `spoke`, `missing` or `off`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Spoke => "spoke",
+            Self::Missing(_) => "missing",
+            Self::Off(_) => "off",
+        }
+    }
+
+    /// Why it did not speak.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Spoke => None,
+            Self::Missing(reason) | Self::Off(reason) => Some(reason),
+        }
+    }
+}
+
+/// The verdict on one run of one scenario, and what it rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The three witnesses.
+    pub witnesses: Vec<(Witness, WitnessState)>,
+    /// All that was seen.
+    pub evidence: Vec<Evidence>,
+}
+
+impl Judgement {
+    /// The rules that keep the verdict from being clean.
+    pub fn rules(&self) -> impl Iterator<Item = Rule> {
+        self.against().map(|evidence| evidence.rule)
+    }
+
+    /// The evidence that keeps the verdict from being clean.
+    pub fn against(&self) -> impl Iterator<Item = &Evidence> {
+        self.evidence
+            .iter()
+            .filter(|evidence| evidence.rule.weight() > Weight::Note)
+    }
+
+    /// The witnesses that spoke, as they stand behind a verdict: `wire`, or `none`.
+    pub fn spoke(&self) -> String {
+        let spoke: Vec<_> = self
+            .witnesses
+            .iter()
+            .filter(|(_, state)| *state == WitnessState::Spoke)
+            .collect();
+        let names: Vec<_> = spoke.iter().map(|(witness, _)| witness.as_str()).collect();
+        if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(", ")
+        }
+    }
+}
+
+/// Weighs what the recorder saw. `started` names the containers that the harness started, by id.
+///
+/// In layered mode nothing is forbidden, but what the recorder could not follow is a gap there too.
+pub fn judge(mode: Mode, recording: &Recording, started: &[String]) -> Judgement {
+    let mut evidence = wire::gaps(recording, started);
+    let wire = match evidence.as_slice() {
+        [] if started.is_empty() => WitnessState::Missing("no container was started".into()),
+        [] => WitnessState::Spoke,
+        [first, ..] => WitnessState::Missing(first.detail.clone()),
+    };
+    if mode == Mode::Prebuilt {
+        evidence.extend(wire::judge(recording));
+    }
+    let heaviest = evidence.iter().map(|evidence| evidence.rule.weight()).max();
+    let verdict = match heaviest {
+        Some(Weight::Violation) => Verdict::Violated,
+        Some(Weight::Gap) => Verdict::Unproven,
+        Some(Weight::Note) | None if wire != WitnessState::Spoke => Verdict::Unproven,
+        Some(Weight::Note) | None => Verdict::Clean,
+    };
+    let later = || WitnessState::Off("this version of shellproof does not have it".into());
+    let witnesses = vec![
+        (Witness::Wire, wire),
+        (Witness::Image, later()),
+        (Witness::Kernel, later()),
+    ];
+    Judgement {
+        verdict,
+        witnesses,
+        evidence,
+    }
+}
+
+#[cfg(test)]
+#[path = "verdict_tests.rs"]
+mod tests;

@@ -1,0 +1,81 @@
+use shellproof_recorder::Recording;
+
+use super::super::wire::tests::{record, recording, run};
+use super::*;
+
+const STARTED: &[&str] = &["1"];
+
+fn verdict(mode: Mode, recording: &Recording, started: &[&str]) -> Judgement {
+    let started: Vec<String> = started.iter().map(|id| (*id).to_owned()).collect();
+    judge(mode, recording, &started)
+}
+
+#[test]
+fn a_seen_run_without_a_finding_is_clean_and_says_which_witness_spoke() {
+    for mode in [Mode::Layered, Mode::Prebuilt] {
+        let judgement = verdict(mode, &recording(run("1", &["/tiny"], &[])), STARTED);
+        assert_eq!(judgement.verdict, Verdict::Clean);
+        assert_eq!(judgement.spoke(), "wire");
+        assert_eq!(judgement.witnesses[0], (Witness::Wire, WitnessState::Spoke));
+    }
+}
+
+#[test]
+fn a_shell_violates_prebuilt_mode_and_only_that() {
+    let shell = recording(run("1", &["sh", "-c", "true"], &[]));
+    let judgement = verdict(Mode::Prebuilt, &shell, STARTED);
+    assert_eq!(judgement.verdict, Verdict::Violated);
+    assert_eq!(judgement.rules().collect::<Vec<_>>(), [Rule::Shell]);
+    assert_eq!(verdict(Mode::Layered, &shell, STARTED).verdict, Verdict::Clean);
+}
+
+#[test]
+fn silence_is_never_clean() {
+    for mode in [Mode::Layered, Mode::Prebuilt] {
+        let judgement = verdict(mode, &Recording::default(), &[]);
+        assert_eq!(
+            (judgement.verdict, judgement.spoke().as_str()),
+            (Verdict::Unproven, "none")
+        );
+        let judgement = verdict(mode, &Recording::default(), STARTED);
+        assert_eq!(judgement.verdict, Verdict::Unproven);
+        assert_eq!(judgement.rules().collect::<Vec<_>>(), [Rule::WireSilent]);
+        assert_eq!(
+            judgement.witnesses[0].1.reason(),
+            Some("the start of container 1 was not recorded")
+        );
+    }
+}
+
+#[test]
+fn a_violation_weighs_more_than_a_gap() {
+    let mut faulty = recording(run("1", &["sh"], &[]));
+    faulty.faults.push("connection 1: broken".into());
+    let judgement = verdict(Mode::Prebuilt, &faulty, STARTED);
+    assert_eq!(judgement.verdict, Verdict::Violated);
+    assert_eq!(judgement.spoke(), "none");
+    faulty.records = run("1", &["/tiny"], &[]);
+    assert_eq!(
+        verdict(Mode::Prebuilt, &faulty, STARTED).verdict,
+        Verdict::Unproven
+    );
+}
+
+#[test]
+fn a_note_does_not_stand_against_a_clean_verdict() {
+    let mut foreign = recording(run("1", &["/tiny"], &[]));
+    foreign.records.extend(run("2", &["/tiny"], &[]).pop());
+    let judgement = verdict(Mode::Prebuilt, &foreign, STARTED);
+    assert_eq!(judgement.verdict, Verdict::Clean);
+    assert_eq!(judgement.evidence.len(), 1);
+    assert_eq!(judgement.against().count(), 0);
+}
+
+#[test]
+fn a_gap_in_prebuilt_mode_is_unproven() {
+    let mut unknown = recording(run("1", &["/tiny"], &[]));
+    unknown.records.push(record("POST", "/libpod/play/kube"));
+    let judgement = verdict(Mode::Prebuilt, &unknown, STARTED);
+    assert_eq!(judgement.verdict, Verdict::Unproven);
+    assert_eq!(judgement.spoke(), "wire");
+}

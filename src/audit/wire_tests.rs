@@ -1,0 +1,245 @@
+use std::time::Duration;
+
+use shellproof_recorder::{Client, Route};
+
+use super::*;
+
+/// A record as the recorder writes it.
+pub(in crate::audit) fn record(method: &str, target: &str) -> Record {
+    Record {
+        number: 1,
+        at: Duration::ZERO,
+        connection: 1,
+        client: Client {
+            pid: Some(7),
+            program: Some("/usr/bin/docker".into()),
+        },
+        method: method.into(),
+        target: target.into(),
+        route: Route::parse(method, target),
+        status: Some(204),
+        left_http: false,
+        body: Vec::new(),
+        body_bytes: 0,
+        answer: Vec::new(),
+        subject: None,
+    }
+}
+
+/// A recorded creation and start of container `id`, called `job`.
+pub(in crate::audit) fn run(id: &str, argv: &[&str], health_test: &[&str]) -> Vec<Record> {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    let create = Record {
+        status: Some(201),
+        answer: format!("{{\"Id\":\"{id}\"}}").into_bytes(),
+        ..record("POST", "/v1.41/containers/create?name=job")
+    };
+    let subject = Subject {
+        id: id.into(),
+        name: "job".into(),
+        image: "sha256:1".into(),
+        argv: words(argv),
+        health_test: words(health_test),
+    };
+    let start = Record {
+        subject: Some(subject),
+        ..record("POST", &format!("/v1.41/containers/{id}/start"))
+    };
+    vec![create, start]
+}
+
+pub(in crate::audit) fn recording(records: Vec<Record>) -> Recording {
+    Recording {
+        records,
+        faults: Vec::new(),
+    }
+}
+
+/// The rules that a sequence of requests falls under.
+fn rules(records: Vec<Record>) -> Vec<Rule> {
+    judge(&recording(records))
+        .into_iter()
+        .map(|evidence| evidence.rule)
+        .collect()
+}
+
+fn then(mut records: Vec<Record>, next: Record) -> Vec<Record> {
+    records.push(next);
+    records
+}
+
+#[test]
+fn a_plain_run_leaves_no_evidence() {
+    assert_eq!(
+        rules(run(
+            "1",
+            &["/usr/bin/python3", "job.py"],
+            &["CMD", "/tiny", "healthy"]
+        )),
+        []
+    );
+    assert_eq!(rules(run("1", &["/usr/bin/python3", "sh"], &["NONE"])), []);
+    assert_eq!(rules(run("1", &["/tiny"], &[])), []);
+    assert_eq!(
+        rules(then(
+            run("1", &["/tiny"], &[]),
+            record("POST", "/containers/1/attach")
+        )),
+        []
+    );
+}
+
+#[test]
+fn each_request_falls_under_its_rule() {
+    for (method, target, rule) in [
+        ("POST", "/containers/1/exec", Rule::Exec),
+        ("POST", "/exec/2/start", Rule::Exec),
+        ("POST", "/build?t=x", Rule::Build),
+        ("POST", "/commit?container=1", Rule::Commit),
+        ("PUT", "/containers/1/archive?path=/", Rule::CopyIn),
+        ("POST", "/containers/1/update", Rule::Update),
+        ("POST", "/session", Rule::OpaqueStream),
+        ("POST", "/grpc", Rule::OpaqueStream),
+        ("POST", "/libpod/play/kube", Rule::UnknownRequest),
+        (
+            "GET",
+            "/libpod/containers/other/healthcheck",
+            Rule::HealthCheckUnknown,
+        ),
+        ("POST", "/containers/other/start", Rule::UnknownStart),
+    ] {
+        let evidence = judge(&recording(vec![record(method, target)]));
+        let [one] = evidence.as_slice() else {
+            panic!("{method} {target}: {evidence:?}")
+        };
+        assert_eq!(one.rule, rule, "{method} {target}");
+        assert_eq!(one.witness, Witness::Wire);
+        assert_eq!(
+            one.source,
+            format!("request 1: {method} {target} by /usr/bin/docker")
+        );
+    }
+}
+
+#[test]
+fn requests_that_read_or_do_no_harm_leave_no_evidence() {
+    for (method, target) in [
+        ("GET", "/containers/1/json"),
+        ("HEAD", "/_ping"),
+        ("POST", "/containers/1/kill"),
+        ("DELETE", "/containers/1"),
+        ("POST", "/images/create?fromImage=x"),
+    ] {
+        assert_eq!(rules(vec![record(method, target)]), [], "{method} {target}");
+        let left = Record {
+            left_http: true,
+            ..record(method, target)
+        };
+        assert_eq!(
+            rules(vec![left]),
+            [Rule::OpaqueStream],
+            "{method} {target}, leaving HTTP"
+        );
+    }
+}
+
+#[test]
+fn a_start_is_judged_by_what_the_engine_says_it_runs() {
+    assert_eq!(rules(run("1", &["env", "sh", "-c", "true"], &[])), [Rule::Shell]);
+    assert_eq!(
+        rules(run("1", &["apt-get", "install", "x"], &[])),
+        [Rule::PackageManager]
+    );
+    assert_eq!(rules(run("1", &["xargs", "sh"], &[])), [Rule::UnreadableWrapper]);
+    let evidence = judge(&recording(run("1", &["/bin/sh", "-c", "true"], &[])));
+    assert_eq!(evidence[0].container.as_deref(), Some("job"));
+    assert_eq!(
+        evidence[0].to_string(),
+        "`/bin/sh -c true`, a shell, was about to run in `job`"
+    );
+}
+
+#[test]
+fn a_health_check_is_judged_like_a_program() {
+    let check = |test: &[&str]| rules(run("1", &["/tiny"], test));
+    assert_eq!(check(&["CMD-SHELL", "exit 0"]), [Rule::HealthCheckShell]);
+    assert_eq!(check(&["exit 0"]), [Rule::HealthCheckShell]);
+    assert_eq!(
+        check(&["CMD", "/bin/sh", "-c", "exit 0"]),
+        [Rule::HealthCheckShell]
+    );
+    assert_eq!(check(&["CMD", "apk", "add", "curl"]), [Rule::PackageManager]);
+    assert_eq!(check(&["CMD", "xargs", "sh"]), [Rule::UnreadableWrapper]);
+}
+
+#[test]
+fn running_a_known_health_check_is_judged_by_what_it_runs() {
+    let request = || record("GET", "/v4.0.0/libpod/containers/job/healthcheck");
+    assert_eq!(
+        rules(then(
+            run("1", &["/tiny"], &["CMD", "/tiny", "healthy"]),
+            request()
+        )),
+        []
+    );
+    let shell = run("1", &["/tiny"], &["CMD-SHELL", "exit 0"]);
+    assert_eq!(
+        rules(then(shell, request())),
+        [Rule::HealthCheckShell, Rule::HealthCheckShell]
+    );
+}
+
+#[test]
+fn a_container_made_elsewhere_is_foreign() {
+    let start = run("1", &["/tiny"], &[]).pop().unwrap();
+    assert_eq!(rules(vec![start.clone()]), [Rule::Foreign]);
+    assert_eq!(rules(then(run("2", &["/tiny"], &[]), start)), [Rule::Foreign]);
+}
+
+#[test]
+fn a_start_of_nothing_starts_nothing() {
+    assert_eq!(
+        rules(vec![Record {
+            status: Some(404),
+            ..record("POST", "/containers/gone/start")
+        }]),
+        []
+    );
+    assert_eq!(
+        rules(vec![Record {
+            status: None,
+            ..record("POST", "/containers/x/start")
+        }]),
+        [Rule::UnknownStart]
+    );
+}
+
+#[test]
+fn an_exec_is_shown_with_its_program_in_any_spelling_of_the_key() {
+    for body in [r#"{"Cmd":["sh","-c","true"]}"#, r#"{"cMD":["sh","-c","true"]}"#] {
+        let exec = Record {
+            body: body.into(),
+            ..record("POST", "/containers/job/exec")
+        };
+        let evidence = judge(&recording(vec![exec]));
+        assert_eq!(evidence[0].to_string(), "exec of `sh -c true` in `job`");
+    }
+}
+
+#[test]
+fn what_the_recorder_did_not_see_is_a_gap() {
+    let started = vec!["1".to_owned()];
+    assert_eq!(gaps(&recording(run("1", &["/tiny"], &[])), &started), []);
+    let silent = gaps(&recording(run("2", &["/tiny"], &[])), &started);
+    assert_eq!(
+        silent.iter().map(|evidence| evidence.rule).collect::<Vec<_>>(),
+        [Rule::WireSilent]
+    );
+    let faulty = Recording {
+        records: Vec::new(),
+        faults: vec!["connection 1: broken".into()],
+    };
+    let fault = gaps(&faulty, &[]);
+    assert_eq!(fault[0].rule, Rule::WireFault);
+    assert_eq!(fault[0].detail, "connection 1: broken");
+}

@@ -1,0 +1,383 @@
+//! Compares the parts of a scenario with each other.
+//!
+//! What both modes share is reported once. What holds in one mode only says so.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::decode::{quoted, similar};
+use super::diagnostics::Diagnostic;
+use super::resolve::{Merged, merge, runs_to_end};
+use super::schema::{AfterState, MountSource, Probe, Scenario};
+use super::span::{ScenarioFile, Span, Spanned};
+use super::words::Mode;
+
+/// Adds the mistakes of a scenario to those of the earlier stages. A container in which an earlier
+/// stage found a mistake is not told that something is missing: it may stand in the wrong part.
+pub(super) fn check(scenario: &Scenario, errors: &mut Vec<Diagnostic>) {
+    let broken: Vec<Span> = errors.iter().filter_map(|error| error.span).collect();
+    let mut found = Vec::new();
+    modes(scenario, &mut found);
+    let by_mode: Vec<(Mode, Vec<Diagnostic>)> = scenario
+        .modes
+        .iter()
+        .map(|&mode| (mode, InMode::new(scenario, mode, &broken).check()))
+        .collect();
+    match by_mode.as_slice() {
+        [(first_mode, first), (second_mode, second)] => {
+            found.extend(first.iter().filter(|error| second.contains(error)).cloned());
+            for (mode, own, other) in [(first_mode, first, second), (second_mode, second, first)] {
+                found.extend(
+                    own.iter()
+                        .filter(|error| !other.contains(error))
+                        .cloned()
+                        .map(|mut error| {
+                            error.title = format!("in {mode} mode, {}", error.title);
+                            error
+                        }),
+                );
+            }
+        }
+        rest => found.extend(rest.iter().flat_map(|(_, errors)| errors).cloned()),
+    }
+    errors.append(&mut found);
+}
+
+/// What the modes of a scenario leave without a meaning.
+fn modes(scenario: &Scenario, found: &mut Vec<Diagnostic>) {
+    let file = &scenario.file;
+    let is_off = |mode: Mode| !scenario.modes.is_empty() && !scenario.modes.contains(&mode);
+    for container in &scenario.containers {
+        for (mode, block) in [
+            (Mode::Layered, &container.layered),
+            (Mode::Prebuilt, &container.prebuilt),
+        ] {
+            if let Some(block) = block.as_ref().filter(|_| is_off(mode)) {
+                let title = format!("a `{mode}` block in a scenario that does not run in {mode} mode");
+                let error = Diagnostic::new(file, block.span, title).label("has no effect");
+                found.push(error.help(format!("add `{mode}` to `modes`, or remove the block")));
+            }
+        }
+    }
+    for criterion in &scenario.criteria {
+        if let Some(mode) = criterion.mode().filter(|&mode| is_off(mode)) {
+            let title = format!("the criterion `{criterion}` needs {mode} mode");
+            let error = Diagnostic::new(file, criterion.span, title);
+            found.push(error.label(format!("this scenario does not run in {mode} mode")));
+        }
+    }
+    let (layered, prebuilt) = (&scenario.expect.layered, &scenario.expect.prebuilt);
+    if layered.span != prebuilt.span {
+        for (mode, outcome) in [(Mode::Layered, layered), (Mode::Prebuilt, prebuilt)] {
+            if let Some(span) = outcome.span.filter(|_| is_off(mode)) {
+                let title = format!("a verdict for {mode} mode, in which the scenario does not run");
+                found.push(Diagnostic::new(file, span, title).label("has no effect"));
+            }
+        }
+    }
+}
+
+/// The checks of one mode, after the mode's blocks are merged in.
+struct InMode<'s> {
+    scenario: &'s Scenario,
+    file: &'s Arc<ScenarioFile>,
+    all: Vec<Merged<'s>>,
+    index_of: BTreeMap<&'s str, usize>,
+    broken: &'s [Span],
+    found: Vec<Diagnostic>,
+}
+
+impl<'s> InMode<'s> {
+    fn new(scenario: &'s Scenario, mode: Mode, broken: &'s [Span]) -> Self {
+        let all = scenario
+            .containers
+            .iter()
+            .map(|container| merge(container, mode))
+            .collect();
+        let names = scenario
+            .containers
+            .iter()
+            .map(|container| container.name.value.as_str());
+        let index_of = names.enumerate().map(|(index, name)| (name, index)).collect();
+        Self {
+            scenario,
+            file: &scenario.file,
+            all,
+            index_of,
+            broken,
+            found: Vec::new(),
+        }
+    }
+
+    fn check(mut self) -> Vec<Diagnostic> {
+        let all = std::mem::take(&mut self.all);
+        for (index, merged) in all.iter().enumerate() {
+            self.names(merged);
+            self.mounts(merged);
+            self.after(merged, &all);
+            let is_sound = !self
+                .broken
+                .iter()
+                .any(|&error| merged.container.span.contains(error));
+            if is_sound {
+                self.needs(merged);
+                self.timeout(&all, index);
+            }
+        }
+        self.host_ports(&all);
+        self.exit_codes(&all);
+        self.cycles(&all);
+        self.found
+    }
+
+    fn report(&mut self, span: Span, title: impl Into<String>, label: impl Into<String>) -> &mut Diagnostic {
+        let index = self.found.len();
+        self.found
+            .push(Diagnostic::new(self.file, span, title).label(label));
+        &mut self.found[index]
+    }
+
+    /// Reports a name that is not declared, with the declared one that was probably meant.
+    fn unknown(&mut self, kind: &str, section: &str, name: &Spanned<String>, declared: &[&Spanned<String>]) {
+        let words = declared.iter().map(|name| name.value.as_str());
+        let meant = similar(&name.value, words).and_then(|meant| {
+            let line = declared.iter().find(|name| name.value == meant)?.span.line;
+            Some(format!("did you mean {} (line {line})?", quoted(meant)))
+        });
+        let title = format!("no {kind} named {} in this scenario", quoted(&name.value));
+        let help = meant.or_else(|| {
+            declared
+                .is_empty()
+                .then(|| format!("declare it under `{section}`"))
+        });
+        self.report(name.span, title, format!("not declared under `{section}`"))
+            .help = help;
+    }
+
+    fn names(&mut self, merged: &Merged<'_>) {
+        let scenario = self.scenario;
+        if let Some(network) = &merged.settings.network {
+            let declared: Vec<_> = scenario.networks.iter().collect();
+            if !declared.contains(&network) {
+                self.unknown("network", "networks", network, &declared);
+            }
+        }
+        for mount in merged.settings.volumes.iter().flatten() {
+            let MountSource::Volume(name) = &mount.value.source else {
+                continue;
+            };
+            let declared: Vec<_> = scenario.volumes.iter().collect();
+            if !declared.iter().any(|volume| volume.value == *name) {
+                let name = Spanned::new(name.clone(), mount.span);
+                self.unknown("volume", "volumes", &name, &declared);
+            }
+        }
+    }
+
+    fn mounts(&mut self, merged: &Merged<'_>) {
+        let mut seen: HashMap<&str, Span> = HashMap::new();
+        let volumes = merged
+            .settings
+            .volumes
+            .iter()
+            .flatten()
+            .map(|it| (it.value.target.as_str(), it.span));
+        let tmpfs = merged
+            .settings
+            .tmpfs
+            .iter()
+            .flatten()
+            .map(|it| (it.value.as_str(), it.span));
+        for (target, span) in volumes.chain(tmpfs) {
+            if let Some(first) = seen.insert(target, span) {
+                let title = format!("two mounts at {}", quoted(target));
+                self.report(span, title, "the second one")
+                    .secondary
+                    .push((first, "the first one".into()));
+            }
+        }
+    }
+
+    /// What a container cannot do without.
+    fn needs(&mut self, merged: &Merged<'_>) {
+        let (name, settings) = (&merged.container.name, &merged.settings);
+        if settings.source.is_none() {
+            self.report(
+                name.span,
+                format!("the container `{name}` has no image"),
+                "no `image` and no `role`",
+            );
+        }
+        if settings.network.is_some() {
+            return;
+        }
+        let why = "needs a `network`";
+        if let Some(alias) = settings.aliases.iter().flatten().next() {
+            self.report(
+                alias.span,
+                format!("an alias of `{name}` {why}"),
+                "a name on no network",
+            );
+        }
+        let help =
+            || Some("the probe is a container of its own and reaches this one over its network".to_owned());
+        if let Some(ready) = settings
+            .ready
+            .as_ref()
+            .filter(|ready| ready.probe.value.needs_network())
+        {
+            let title = format!("the `ready` of `{name}` {why}");
+            self.report(ready.probe.span, title, "cannot be reached").help = help();
+        }
+        if let Some(http) = settings
+            .expect
+            .as_ref()
+            .and_then(|expect| expect.value.http.first())
+        {
+            let title = format!("an `http` expectation of `{name}` {why}");
+            self.report(http.port.span, title, "cannot be reached").help = help();
+        }
+    }
+
+    /// A timeout of a container that nobody expects to end would silently do nothing.
+    fn timeout(&mut self, all: &[Merged<'_>], index: usize) {
+        let Some(timeout) = &all[index].settings.timeout else {
+            return;
+        };
+        if !runs_to_end(all, index) {
+            let title = format!("nothing waits for `{}` to end", all[index].container.name);
+            self.report(timeout.span, title, "would have no effect").help =
+                Some("expect an `exit` code, or let another container wait for `exited-0`".into());
+        }
+    }
+
+    fn after(&mut self, merged: &Merged<'_>, all: &[Merged<'_>]) {
+        for after in merged.after() {
+            let Some(&index) = self.index_of.get(after.container.value.as_str()) else {
+                let declared: Vec<_> = self.scenario.containers.iter().map(|it| &it.name).collect();
+                self.unknown("container", "containers", &after.container, &declared);
+                continue;
+            };
+            let other = &all[index];
+            let is_broken = self
+                .broken
+                .iter()
+                .any(|&error| other.container.span.contains(error));
+            if after.state.value == AfterState::Ready && other.settings.ready.is_none() && !is_broken {
+                let name = &other.container.name;
+                let title = format!("nothing says when `{name}` is ready");
+                let error = self.report(after.state.span, title, "would wait for ever");
+                error.secondary.push((name.span, "has no `ready`".into()));
+                error.help = Some("give it a `ready`, or wait for `started` or `exited-0`".into());
+            }
+        }
+    }
+
+    /// Two containers cannot publish on one port of the host.
+    fn host_ports(&mut self, all: &[Merged<'_>]) {
+        let mut seen: HashMap<u16, Span> = HashMap::new();
+        for port in all
+            .iter()
+            .flat_map(|merged| merged.settings.ports.iter().flatten())
+        {
+            let Some(host) = port.value.host else { continue };
+            if let Some(first) = seen.insert(host, port.span) {
+                let title = format!("the host's port {host} is published twice");
+                let error = self.report(port.span, title, "the second one");
+                error.secondary.push((first, "the first one".into()));
+                error.help = Some("without a host port, a free one is chosen".into());
+            }
+        }
+    }
+
+    /// A container ends with one code, whoever says so.
+    fn exit_codes(&mut self, all: &[Merged<'_>]) {
+        let mut said: BTreeMap<usize, (u8, Span)> = BTreeMap::new();
+        for (index, merged) in all.iter().enumerate() {
+            if let Some(exit) = merged
+                .settings
+                .expect
+                .as_ref()
+                .and_then(|expect| expect.value.exit)
+            {
+                said.insert(index, (exit.value, exit.span));
+            }
+        }
+        let ready = all.iter().enumerate().filter_map(|(index, merged)| {
+            let probe = &merged.settings.ready.as_ref()?.probe;
+            match probe.value {
+                Probe::Exit(code) => Some((index, code, probe.span)),
+                _ => None,
+            }
+        });
+        let after = all.iter().flat_map(Merged::after).filter_map(|after| {
+            let index = *self.index_of.get(after.container.value.as_str())?;
+            match after.state.value {
+                AfterState::Exited(code) => Some((index, code, after.state.span)),
+                _ => None,
+            }
+        });
+        let claims: Vec<_> = ready.chain(after).collect();
+        for (index, code, span) in claims {
+            let (first_code, first) = *said.entry(index).or_insert((code, span));
+            if code != first_code {
+                let name = &all[index].container.name;
+                let title = format!("`{name}` cannot end with both {first_code} and {code}");
+                let error = self.report(span, title, format!("expects {code}"));
+                error.secondary.push((first, format!("expects {first_code}")));
+            }
+        }
+    }
+
+    /// Containers that wait for each other never start. Every circle is reported once.
+    fn cycles(&mut self, all: &[Merged<'_>]) {
+        let mut state = vec![Visit::New; all.len()];
+        for index in 0..all.len() {
+            self.visit(index, all, &mut state, &mut Vec::new());
+        }
+    }
+
+    fn visit(&mut self, index: usize, all: &[Merged<'_>], state: &mut [Visit], path: &mut Vec<usize>) {
+        if state[index] != Visit::New {
+            return;
+        }
+        state[index] = Visit::Open;
+        path.push(index);
+        for after in all[index].after() {
+            let Some(&next) = self.index_of.get(after.container.value.as_str()) else {
+                continue;
+            };
+            if state[next] == Visit::Open {
+                let from = path.iter().position(|&step| step == next).unwrap_or_default();
+                let names = path[from..]
+                    .iter()
+                    .chain([&next])
+                    .map(|&step| all[step].container.name.as_str());
+                let circle = names.collect::<Vec<_>>().join(" → ");
+                let (title, label) = match path.len() - from {
+                    1 => (
+                        format!("`{circle}`: a container waits for itself"),
+                        "waits for itself",
+                    ),
+                    _ => (
+                        format!("containers wait for each other: {circle}"),
+                        "closes the circle",
+                    ),
+                };
+                let help = "an arrow points from a container to the one it waits for";
+                self.report(after.container.span, title, label).help = Some(help.into());
+            } else {
+                self.visit(next, all, state, path);
+            }
+        }
+        path.pop();
+        state[index] = Visit::Done;
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Visit {
+    New,
+    Open,
+    Done,
+}

@@ -1,0 +1,456 @@
+//! From the YAML tree to the schema, collecting every mistake on the way.
+//!
+//! Each function returns what it could read and reports what it could not; nothing stops at the
+//! first mistake. A container keeps its place even when some of its keys are wrong, so that one
+//! typing error does not make the rest of the file look wrong too.
+
+mod container;
+mod document;
+mod expect;
+mod values;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::diagnostics::Diagnostic;
+use super::schema::{Argv, Pattern, Scenario};
+use super::span::{ScenarioFile, Span, Spanned};
+use super::words::{Word, one_of};
+use super::yaml::{self, Entry, Kind, Node};
+
+use values::parse_duration;
+
+/// Reads a scenario as far as it can be read; the mistakes go to `errors`.
+pub(super) fn decode(file: &Arc<ScenarioFile>, errors: &mut Vec<Diagnostic>) -> Option<Scenario> {
+    let root = yaml::read(file, errors)?;
+    Decoder { file, errors }.document(&root)
+}
+
+/// Names are only compared for a suggestion when there are few enough to do it quickly.
+const MAX_CANDIDATES: usize = 200;
+
+/// The largest pattern that is compiled, in bytes of compiled program.
+const MAX_PATTERN: usize = 1024 * 1024;
+
+/// A text from the file for use in a message: in backticks, printable and not too long.
+pub(super) fn quoted(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let short: String = text.chars().take(LONGEST).collect();
+    let more = if short.len() < text.len() { "…" } else { "" };
+    format!(
+        "`{}{more}`",
+        short
+            .escape_debug()
+            .to_string()
+            .replace("\\\"", "\"")
+            .replace("\\'", "'")
+    )
+}
+
+/// The known word that was probably meant.
+pub(super) fn similar<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > 64 {
+        return None;
+    }
+    let word = word.to_lowercase();
+    known
+        .into_iter()
+        .take(MAX_CANDIDATES)
+        .map(|candidate| {
+            (
+                strsim::damerau_levenshtein(&word, &candidate.to_lowercase()),
+                candidate,
+            )
+        })
+        .filter(|(distance, candidate)| *distance <= (word.len().max(candidate.len()) / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// What other tools call a key of ours.
+const SYNONYMS: &[(&str, &str)] = &[
+    ("cmd", "args"),
+    ("depends_on", "after"),
+    ("environment", "env"),
+    ("health_check", "healthcheck"),
+    ("hostname", "aliases"),
+    ("needs", "after"),
+    ("networks", "network"),
+    ("privileged", "cap_add"),
+    ("readiness", "ready"),
+    ("security_opt", "no_new_privileges"),
+    ("services", "containers"),
+    ("skip", "waivers"),
+    ("wait_for", "after"),
+    ("working_dir", "workdir"),
+];
+
+/// The state of decoding one file.
+pub(super) struct Decoder<'f> {
+    file: &'f Arc<ScenarioFile>,
+    errors: &'f mut Vec<Diagnostic>,
+}
+
+/// The keys of one map. What is not taken is unknown.
+struct Fields<'n> {
+    /// What the map describes, as in "a container".
+    what: &'static str,
+    /// Where to point when a key is missing.
+    place: Span,
+    entries: &'n [Entry],
+    known: Vec<&'static str>,
+}
+
+impl<'n> Fields<'n> {
+    /// The value of a key, if it is there.
+    fn take(&mut self, key: &'static str) -> Option<&'n Entry> {
+        self.known.push(key);
+        self.get(key)
+    }
+
+    fn get(&self, key: &str) -> Option<&'n Entry> {
+        self.entries.iter().find(|entry| entry.key.value == key)
+    }
+}
+
+impl Decoder<'_> {
+    fn at(&self, span: Span, title: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(self.file, span, title)
+    }
+
+    fn report(&mut self, diagnostic: Diagnostic) {
+        self.errors.push(diagnostic);
+    }
+
+    /// Reports a value of the wrong type.
+    fn wrong_type(&mut self, node: &Node, what: &str, expected: &str) -> Diagnostic {
+        let found = node.describe();
+        self.at(
+            node.span,
+            format!("expected {expected} for `{what}`, found {found}"),
+        )
+        .label(format!("this is {found}"))
+    }
+
+    /// The keys of a map. `place` is where a missing key is reported.
+    fn fields<'n>(
+        &mut self,
+        node: &'n Node,
+        what: &'static str,
+        key: &Spanned<String>,
+    ) -> Option<Fields<'n>> {
+        match &node.kind {
+            Kind::Map(entries) => Some(Fields {
+                what,
+                place: key.span,
+                entries,
+                known: Vec::new(),
+            }),
+            Kind::Broken => None,
+            _ => {
+                let error = self.wrong_type(node, &key.value, "a map");
+                self.report(error);
+                None
+            }
+        }
+    }
+
+    /// Reports the keys that nobody took.
+    fn finish(&mut self, fields: Fields<'_>) {
+        for entry in fields.entries {
+            let key = entry.key.value.as_str();
+            if fields.known.contains(&key) {
+                continue;
+            }
+            let synonym = SYNONYMS
+                .iter()
+                .find(|(other, ours)| *other == key && fields.known.contains(ours));
+            let meant = synonym
+                .map(|(_, ours)| *ours)
+                .or_else(|| similar(key, fields.known.iter().copied()));
+            let help = match meant {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("{} has {}", fields.what, list(&fields.known)),
+            };
+            let error = self.at(
+                entry.key.span,
+                format!("unknown key {} in {}", quoted(key), fields.what),
+            );
+            self.report(error.label("not a key of the scenario language here").help(help));
+        }
+    }
+
+    /// Reports that a required key is missing.
+    fn missing(&mut self, fields: &Fields<'_>, key: &str, help: &str) {
+        let error = self.at(fields.place, format!("{} needs the key `{key}`", fields.what));
+        self.report(error.label(format!("no `{key}` here")).help(help));
+    }
+
+    /// The one of these keys that is there. Several, or none, is a mistake.
+    fn exactly_one<'n>(&mut self, fields: &mut Fields<'n>, keys: &[&'static str]) -> Option<&'n Entry> {
+        let found = self.at_most_one(fields, keys);
+        if found.is_none() {
+            let error = self.at(fields.place, format!("{} needs {}", fields.what, one_of(keys)));
+            self.report(error.label("none of these is here"));
+        }
+        found
+    }
+
+    /// The one of these keys that is there, if any. Several is a mistake.
+    fn at_most_one<'n>(&mut self, fields: &mut Fields<'n>, keys: &[&'static str]) -> Option<&'n Entry> {
+        let found: Vec<&Entry> = keys.iter().filter_map(|key| fields.take(key)).collect();
+        let (first, rest) = found.split_first()?;
+        for other in rest {
+            let title = format!("{} has both `{}` and `{}`", fields.what, first.key, other.key);
+            let error = self
+                .at(other.key.span, title)
+                .label("cannot stand beside the other");
+            self.report(error.secondary(first.key.span, "the other one"));
+        }
+        Some(first)
+    }
+
+    /// Text, quoted or not; the number `1.10` keeps its zero.
+    fn string(&mut self, node: &Node, what: &str) -> Option<Spanned<String>> {
+        match &node.kind {
+            Kind::Scalar { text, .. } if text.contains('\0') => {
+                let error = self.at(node.span, format!("`{what}` holds a NUL byte"));
+                self.report(error.label("no program, path or variable can hold one"));
+                None
+            }
+            Kind::Scalar { text, .. } => Some(Spanned::new(text.clone(), node.span)),
+            Kind::Broken => None,
+            kind => {
+                let mut error = self.wrong_type(node, what, "a string");
+                if matches!(kind, Kind::Null) {
+                    error = error.help("write \"\" for an empty string");
+                }
+                self.report(error);
+                None
+            }
+        }
+    }
+
+    /// Text that satisfies a rule; `expected` says which.
+    fn checked(
+        &mut self,
+        node: &Node,
+        what: &str,
+        expected: &str,
+        rule: impl FnOnce(&str) -> bool,
+    ) -> Option<Spanned<String>> {
+        let text = self.string(node, what)?;
+        if rule(&text.value) {
+            return Some(text);
+        }
+        let error = self.at(node.span, format!("{} is no valid `{what}`", quoted(&text.value)));
+        self.report(error.label(format!("expected {expected}")));
+        None
+    }
+
+    fn bool(&mut self, node: &Node, what: &str) -> Option<Spanned<bool>> {
+        match &node.kind {
+            Kind::Scalar { text, plain: true } if yaml::is_bool(text) => {
+                Some(Spanned::new(text.eq_ignore_ascii_case("true"), node.span))
+            }
+            Kind::Broken => None,
+            kind => {
+                let mut error = self.wrong_type(node, what, "`true` or `false`");
+                match kind {
+                    Kind::Scalar { text, .. } if matches!(text.to_lowercase().as_str(), "yes" | "on") => {
+                        error = error.help("write `true`");
+                    }
+                    Kind::Scalar { text, .. } if matches!(text.to_lowercase().as_str(), "no" | "off") => {
+                        error = error.help("write `false`");
+                    }
+                    Kind::Scalar { text, .. } if yaml::is_bool(text) => {
+                        error = error.help("write it without quotes");
+                    }
+                    _ => {}
+                }
+                self.report(error);
+                None
+            }
+        }
+    }
+
+    /// A whole number from `min` to `max`.
+    fn number(&mut self, node: &Node, what: &str, min: u32, max: u32) -> Option<Spanned<u32>> {
+        let expected = format!("a whole number from {min} to {max}");
+        match &node.kind {
+            Kind::Scalar { text, plain } => {
+                let number = text
+                    .parse::<u32>()
+                    .ok()
+                    .filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
+                match number {
+                    Some(number) if *plain && (min..=max).contains(&number) => {
+                        Some(Spanned::new(number, node.span))
+                    }
+                    Some(_) if !*plain => {
+                        let error = self.wrong_type(node, what, &expected);
+                        self.report(error.help("write it without quotes"));
+                        None
+                    }
+                    _ if *plain && text.parse::<f64>().is_ok() => {
+                        let error = self.at(node.span, format!("{} is no valid `{what}`", quoted(text)));
+                        self.report(error.label(format!("expected {expected}")));
+                        None
+                    }
+                    _ => {
+                        let error = self.wrong_type(node, what, &expected);
+                        self.report(error);
+                        None
+                    }
+                }
+            }
+            Kind::Broken => None,
+            _ => {
+                let error = self.wrong_type(node, what, &expected);
+                self.report(error);
+                None
+            }
+        }
+    }
+
+    fn port(&mut self, node: &Node, what: &str) -> Option<Spanned<u16>> {
+        let number = self.number(node, what, 1, u32::from(u16::MAX))?;
+        Some(number.map(|number| u16::try_from(number).unwrap_or_default()))
+    }
+
+    fn exit_code(&mut self, node: &Node, what: &str) -> Option<Spanned<u8>> {
+        let number = self.number(node, what, 0, 255)?;
+        Some(number.map(|number| u8::try_from(number).unwrap_or_default()))
+    }
+
+    /// A length of time with its unit.
+    fn duration(&mut self, entry: &Entry) -> Option<Spanned<Duration>> {
+        let (what, node) = (entry.key.value.as_str(), &entry.value);
+        let text = match &node.kind {
+            Kind::Scalar { text, .. } => text,
+            Kind::Broken => return None,
+            _ => {
+                let error = self.wrong_type(node, what, "a duration");
+                self.report(error.help("durations look like `500ms`, `20s` or `2m`"));
+                return None;
+            }
+        };
+        match parse_duration(text) {
+            Ok(duration) => Some(Spanned::new(duration, node.span)),
+            Err(problem) => {
+                let error = self.at(node.span, format!("{} is no valid `{what}`", quoted(text)));
+                self.report(error.label(problem.label).help(problem.help));
+                None
+            }
+        }
+    }
+
+    /// One of a fixed set of words.
+    fn word<W: Word>(&mut self, node: &Node, what: &str) -> Option<Spanned<W>> {
+        let text = self.string(node, what)?;
+        match text.value.parse() {
+            Ok(word) => Some(Spanned::new(word, text.span)),
+            Err(_) => {
+                let mut error = self
+                    .at(text.span, format!("unknown {} {}", W::WHAT, quoted(&text.value)))
+                    .label(format!("expected {}", one_of(W::WORDS)));
+                if let Some(meant) = similar(&text.value, W::WORDS.iter().copied()) {
+                    error = error.help(format!("did you mean `{meant}`?"));
+                }
+                self.report(error);
+                None
+            }
+        }
+    }
+
+    /// The items of a list, each read by `item`; those that cannot be read are left out.
+    fn list<T>(
+        &mut self,
+        entry: &Entry,
+        mut item: impl FnMut(&mut Self, &Node, &str) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let what = entry.key.value.as_str();
+        match &entry.value.kind {
+            Kind::List(items) => Some(items.iter().filter_map(|node| item(self, node, what)).collect()),
+            Kind::Broken => None,
+            Kind::Scalar { text, .. } => {
+                let error = self.wrong_type(&entry.value, what, "a list");
+                let words: Vec<&str> = text.split_whitespace().collect();
+                self.report(error.help(format!("write it as a list: `{what}: [{}]`", words.join(", "))));
+                None
+            }
+            _ => {
+                let error = self.wrong_type(&entry.value, what, "a list");
+                self.report(error);
+                None
+            }
+        }
+    }
+
+    /// A list of different items.
+    fn distinct<T: std::hash::Hash + Eq + Clone>(
+        &mut self,
+        entry: &Entry,
+        item: impl FnMut(&mut Self, &Node, &str) -> Option<Spanned<T>>,
+    ) -> Option<Vec<Spanned<T>>> {
+        let items = self.list(entry, item)?;
+        let mut seen = HashSet::new();
+        for item in &items {
+            if !seen.insert(item.value.clone()) {
+                let error = self.at(item.span, format!("`{}` holds the same item twice", entry.key));
+                self.report(error.label("is in the list already"));
+            }
+        }
+        Some(items)
+    }
+
+    /// An argument vector. An empty one is a mistake: nobody can say what would run.
+    fn argv(&mut self, entry: &Entry) -> Option<Spanned<Argv>> {
+        let items = self.list(entry, |decoder, node, what| decoder.string(node, what))?;
+        let is_empty = matches!(&entry.value.kind, Kind::List(nodes) if nodes.is_empty());
+        if is_empty {
+            let error = self.at(entry.value.span, format!("`{}` is an empty list", entry.key));
+            let help = format!("leave `{}` out to keep the image's", entry.key);
+            self.report(
+                error
+                    .label("says neither what to run nor to keep the image's")
+                    .help(help),
+            );
+            return None;
+        }
+        Some(Spanned::new(items, entry.value.span))
+    }
+
+    /// A regular expression that compiles.
+    fn pattern(&mut self, node: &Node, what: &str) -> Option<Spanned<Pattern>> {
+        let text = self.string(node, what)?;
+        match regex::RegexBuilder::new(&text.value)
+            .multi_line(true)
+            .size_limit(MAX_PATTERN)
+            .build()
+        {
+            Ok(regex) => Some(Spanned::new(Pattern(regex), text.span)),
+            Err(error) => {
+                // The library's message draws its own picture; its last line says what is wrong.
+                let message = error.to_string();
+                let reason = message
+                    .lines()
+                    .last()
+                    .unwrap_or_default()
+                    .trim_start_matches("error: ");
+                let error = self.at(
+                    text.span,
+                    format!("{} is no regular expression", quoted(&text.value)),
+                );
+                self.report(error.label(reason.to_lowercase()));
+                None
+            }
+        }
+    }
+}
+
+/// "`a`, `b` and `c`".
+fn list(words: &[&str]) -> String {
+    one_of(words).replace(" or ", " and ")
+}

@@ -1,0 +1,335 @@
+//! A container and its `layered:` and `prebuilt:` blocks.
+
+use super::values::{ABSOLUTE, NAME, is_absolute, is_host_name, is_name};
+use super::{Decoder, Fields, quoted};
+use crate::scenario::schema::{
+    After, Container, EnvVar, HealthCheck, Probe, Ready, Settings, Source, Timing,
+};
+use crate::scenario::span::{Span, Spanned};
+use crate::scenario::words::Role;
+use crate::scenario::yaml::{Entry, Kind};
+
+use std::time::Duration;
+
+/// A scenario is read by people; a larger one is a mistake, or an attack on the checks.
+const MAX_CONTAINERS: usize = 64;
+
+/// How long a container may take to become ready, unless it says otherwise.
+pub(super) const DEFAULT_WITHIN: Duration = Duration::from_secs(30);
+
+/// Where a block of container keys stands.
+#[derive(Clone, Copy, PartialEq)]
+enum Block {
+    Base,
+    Layered,
+    Prebuilt,
+}
+
+impl Decoder<'_> {
+    pub(super) fn containers(&mut self, entry: &Entry) -> Vec<Container> {
+        let Kind::Map(entries) = &entry.value.kind else {
+            if !matches!(entry.value.kind, Kind::Broken) {
+                let error = self.wrong_type(&entry.value, "containers", "a map of containers");
+                self.report(error.help("write `name: { image: … }`, one for each container"));
+            }
+            return Vec::new();
+        };
+        if entries.is_empty() {
+            let error = self.at(entry.value.span, "`containers` is empty");
+            self.report(error.label("a scenario that runs nothing proves nothing"));
+        }
+        if let Some(first) = entries.get(MAX_CONTAINERS) {
+            let title = format!("more than {MAX_CONTAINERS} containers in a scenario");
+            let error = self.at(first.key.span, title).label("this one is too many");
+            self.report(error.help("split the scenario into several files"));
+        }
+        entries
+            .iter()
+            .take(MAX_CONTAINERS)
+            .map(|entry| self.container(entry))
+            .collect()
+    }
+
+    fn container(&mut self, entry: &Entry) -> Container {
+        if !is_name(&entry.key.value) {
+            let title = format!("{} is no valid container name", quoted(&entry.key.value));
+            let error = self.at(entry.key.span, title);
+            self.report(error.label(format!("expected {NAME}")));
+        }
+        let span = Span {
+            end: entry.value.span.end.max(entry.key.span.end),
+            ..entry.key.span
+        };
+        let mut container = Container {
+            name: entry.key.clone(),
+            span,
+            base: Settings::default(),
+            layered: None,
+            prebuilt: None,
+        };
+        let Some(mut fields) = self.fields(&entry.value, "a container", &entry.key) else {
+            return container;
+        };
+        container.base = self.settings(&mut fields, Block::Base);
+        container.layered = fields
+            .take("layered")
+            .and_then(|entry| self.block(entry, Block::Layered));
+        container.prebuilt = fields
+            .take("prebuilt")
+            .and_then(|entry| self.block(entry, Block::Prebuilt));
+        self.finish(fields);
+        container
+    }
+
+    fn block(&mut self, entry: &Entry, block: Block) -> Option<Spanned<Settings>> {
+        let what = match block {
+            Block::Layered => "a `layered` block",
+            Block::Base | Block::Prebuilt => "a `prebuilt` block",
+        };
+        let mut fields = self.fields(&entry.value, what, &entry.key)?;
+        let settings = self.settings(&mut fields, block);
+        self.finish(fields);
+        Some(Spanned::new(settings, entry.key.span))
+    }
+
+    fn settings(&mut self, fields: &mut Fields<'_>, block: Block) -> Settings {
+        let source = self.source(fields);
+        let absolute = |decoder: &mut Self, entry: &Entry| {
+            decoder.checked(&entry.value, &entry.key.value, ABSOLUTE, is_absolute)
+        };
+        Settings {
+            source,
+            entrypoint: fields.take("entrypoint").and_then(|entry| self.argv(entry)),
+            args: fields.take("args").and_then(|entry| self.argv(entry)),
+            command: self.command(fields, block),
+            env: fields
+                .take("env")
+                .map(|entry| self.env(entry))
+                .unwrap_or_default(),
+            user: fields.take("user").and_then(|entry| {
+                self.checked(
+                    &entry.value,
+                    "user",
+                    "a name or number, or `user:group`",
+                    |text| {
+                        text.split(':').count() <= 2
+                            && text.split(':').all(|part| !part.is_empty())
+                            && !text.contains(char::is_whitespace)
+                    },
+                )
+            }),
+            workdir: fields.take("workdir").and_then(|entry| absolute(self, entry)),
+            network: fields
+                .take("network")
+                .and_then(|entry| self.string(&entry.value, "network")),
+            aliases: fields.take("aliases").and_then(|entry| {
+                self.distinct(entry, |decoder, node, what| {
+                    decoder.checked(node, what, "a host name", is_host_name)
+                })
+            }),
+            volumes: fields
+                .take("volumes")
+                .and_then(|entry| self.list(entry, Self::mount)),
+            ports: fields
+                .take("ports")
+                .and_then(|entry| self.list(entry, Self::published_port)),
+            read_only: fields
+                .take("read_only")
+                .and_then(|entry| self.bool(&entry.value, "read_only")),
+            cap_drop: fields
+                .take("cap_drop")
+                .and_then(|entry| self.distinct(entry, Self::capability)),
+            cap_add: fields
+                .take("cap_add")
+                .and_then(|entry| self.distinct(entry, Self::capability)),
+            no_new_privileges: fields
+                .take("no_new_privileges")
+                .and_then(|entry| self.bool(&entry.value, "no_new_privileges")),
+            tmpfs: fields.take("tmpfs").and_then(|entry| {
+                self.distinct(entry, |decoder, node, what| {
+                    decoder.checked(node, what, ABSOLUTE, is_absolute)
+                })
+            }),
+            healthcheck: fields
+                .take("healthcheck")
+                .and_then(|entry| self.healthcheck(entry)),
+            ready: fields.take("ready").and_then(|entry| self.ready(entry)),
+            after: fields.take("after").and_then(|entry| self.after(entry)),
+            expect: fields
+                .take("expect")
+                .and_then(|entry| self.container_expect(entry)),
+            timeout: fields.take("timeout").and_then(|entry| self.duration(entry)),
+        }
+    }
+
+    fn source(&mut self, fields: &mut Fields<'_>) -> Option<Spanned<Source>> {
+        let entry = self.at_most_one(fields, &["image", "role"])?;
+        if entry.key.value == "image" {
+            self.image(&entry.value, "image")
+        } else {
+            Some(self.word::<Role>(&entry.value, "role")?.map(Source::Role))
+        }
+    }
+
+    /// The whole argument vector, which only a `layered:` block may give: elsewhere it would be the
+    /// place where shell lines creep in.
+    fn command(&mut self, fields: &mut Fields<'_>, block: Block) -> Option<Spanned<Vec<Spanned<String>>>> {
+        if block != Block::Layered {
+            if let Some(entry) = fields.get("command") {
+                fields.known.push("command");
+                let error = self.at(entry.key.span, format!("`command` in {}", fields.what));
+                self.report(error.label("stands only in a `layered` block").help(
+                    "write `args` for what follows the image's entrypoint, `entrypoint` to replace it too",
+                ));
+            }
+            return None;
+        }
+        let entry = fields.take("command")?;
+        for other in ["entrypoint", "args"] {
+            if let Some(other) = fields.get(other) {
+                let title = format!("`command` and `{}` in one block", other.key);
+                let error = self.at(other.key.span, title).label("would have no effect");
+                self.report(error.secondary(entry.key.span, "this is the whole argument vector"));
+            }
+        }
+        self.argv(entry)
+    }
+
+    fn env(&mut self, entry: &Entry) -> Vec<EnvVar> {
+        let Kind::Map(entries) = &entry.value.kind else {
+            if !matches!(entry.value.kind, Kind::Broken) {
+                let error = self.wrong_type(&entry.value, "env", "a map");
+                self.report(error.help("write `NAME: value`, one for each variable"));
+            }
+            return Vec::new();
+        };
+        let mut variables = Vec::new();
+        for entry in entries {
+            let name = &entry.key.value;
+            if name.is_empty() || name.contains(['=', '\0']) || name.contains(char::is_whitespace) {
+                let title = format!("{} is no name of a variable", quoted(name));
+                let error = self
+                    .at(entry.key.span, title)
+                    .label("holds `=`, a space, or nothing");
+                self.report(error);
+                continue;
+            }
+            if let Some(value) = self.string(&entry.value, name) {
+                variables.push(EnvVar {
+                    name: entry.key.clone(),
+                    value,
+                });
+            }
+        }
+        variables
+    }
+
+    fn healthcheck(&mut self, entry: &Entry) -> Option<Spanned<HealthCheck>> {
+        let mut fields = self.fields(&entry.value, "a health check", &entry.key)?;
+        let what = self.exactly_one(&mut fields, &["command", "shell", "none"]);
+        let timing = Timing {
+            interval: fields
+                .take("interval")
+                .and_then(|entry| self.duration(entry))
+                .map(|it| it.value),
+            timeout: fields
+                .take("timeout")
+                .and_then(|entry| self.duration(entry))
+                .map(|it| it.value),
+            retries: fields
+                .take("retries")
+                .and_then(|entry| self.number(&entry.value, "retries", 1, 1000))
+                .map(|it| it.value),
+            start_period: fields
+                .take("start_period")
+                .and_then(|entry| self.duration(entry))
+                .map(|it| it.value),
+        };
+        let what = what?;
+        let check = match what.key.value.as_str() {
+            "command" => self
+                .argv(what)
+                .map(|argv| HealthCheck::Command(argv.value, timing)),
+            "shell" => self
+                .checked(&what.value, "shell", "a line for a shell", |line| {
+                    !line.trim().is_empty()
+                })
+                .map(|line| HealthCheck::Shell(line, timing)),
+            _ => self.no_healthcheck(what, &fields, timing),
+        };
+        self.finish(fields);
+        Some(Spanned::new(check?, entry.value.span))
+    }
+
+    fn no_healthcheck(&mut self, none: &Entry, fields: &Fields<'_>, timing: Timing) -> Option<HealthCheck> {
+        if !self.bool(&none.value, "none")?.value {
+            let error = self.at(
+                none.value.span,
+                "`none: false` says nothing about the health check",
+            );
+            self.report(
+                error
+                    .label("neither none nor one")
+                    .help("leave `healthcheck` out to keep the image's"),
+            );
+        }
+        if timing != Timing::default() {
+            let error = self.at(fields.place, "a health check that is none needs no timing");
+            self.report(
+                error
+                    .label("has both")
+                    .secondary(none.key.span, "there is no health check"),
+            );
+        }
+        Some(HealthCheck::None)
+    }
+
+    fn ready(&mut self, entry: &Entry) -> Option<Ready> {
+        let mut fields = self.fields(&entry.value, "a `ready`", &entry.key)?;
+        let probe = self.exactly_one(&mut fields, &["tcp", "http", "log", "exit"]);
+        let within = fields.take("within").and_then(|entry| self.duration(entry));
+        self.finish(fields);
+        let entry = probe?;
+        let probe = match entry.key.value.as_str() {
+            "tcp" => Probe::Tcp(self.port(&entry.value, "tcp")?.value),
+            "log" => Probe::Log(self.pattern(&entry.value, "log")?.value),
+            "exit" => Probe::Exit(self.exit_code(&entry.value, "exit")?.value),
+            _ => {
+                let mut fields = self.fields(&entry.value, "an `http` probe", &entry.key)?;
+                let (port, path, status) = self.request(&mut fields);
+                self.finish(fields);
+                Probe::Http {
+                    port: port?.value,
+                    path: path?.value,
+                    status: status.value,
+                }
+            }
+        };
+        let span = Span {
+            end: entry.value.span.end.max(entry.key.span.end),
+            ..entry.key.span
+        };
+        Some(Ready {
+            probe: Spanned::new(probe, span),
+            within: within.map_or(DEFAULT_WITHIN, |within| within.value),
+        })
+    }
+
+    fn after(&mut self, entry: &Entry) -> Option<Vec<After>> {
+        let Kind::Map(entries) = &entry.value.kind else {
+            if !matches!(entry.value.kind, Kind::Broken) {
+                let error = self.wrong_type(&entry.value, "after", "a map");
+                self.report(error.help("write `after: { container: ready }`"));
+            }
+            return None;
+        };
+        let after = entries.iter().filter_map(|entry| {
+            let state = self.after_state(&entry.value, &entry.key.value)?;
+            Some(After {
+                container: entry.key.clone(),
+                state,
+            })
+        });
+        Some(after.collect())
+    }
+}

@@ -1,0 +1,436 @@
+//! The small languages inside scalars: durations, images, mounts, ports, dates.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Decoder, quoted, similar};
+use crate::scenario::schema::{AfterState, Date, Mount, MountSource, Port, Source};
+use crate::scenario::span::Spanned;
+use crate::scenario::yaml::Node;
+
+/// No scenario waits longer than this.
+const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What is wrong with a scalar, and what to do about it.
+#[derive(Debug, PartialEq)]
+pub(super) struct Problem {
+    pub(super) label: String,
+    pub(super) help: String,
+}
+
+/// A length of time such as `500ms`, `20s`, `2m` or `1h`.
+pub(super) fn parse_duration(text: &str) -> Result<Duration, Problem> {
+    let problem = |label: String, help: String| Err(Problem { label, help });
+    let examples = || "durations look like `500ms`, `20s` or `2m`".to_owned();
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    if number.is_empty() {
+        return problem("expected a whole number and a unit".into(), examples());
+    }
+    let milliseconds = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60 * 1000,
+        "h" => 60 * 60 * 1000,
+        "" => {
+            return problem(
+                "the unit is missing".into(),
+                format!("for seconds, write `{number}s`"),
+            );
+        }
+        _ => {
+            return problem(
+                "expected a whole number and a unit: `ms`, `s`, `m` or `h`".into(),
+                examples(),
+            );
+        }
+    };
+    match number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(milliseconds))
+    {
+        Some(0) => problem(
+            "a duration of zero".into(),
+            "leave the key out, or give it some time".into(),
+        ),
+        Some(total) if Duration::from_millis(total) <= MAX_DURATION => Ok(Duration::from_millis(total)),
+        _ => problem("longer than a day".into(), "the longest duration is `24h`".into()),
+    }
+}
+
+/// A day such as `2026-12-31`.
+pub(super) fn parse_date(text: &str) -> Option<Date> {
+    let parts: Vec<&str> = text.split('-').collect();
+    let [year, month, day] = parts.as_slice() else {
+        return None;
+    };
+    let lengths = (year.len(), month.len(), day.len());
+    if lengths != (4, 2, 2) || !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
+        return None;
+    }
+    let date = Date {
+        year: year.parse().ok()?,
+        month: month.parse().ok()?,
+        day: day.parse().ok()?,
+    };
+    let is_leap =
+        date.year.is_multiple_of(4) && (!date.year.is_multiple_of(100) || date.year.is_multiple_of(400));
+    let days = match date.month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 if is_leap => 29,
+        2 => 28,
+        _ => return None,
+    };
+    (1..=days).contains(&date.day).then_some(date)
+}
+
+/// Whether a text can name a scenario or a container: it becomes a host name.
+pub(super) fn is_name(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty()
+        && text.len() <= 63
+        && text.bytes().all(inner)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+pub(super) const NAME: &str = "lower-case letters, digits and dashes, 63 at most";
+
+/// Whether a text can name a network or a volume, as engines see it.
+pub(super) fn is_resource_name(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    text.len() <= 63
+        && text.bytes().all(inner)
+        && text
+            .bytes()
+            .next()
+            .is_some_and(|first| first.is_ascii_alphanumeric())
+}
+
+pub(super) const RESOURCE_NAME: &str = "letters, digits, `_`, `.` and `-`, starting with a letter or digit";
+
+/// Whether a text is a host name, with or without dots.
+pub(super) fn is_host_name(text: &str) -> bool {
+    text.len() <= 253 && text.split('.').all(is_name)
+}
+
+/// Whether a text is an absolute path of a container.
+pub(super) fn is_absolute(text: &str) -> bool {
+    text.starts_with('/') && !text.split('/').any(|part| part == "..")
+}
+
+pub(super) const ABSOLUTE: &str = "an absolute path without `..`";
+
+/// Whether a text looks like an image reference: no more than what every engine agrees on.
+fn is_image_reference(text: &str) -> bool {
+    let inner =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/' | b':' | b'@');
+    let (name, digest) = match text.split_once('@') {
+        Some((name, digest)) => (name, Some(digest)),
+        None => (text, None),
+    };
+    let is_digest = |digest: &str| {
+        let Some((algorithm, hex)) = digest.split_once(':') else {
+            return false;
+        };
+        !algorithm.is_empty() && hex.len() >= 32 && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    let parts: Vec<&str> = name.split('/').collect();
+    name.bytes().all(inner)
+        && parts
+            .iter()
+            .all(|part| !part.is_empty() && !part.starts_with([':', '.', '-']) && !part.ends_with(':'))
+        && parts.last().is_some_and(|last| {
+            let repository = last.split(':').next().unwrap_or_default();
+            last.split(':').count() <= 2 && !repository.bytes().any(|byte| byte.is_ascii_uppercase())
+        })
+        && digest.is_none_or(is_digest)
+}
+
+/// The capabilities of Linux, without their prefix.
+const CAPABILITIES: &[&str] = &[
+    "ALL",
+    "AUDIT_CONTROL",
+    "AUDIT_READ",
+    "AUDIT_WRITE",
+    "BLOCK_SUSPEND",
+    "BPF",
+    "CHECKPOINT_RESTORE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "KILL",
+    "LEASE",
+    "LINUX_IMMUTABLE",
+    "MAC_ADMIN",
+    "MAC_OVERRIDE",
+    "MKNOD",
+    "NET_ADMIN",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_RAW",
+    "PERFMON",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYSLOG",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_CHROOT",
+    "SYS_MODULE",
+    "SYS_NICE",
+    "SYS_PACCT",
+    "SYS_PTRACE",
+    "SYS_RAWIO",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "WAKE_ALARM",
+];
+
+impl Decoder<'_> {
+    /// An image reference, or `fixture:NAME`.
+    pub(super) fn image(&mut self, node: &Node, what: &str) -> Option<Spanned<Source>> {
+        let text = self.string(node, what)?;
+        if let Some(name) = text.value.strip_prefix("fixture:") {
+            if is_name(name) {
+                return Some(Spanned::new(Source::Fixture(name.to_owned()), text.span));
+            }
+            let error = self.at(text.span, format!("{} names no fixture", quoted(&text.value)));
+            self.report(error.label(format!("expected {NAME} after `fixture:`")));
+            return None;
+        }
+        if is_image_reference(&text.value) {
+            return Some(Spanned::new(Source::Reference(text.value), text.span));
+        }
+        let mut error = self.at(
+            text.span,
+            format!("{} is no image reference", quoted(&text.value)),
+        );
+        error = if text.value.contains('$') {
+            error
+                .label("there are no variables in a scenario")
+                .help("write `role:` for an image that the platform's configuration names")
+        } else {
+            error.label("expected `registry/repository:tag`, or with `@sha256:…`")
+        };
+        self.report(error);
+        None
+    }
+
+    /// `name:/path`, `./host/path:/path` or `/host/path:/path`, with `:ro` or `:rw` at the end.
+    pub(super) fn mount(&mut self, node: &Node, what: &str) -> Option<Spanned<Mount>> {
+        let text = self.string(node, what)?;
+        let parts: Vec<&str> = text.value.split(':').collect();
+        let (source, target, read_only) = match parts.as_slice() {
+            [source, target] | [source, target, "rw"] => (*source, *target, false),
+            [source, target, "ro"] => (*source, *target, true),
+            _ => ("", "", false),
+        };
+        let is_path = source.starts_with(['/', '.']);
+        if !is_absolute(target) || !(is_resource_name(source) || is_path) {
+            let error = self.at(text.span, format!("{} is no valid `{what}`", quoted(&text.value)));
+            self.report(
+                error
+                    .label("expected `name:/path`, or with `:ro`")
+                    .help("a host path starts with `/`, or with `./` for one beside the scenario file"),
+            );
+            return None;
+        }
+        let source = match is_path {
+            true => MountSource::Bind(PathBuf::from(source)),
+            false => MountSource::Volume(source.to_owned()),
+        };
+        Some(Spanned::new(
+            Mount {
+                source,
+                target: target.to_owned(),
+                read_only,
+            },
+            text.span,
+        ))
+    }
+
+    /// `container`, `host:container`, either with `/tcp`.
+    pub(super) fn published_port(&mut self, node: &Node, what: &str) -> Option<Spanned<Port>> {
+        let text = self.string(node, what)?;
+        let ports = text.value.strip_suffix("/tcp").unwrap_or(&text.value);
+        let number = |part: &str| {
+            let is_plain = part.bytes().all(|byte| byte.is_ascii_digit());
+            part.parse::<u16>().ok().filter(|&port| is_plain && port > 0)
+        };
+        let port = match ports.split_once(':') {
+            None => number(ports).map(|container| Port {
+                host: None,
+                container,
+            }),
+            Some((host, container)) => number(host).zip(number(container)).map(|(host, container)| Port {
+                host: Some(host),
+                container,
+            }),
+        };
+        if port.is_none() {
+            let error = self.at(text.span, format!("{} is no valid `{what}`", quoted(&text.value)));
+            self.report(
+                error
+                    .label("expected `\"container\"` or `\"host:container\"`, from 1 to 65535")
+                    .help("only TCP ports are published, on every address of the host"),
+            );
+        }
+        port.map(|port| Spanned::new(port, text.span))
+    }
+
+    /// A capability, with or without `CAP_`.
+    pub(super) fn capability(&mut self, node: &Node, what: &str) -> Option<Spanned<String>> {
+        let text = self.string(node, what)?;
+        let name = text.value.strip_prefix("CAP_").unwrap_or(&text.value);
+        if CAPABILITIES.contains(&name) {
+            return Some(Spanned::new(name.to_owned(), text.span));
+        }
+        let mut error = self.at(text.span, format!("unknown capability {}", quoted(&text.value)));
+        error = error.label("not one that Linux has");
+        if let Some(meant) = similar(name, CAPABILITIES.iter().copied()) {
+            error = error.help(format!("did you mean `{meant}`?"));
+        }
+        self.report(error);
+        None
+    }
+
+    /// `started`, `ready` or `exited-N`.
+    pub(super) fn after_state(&mut self, node: &Node, what: &str) -> Option<Spanned<AfterState>> {
+        let text = self.string(node, what)?;
+        let exited = |code: &str| {
+            let is_plain = code.bytes().all(|byte| byte.is_ascii_digit());
+            code.parse::<u8>()
+                .ok()
+                .filter(|_| is_plain)
+                .map(AfterState::Exited)
+        };
+        let state = match text.value.as_str() {
+            "started" => Some(AfterState::Started),
+            "ready" => Some(AfterState::Ready),
+            other => other.strip_prefix("exited-").and_then(exited),
+        };
+        if state.is_none() {
+            let mut error = self.at(
+                text.span,
+                format!("{} is nothing to wait for", quoted(&text.value)),
+            );
+            error = error.label("expected `started`, `ready` or `exited-N`");
+            let meant = match text.value.as_str() {
+                "exited" | "completed" | "done" | "service_completed_successfully" => Some("exited-0"),
+                "healthy" | "service_healthy" => Some("ready"),
+                "running" | "service_started" => Some("started"),
+                other => similar(other, ["started", "ready", "exited-0"]),
+            };
+            if let Some(meant) = meant {
+                error = error.help(format!("did you mean `{meant}`?"));
+            }
+            self.report(error);
+        }
+        state.map(|state| Spanned::new(state, text.span))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_carry_units() {
+        assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_duration("20s"), Ok(Duration::from_secs(20)));
+        assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(parse_duration("24h"), Ok(MAX_DURATION));
+        assert_eq!(parse_duration("20").unwrap_err().help, "for seconds, write `20s`");
+        for wrong in [
+            "",
+            "s",
+            "-1s",
+            "1.5s",
+            "1 s",
+            "0s",
+            "25h",
+            "99999999999999999999s",
+            "٣s",
+            "1S",
+            "1s ",
+        ] {
+            assert!(parse_duration(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn dates_are_real_days() {
+        assert_eq!(
+            parse_date("2028-02-29").map(|date| date.to_string()),
+            Some("2028-02-29".into())
+        );
+        assert!(parse_date("2026-01-31") < parse_date("2026-02-01"));
+        for wrong in [
+            "2026-02-29",
+            "1900-02-29",
+            "2026-13-01",
+            "2026-00-01",
+            "2026-1-1",
+            "26-01-01",
+            "",
+            "----",
+        ] {
+            assert_eq!(parse_date(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn image_references() {
+        let digest = format!("a@sha256:{}", "0".repeat(64));
+        for right in [
+            "a",
+            "python:3.11-alpine",
+            "localhost:5000/a/b:TAG",
+            "docker.io/library/postgres",
+            "HOST/a",
+            &digest,
+        ] {
+            assert!(is_image_reference(right), "{right}");
+        }
+        for wrong in [
+            "",
+            "a b",
+            "A",
+            "host/A:1",
+            "a:",
+            ":1",
+            "a//b",
+            "/a",
+            "a/",
+            "a:1:2",
+            "a@sha256:12",
+            "${X}",
+            "ä",
+        ] {
+            assert!(!is_image_reference(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn names_become_host_names() {
+        assert!(is_name("a") && is_name("python-3") && is_name("0"));
+        for wrong in ["", "-a", "a-", "A", "a_b", "a.b", "ä", &"a".repeat(64)] {
+            assert!(!is_name(wrong), "{wrong}");
+        }
+        assert!(is_host_name("kdc.example.com") && !is_host_name("kdc..com"));
+    }
+
+    #[test]
+    fn the_capabilities_are_sorted() {
+        assert!(CAPABILITIES.is_sorted());
+    }
+}

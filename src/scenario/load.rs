@@ -1,0 +1,208 @@
+//! From paths to scenarios.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::check::check;
+use super::decode::decode;
+use super::diagnostics::{Diagnostic, Diagnostics};
+use super::schema::Scenario;
+use super::span::{ScenarioFile, Span};
+
+/// The largest scenario file that is read.
+pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// The deepest directory that is searched, below the one that was named.
+const MAX_DIRECTORY_DEPTH: usize = 16;
+
+/// Reads one scenario file.
+///
+/// What is no regular file, is too large, or is no text is refused before it is read.
+pub fn load(path: &Path) -> Result<Scenario, Diagnostics> {
+    let refuse = |problem: String| about(path, problem);
+    let metadata = fs::metadata(path).map_err(|error| refuse(cannot_read(&error)))?;
+    if metadata.is_dir() {
+        return Err(refuse("expected a scenario file, found a directory".into()).into());
+    }
+    if !metadata.is_file() {
+        return Err(refuse("expected a scenario file, found no regular file".into()).into());
+    }
+    let too_large = |size: u64| {
+        let title = format!("the file is too large for a scenario: {size} bytes");
+        Diagnostics::from(refuse(title).help(format!("a scenario has at most {MAX_FILE_BYTES} bytes")))
+    };
+    if metadata.len() > MAX_FILE_BYTES {
+        return Err(too_large(metadata.len()));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|error| refuse(cannot_read(&error)))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let line = error.as_bytes()[..error.utf8_error().valid_up_to()]
+            .iter()
+            .filter(|b| **b == b'\n')
+            .count()
+            + 1;
+        refuse(format!(
+            "the file is no UTF-8 text: line {line} holds other bytes"
+        ))
+    })?;
+    // What grew since it was looked at is caught here.
+    parse(path, &text)
+}
+
+/// Reads a scenario from text; `path` is what messages call it.
+pub fn parse(path: impl Into<PathBuf>, text: &str) -> Result<Scenario, Diagnostics> {
+    let path = path.into();
+    if text.len() as u64 > MAX_FILE_BYTES {
+        let error = about(
+            &path,
+            format!("the file is too large for a scenario: {} bytes", text.len()),
+        );
+        return Err(error
+            .help(format!("a scenario has at most {MAX_FILE_BYTES} bytes"))
+            .into());
+    }
+    let file = Arc::new(ScenarioFile::new(path, text));
+    if let Some(at) = file.source().find('\0') {
+        let line = file.source()[..at].matches('\n').count() + 1;
+        let title = format!("the file is no text: line {line} holds a NUL byte");
+        return Err(Diagnostic::whole_file(&file, title).into());
+    }
+    let mut errors = Vec::new();
+    let scenario = decode(&file, &mut errors);
+    if let Some(scenario) = &scenario {
+        check(scenario, &mut errors);
+    }
+    match (Diagnostics::from_vec(errors), scenario) {
+        (Some(errors), _) => Err(errors),
+        (None, Some(scenario)) => Ok(scenario),
+        (None, None) => Err(Diagnostic::whole_file(&file, "the file holds no scenario").into()),
+    }
+}
+
+/// The scenario files that these paths mean, in a stable order and each once.
+///
+/// A file means itself. A directory means every `*.yaml` and `*.yml` below it; hidden entries and
+/// links to directories are passed over. A path that means nothing is a mistake: zero scenarios
+/// are no success.
+pub fn discover(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Diagnostics> {
+    let mut errors = Vec::new();
+    let mut found = Vec::new();
+    let mut seen = BTreeSet::new();
+    if paths.is_empty() {
+        errors.push(about(Path::new("."), "no path to look for scenarios in".into()));
+    }
+    for path in paths {
+        let files = match fs::metadata(path) {
+            Err(error) => Err(about(path, cannot_read(&error))),
+            Ok(metadata) if metadata.is_dir() => {
+                let mut files = Vec::new();
+                search(path, 0, &mut files, &mut errors);
+                match files.is_empty() {
+                    true => Err(about(path, "no scenario in this directory".into())
+                        .help("scenarios are files that end in `.yaml` or `.yml`")),
+                    false => Ok(files),
+                }
+            }
+            Ok(_) => Ok(vec![path.clone()]),
+        };
+        match files {
+            Ok(files) => found.extend(files.into_iter().filter(|file| seen.insert(file.clone()))),
+            Err(error) => errors.push(error),
+        }
+    }
+    match Diagnostics::from_vec(errors) {
+        Some(errors) => Err(errors),
+        None => Ok(found),
+    }
+}
+
+/// Finds the scenarios of these paths and reads them all; every mistake in every file is reported.
+///
+/// Two scenarios cannot have one name, because reports tell them apart by it.
+pub fn load_all(paths: &[PathBuf]) -> Result<Vec<Scenario>, Diagnostics> {
+    let mut errors = Vec::new();
+    let mut scenarios: Vec<Scenario> = Vec::new();
+    for path in discover(paths)? {
+        match load(&path) {
+            Ok(scenario) => scenarios.push(scenario),
+            Err(found) => errors.extend(found.into_vec()),
+        }
+    }
+    let mut places: BTreeMap<&str, (&ScenarioFile, Span)> = BTreeMap::new();
+    for scenario in &scenarios {
+        let name = &scenario.name;
+        if let Some((file, span)) = places.get(name.value.as_str()) {
+            let error = Diagnostic::new(
+                &scenario.file,
+                name.span,
+                format!("two scenarios are named `{name}`"),
+            );
+            errors.push(
+                error
+                    .label("the second one")
+                    .help(format!("the first one: {}", file.location(*span))),
+            );
+        } else {
+            places.insert(&name.value, (&scenario.file, name.span));
+        }
+    }
+    match Diagnostics::from_vec(errors) {
+        Some(errors) => Err(errors),
+        None => Ok(scenarios),
+    }
+}
+
+/// Adds the scenario files below a directory, sorted by name.
+fn search(directory: &Path, depth: usize, files: &mut Vec<PathBuf>, errors: &mut Vec<Diagnostic>) {
+    if depth > MAX_DIRECTORY_DEPTH {
+        errors.push(about(
+            directory,
+            format!("more than {MAX_DIRECTORY_DEPTH} directories deep"),
+        ));
+        return;
+    }
+    let entries = fs::read_dir(directory).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
+    let mut entries = match entries {
+        Ok(entries) => entries,
+        Err(error) => {
+            errors.push(about(directory, cannot_read(&error)));
+            return;
+        }
+    };
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let is_yaml = path
+            .extension()
+            .is_some_and(|extension| extension == "yaml" || extension == "yml");
+        if is_hidden {
+            continue;
+        } else if is_directory {
+            search(&path, depth + 1, files, errors);
+        } else if is_yaml && !path.is_dir() {
+            files.push(path);
+        }
+    }
+}
+
+/// A mistake of a file whose text is not at hand.
+fn about(path: &Path, title: String) -> Diagnostic {
+    Diagnostic::whole_file(&Arc::new(ScenarioFile::new(path, "")), title)
+}
+
+/// The operating system's reason, in this project's voice.
+fn cannot_read(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "no such file or directory".into(),
+        std::io::ErrorKind::PermissionDenied => "no permission to read this".into(),
+        _ => format!("failed to read this: {error}"),
+    }
+}

@@ -1,0 +1,185 @@
+//! The fixed words of the scenario language.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// An enum whose variants are written as fixed words, with `ALL`, `as_str`, `Display`, `FromStr`.
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident, $what:literal { $($(#[$vmeta:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {
+            $($(#[$vmeta])* $variant,)+
+        }
+
+        impl $name {
+            /// Every value, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The word that stands in a file or on a command line.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+        }
+
+        impl Word for $name {
+            const WHAT: &'static str = $what;
+            const WORDS: &'static [&'static str] = &[$($word),+];
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                match text {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err(format!(
+                        "no {} `{}`, expected {}",
+                        $what, text.escape_debug(), one_of(Self::WORDS)
+                    )),
+                }
+            }
+        }
+    };
+}
+
+/// What the decoder needs to know of a fixed set of words.
+pub(super) trait Word: FromStr<Err = String> {
+    /// What one of them is called in a message.
+    const WHAT: &'static str;
+    /// All of them.
+    const WORDS: &'static [&'static str];
+}
+
+/// "`a`, `b` or `c`".
+pub(super) fn one_of(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        Some((only, _)) => only.clone(),
+        None => String::new(),
+    }
+}
+
+words! {
+    /// How images are used.
+    Mode, "image mode" {
+        /// Packages may be installed when a container runs.
+        Layered = "layered",
+        /// Images are used as they are.
+        Prebuilt = "prebuilt",
+    }
+}
+
+words! {
+    /// What an image is for; the platform maps a role to an image.
+    Role, "role" {
+        /// Runs the platform's Python code.
+        Python = "python",
+        /// Checks that a Kerberos ticket reaches a container.
+        KerberosTest = "kerberos-test",
+        /// The database.
+        Postgres = "postgres",
+        /// The metadata server.
+        OpenmetadataServer = "openmetadata-server",
+        /// The search engine.
+        Opensearch = "opensearch",
+    }
+}
+
+words! {
+    /// A success criterion of the specification.
+    Criterion, "criterion" {
+        /// The platform works with distroless images in prebuilt mode.
+        DistrolessPrebuilt = "distroless-prebuilt",
+        /// No shell command is executed in prebuilt mode.
+        NoShellPrebuilt = "no-shell-prebuilt",
+        /// The default layered mode is unchanged.
+        LayeredUnchanged = "layered-unchanged",
+        /// Both modes are documented.
+        Documentation = "documentation",
+        /// Every image type has a sample Dockerfile.
+        Dockerfiles = "dockerfiles",
+    }
+}
+
+impl Criterion {
+    /// The image mode that a scenario must run in to say anything about this criterion.
+    pub const fn mode(self) -> Option<Mode> {
+        match self {
+            Self::DistrolessPrebuilt | Self::NoShellPrebuilt => Some(Mode::Prebuilt),
+            Self::LayeredUnchanged => Some(Mode::Layered),
+            Self::Documentation | Self::Dockerfiles => None,
+        }
+    }
+}
+
+words! {
+    /// An independent place that evidence comes from.
+    Witness, "witness" {
+        /// The requests that the engine received.
+        Wire = "wire",
+        /// What the image is and contains.
+        Image = "image",
+        /// The programs that were started in a container.
+        Kernel = "kernel",
+    }
+}
+
+words! {
+    /// How much a scenario needs a witness.
+    Need, "audit level" {
+        /// Without this witness the verdict is unproven.
+        Required = "required",
+        /// The witness is heard where it is available.
+        IfAvailable = "if-available",
+        /// The witness is not asked.
+        Off = "off",
+    }
+}
+
+words! {
+    /// The kinds of verdict.
+    VerdictKind, "verdict" {
+        /// Nothing was violated, and every required witness spoke.
+        Clean = "clean",
+        /// A rule was violated, with evidence.
+        Violated = "violated",
+        /// It could not be shown either way.
+        Unproven = "unproven",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_reads_back() {
+        for mode in Mode::ALL {
+            assert_eq!(mode.to_string().parse::<Mode>().as_ref(), Ok(mode));
+        }
+        for role in Role::ALL {
+            assert_eq!(role.to_string().parse::<Role>().as_ref(), Ok(role));
+        }
+    }
+
+    #[test]
+    fn an_unknown_word_lists_the_known_ones() {
+        assert_eq!(
+            "pre-built".parse::<Mode>().unwrap_err(),
+            "no image mode `pre-built`, expected `layered` or `prebuilt`"
+        );
+    }
+
+    #[test]
+    fn a_word_can_be_padded() {
+        assert_eq!(format!("{:<9}|", Mode::Layered), "layered  |");
+    }
+}
