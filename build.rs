@@ -10,7 +10,13 @@ fn main() -> ExitCode {
     let variable = |name| std::env::var_os(name).unwrap_or_default();
     let program = PathBuf::from(variable("OUT_DIR")).join("probe");
     let compiled = Command::new(variable("RUSTC"))
-        .args(["--edition=2024", "--crate-name=probe", "-O", "-Cpanic=abort", "-Cstrip=symbols"])
+        .args([
+            "--edition=2024",
+            "--crate-name=probe",
+            "-O",
+            "-Cpanic=abort",
+            "-Cstrip=symbols",
+        ])
         .args(["-Ctarget-feature=+crt-static", "--target"])
         .arg(variable("TARGET"))
         .arg("-o")
@@ -19,7 +25,9 @@ fn main() -> ExitCode {
     match compiled {
         Ok(status) if status.success() => ExitCode::SUCCESS,
         Ok(status) => {
-            println!("cargo::error=the probe did not compile: {status}; a static C library is needed (Debian: libc6-dev)");
+            println!(
+                "cargo::error=the probe did not compile: {status}; a static C library is needed (Debian: libc6-dev)"
+            );
             ExitCode::FAILURE
         }
         Err(error) => {

@@ -99,7 +99,11 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Help and version are no errors; a closed stdout is nobody's loss.
             let _ = error.print();
-            return if error.use_stderr() { ExitCode::BadInput } else { ExitCode::Clean };
+            return if error.use_stderr() {
+                ExitCode::BadInput
+            } else {
+                ExitCode::Clean
+            };
         }
     };
     let ended = match cli.command {
@@ -159,7 +163,11 @@ fn interrupt() -> Result<watch::Receiver<bool>, Failure> {
 /// Reads the scenarios below `paths`; all their mistakes are one failure.
 fn load(paths: &[PathBuf]) -> Result<Vec<Arc<Scenario>>, Failure> {
     let all = scenario::load_all(paths).map_err(|mistakes| {
-        let color = if std::io::stderr().is_terminal() { Color::Always } else { Color::Never };
+        let color = if std::io::stderr().is_terminal() {
+            Color::Always
+        } else {
+            Color::Never
+        };
         Failure::Input(mistakes.render(color))
     })?;
     Ok(all.into_iter().map(Arc::new).collect())
@@ -185,7 +193,8 @@ impl Modes {
 
 /// A duration with its unit: `500ms`, `20s`, `2m`.
 fn duration(text: &str) -> Result<Duration, String> {
-    scenario::duration(text).ok_or_else(|| format!("expected a number with a unit, such as `30s` or `5m`, found `{text}`"))
+    scenario::duration(text)
+        .ok_or_else(|| format!("expected a number with a unit, such as `30s` or `5m`, found `{text}`"))
 }
 
 /// The scenarios that ship with the project.

@@ -49,9 +49,10 @@ impl FromStr for Choice {
             "docker" => Ok(Self::Kind(EngineKind::Docker)),
             "podman" => Ok(Self::Kind(EngineKind::Podman)),
             _ => match text.split_once('=') {
-                Some((name, url)) if is_name(name) => {
-                    Ok(Self::Named { name: name.to_owned(), url: url.to_owned() })
-                }
+                Some((name, url)) if is_name(name) => Ok(Self::Named {
+                    name: name.to_owned(),
+                    url: url.to_owned(),
+                }),
                 _ => Err("expected `auto`, `all`, `docker`, `podman` or `NAME=unix:///path`".into()),
             },
         }
@@ -60,7 +61,10 @@ impl FromStr for Choice {
 
 /// Engine names appear in reports, test names and file names.
 fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
 /// Engines that cannot be found or connected to.
@@ -73,7 +77,9 @@ pub enum EngineError {
         looked_for: String,
     },
     /// None of a kind that was asked for.
-    #[error("no {kind} is here: looked for {looked_for}\nhelp: start it, or name its socket with `--engine NAME=unix:///path`")]
+    #[error(
+        "no {kind} is here: looked for {looked_for}\nhelp: start it, or name its socket with `--engine NAME=unix:///path`"
+    )]
     NoneOfKind {
         /// The kind.
         kind: EngineKind,
@@ -118,16 +124,25 @@ pub(crate) struct Connection {
 
 /// Starts a recorder on `socket` and builds the engine's backend on it.
 pub(crate) async fn connect(engine: &EngineSpec, socket: &Path) -> Result<Connection, EngineError> {
-    let failed = |reason: String| EngineError::Connect { name: engine.name.clone(), reason };
-    let recorder = Recorder::start(&engine.endpoint, socket).await.map_err(|error| failed(error.to_string()))?;
+    let failed = |reason: String| EngineError::Connect {
+        name: engine.name.clone(),
+        reason,
+    };
+    let recorder = Recorder::start(&engine.endpoint, socket)
+        .await
+        .map_err(|error| failed(error.to_string()))?;
     let endpoint = recorder.endpoint();
     let runtime: Arc<dyn Runtime> = match engine.endpoint.kind {
-        EngineKind::Podman => {
-            Arc::new(Podman::connect(&endpoint, &engine.name).await.map_err(|error| failed(error.to_string()))?)
-        }
-        EngineKind::Docker => {
-            Arc::new(Docker::connect(&endpoint, &engine.name).await.map_err(|error| failed(error.to_string()))?)
-        }
+        EngineKind::Podman => Arc::new(
+            Podman::connect(&endpoint, &engine.name)
+                .await
+                .map_err(|error| failed(error.to_string()))?,
+        ),
+        EngineKind::Docker => Arc::new(
+            Docker::connect(&endpoint, &engine.name)
+                .await
+                .map_err(|error| failed(error.to_string()))?,
+        ),
         EngineKind::Fake => return Err(failed("the fake engine listens nowhere".into())),
     };
     Ok(Connection { recorder, runtime })
@@ -146,7 +161,10 @@ pub struct Found {
 /// # Errors
 /// An engine that was asked for is not there, or its address cannot be used. That is never a skip.
 pub async fn find(choices: &[Choice], directory: &Path) -> Result<Found, EngineError> {
-    let mut found = Found { engines: Vec::new(), _service: None };
+    let mut found = Found {
+        engines: Vec::new(),
+        _service: None,
+    };
     for choice in choices {
         let engines = match choice {
             Choice::Named { name, url } => vec![named(name, url).await?],
@@ -164,7 +182,10 @@ pub async fn find(choices: &[Choice], directory: &Path) -> Result<Found, EngineE
             }
             Choice::Kind(kind) => {
                 let here = here(&mut found._service, directory, Some(*kind)).await?;
-                let looked_for = || EngineError::NoneOfKind { kind: *kind, looked_for: places() };
+                let looked_for = || EngineError::NoneOfKind {
+                    kind: *kind,
+                    looked_for: places(),
+                };
                 vec![here.into_iter().next().ok_or_else(looked_for)?]
             }
         };
@@ -182,10 +203,16 @@ pub async fn find(choices: &[Choice], directory: &Path) -> Result<Found, EngineE
 }
 
 async fn named(name: &str, url: &str) -> Result<EngineSpec, EngineError> {
-    let failed = |reason| EngineError::Address { name: name.to_owned(), reason };
+    let failed = |reason| EngineError::Address {
+        name: name.to_owned(),
+        reason,
+    };
     let socket = Endpoint::socket_path(url).map_err(failed)?;
     let endpoint = Endpoint::identify(&socket).await.map_err(failed)?;
-    Ok(EngineSpec { name: name.to_owned(), endpoint })
+    Ok(EngineSpec {
+        name: name.to_owned(),
+        endpoint,
+    })
 }
 
 /// A place where an engine may listen.
@@ -204,12 +231,26 @@ pub(crate) fn usual_places() -> Vec<Place> {
         ("docker-rootless", in_runtime("docker.sock")),
         ("docker", Some("/run/docker.sock".into())),
     ];
-    places.into_iter().filter_map(|(name, socket)| Some(Place { name, socket: socket? })).collect()
+    places
+        .into_iter()
+        .filter_map(|(name, socket)| {
+            Some(Place {
+                name,
+                socket: socket?,
+            })
+        })
+        .collect()
 }
 
 fn places() -> String {
-    let sockets: Vec<_> = usual_places().iter().map(|place| format!("`{}`", place.socket.display())).collect();
-    format!("`CONTAINER_HOST`, `DOCKER_HOST`, {} and the program `podman`", sockets.join(", "))
+    let sockets: Vec<_> = usual_places()
+        .iter()
+        .map(|place| format!("`{}`", place.socket.display()))
+        .collect();
+    format!(
+        "`CONTAINER_HOST`, `DOCKER_HOST`, {} and the program `podman`",
+        sockets.join(", ")
+    )
 }
 
 /// Every engine that is here, of one kind or of any.
@@ -232,10 +273,15 @@ async fn here(
         if let Ok(endpoint) = Endpoint::identify(&place.socket).await
             && !engines.iter().any(|engine| engine.endpoint == endpoint)
         {
-            engines.push(EngineSpec { name: place.name.to_owned(), endpoint });
+            engines.push(EngineSpec {
+                name: place.name.to_owned(),
+                endpoint,
+            });
         }
     }
-    let has_podman = engines.iter().any(|engine| engine.endpoint.kind == EngineKind::Podman);
+    let has_podman = engines
+        .iter()
+        .any(|engine| engine.endpoint.kind == EngineKind::Podman);
     if !has_podman && kind != Some(EngineKind::Docker) {
         if service.is_none() {
             *service = Service::start(directory).await?;
@@ -284,8 +330,14 @@ impl Service {
         loop {
             let wrong = match Endpoint::identify(&socket).await {
                 Ok(endpoint) => {
-                    let engine = EngineSpec { name: "podman".to_owned(), endpoint };
-                    return Ok(Some(Self { engine, _child: child }));
+                    let engine = EngineSpec {
+                        name: "podman".to_owned(),
+                        endpoint,
+                    };
+                    return Ok(Some(Self {
+                        engine,
+                        _child: child,
+                    }));
                 }
                 Err(error) => error,
             };
@@ -310,7 +362,10 @@ mod tests {
         assert_eq!("auto".parse(), Ok(Choice::Auto));
         assert_eq!("all".parse(), Ok(Choice::All));
         assert_eq!("podman".parse(), Ok(Choice::Kind(EngineKind::Podman)));
-        let named = Choice::Named { name: "d-20".into(), url: "unix:///run/d.sock".into() };
+        let named = Choice::Named {
+            name: "d-20".into(),
+            url: "unix:///run/d.sock".into(),
+        };
         assert_eq!("d-20=unix:///run/d.sock".parse(), Ok(named));
         for wrong in ["", "fake", "=unix:///x", "a b=unix:///x"] {
             assert!(wrong.parse::<Choice>().is_err(), "{wrong}");
@@ -319,15 +374,26 @@ mod tests {
 
     #[tokio::test]
     async fn an_engine_that_was_asked_for_and_is_missing_is_an_error() {
-        let choice = |url: &str| [Choice::Named { name: "x".into(), url: url.into() }];
+        let choice = |url: &str| {
+            [Choice::Named {
+                name: "x".into(),
+                url: url.into(),
+            }]
+        };
         let directory = std::env::temp_dir();
         for (url, part) in [
             ("tcp://127.0.0.1:2375", "is not a unix socket"),
             ("ssh://host", "is not a unix socket"),
-            ("unix:///nowhere/engine.sock", "no engine answers on `/nowhere/engine.sock`"),
+            (
+                "unix:///nowhere/engine.sock",
+                "no engine answers on `/nowhere/engine.sock`",
+            ),
         ] {
             let error = find(&choice(url), &directory).await.unwrap_err().to_string();
-            assert!(error.contains("engine `x` cannot be used") && error.contains(part), "{error}");
+            assert!(
+                error.contains("engine `x` cannot be used") && error.contains(part),
+                "{error}"
+            );
         }
     }
 }

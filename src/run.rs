@@ -58,7 +58,8 @@ impl Default for Options {
             timeout: Duration::from_secs(300),
             keep: false,
             offline: false,
-            fixtures: std::env::var_os("SHELLPROOF_FIXTURES").map_or_else(|| "target/fixtures".into(), PathBuf::from),
+            fixtures: std::env::var_os("SHELLPROOF_FIXTURES")
+                .map_or_else(|| "target/fixtures".into(), PathBuf::from),
         }
     }
 }
@@ -80,7 +81,11 @@ pub fn jobs(scenarios: &[Arc<Scenario>], modes: &[Mode], engines: &[EngineSpec])
     for scenario in scenarios {
         for mode in modes.iter().filter(|mode| scenario.modes.contains(mode)) {
             for engine in engines {
-                jobs.push(Job { scenario: scenario.clone(), mode: *mode, engine: engine.clone() });
+                jobs.push(Job {
+                    scenario: scenario.clone(),
+                    mode: *mode,
+                    engine: engine.clone(),
+                });
             }
         }
     }
@@ -126,7 +131,10 @@ pub async fn run(
     let mut stores: HashMap<&str, Store> = HashMap::new();
     for job in jobs {
         if !stores.contains_key(job.engine.name.as_str()) {
-            stores.insert(&job.engine.name, Store::open(&job.engine, session, options).await?);
+            stores.insert(
+                &job.engine.name,
+                Store::open(&job.engine, session, options).await?,
+            );
         }
     }
     let (stores, interrupt) = (&stores, &interrupt);
@@ -136,12 +144,25 @@ pub async fn run(
         }
         observe(Event::Started(job));
         let store = &stores[job.engine.name.as_str()];
-        let result = run_job(number, job, store, platform, session, options, interrupt.clone(), observe).await;
+        let result = run_job(
+            number,
+            job,
+            store,
+            platform,
+            session,
+            options,
+            interrupt.clone(),
+            observe,
+        )
+        .await;
         observe(Event::Finished(job, &result));
         Some((number, result))
     });
-    let mut results: Vec<_> =
-        futures_util::stream::iter(running).buffer_unordered(options.jobs.max(1)).filter_map(async |one| one).collect().await;
+    let mut results: Vec<_> = futures_util::stream::iter(running)
+        .buffer_unordered(options.jobs.max(1))
+        .filter_map(async |one| one)
+        .collect()
+        .await;
     results.sort_by_key(|(number, _)| *number);
     let results: Vec<_> = results.into_iter().map(|(_, result)| result).collect();
     let interrupted = *interrupt.borrow();
@@ -151,7 +172,12 @@ pub async fn run(
             leftovers.extend(sweep(&store.runtime, session).await);
         }
     }
-    Ok(Report { run_id: session.id().to_owned(), results, interrupted, leftovers })
+    Ok(Report {
+        run_id: session.id().to_owned(),
+        results,
+        interrupted,
+        leftovers,
+    })
 }
 
 /// One engine's images, behind a recorder of their own.
@@ -164,8 +190,16 @@ struct Store {
 impl Store {
     async fn open(engine: &EngineSpec, session: &Session, options: &Options) -> Result<Self, EngineError> {
         let connection = engines::connect(engine, &session.path(&format!("{}.sock", engine.name))).await?;
-        let images = Images::new(connection.runtime.clone(), options.fixtures.clone(), options.offline);
-        Ok(Self { runtime: connection.runtime, images, _recorder: connection.recorder })
+        let images = Images::new(
+            connection.runtime.clone(),
+            options.fixtures.clone(),
+            options.offline,
+        );
+        Ok(Self {
+            runtime: connection.runtime,
+            images,
+            _recorder: connection.recorder,
+        })
     }
 }
 
@@ -177,15 +211,27 @@ async fn sweep(runtime: &Arc<dyn Runtime>, session: &Session) -> Vec<String> {
     };
     let mut errors = Vec::new();
     for resource in owned {
-        let is_ours = resource.labels.get(labels::RUN).is_some_and(|run| run == session.id());
+        let is_ours = resource
+            .labels
+            .get(labels::RUN)
+            .is_some_and(|run| run == session.id());
         if is_ours && resource.kind != ResourceKind::Image {
-            errors.extend(runtime.remove(&resource).await.err().map(|error| error.to_string()));
+            errors.extend(
+                runtime
+                    .remove(&resource)
+                    .await
+                    .err()
+                    .map(|error| error.to_string()),
+            );
         }
     }
     errors
 }
 
-#[expect(clippy::too_many_arguments, reason = "called once; the run's parts are not one thing")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "called once; the run's parts are not one thing"
+)]
 async fn run_job(
     number: usize,
     job: &Job,
@@ -246,11 +292,17 @@ async fn run_job(
         Some(Stop::Failed) | None => {}
         Some(stop) => result.broken = Some(stop.to_string()),
     }
-    let did_not_pass = result.broken.is_some() || execution.expectations.iter().any(|one| one.failure.is_some());
+    let did_not_pass =
+        result.broken.is_some() || execution.expectations.iter().any(|one| one.failure.is_some());
     result.leftovers = execution.clean_up(options.keep && did_not_pass).await;
     let recording = connection.recorder.recording();
     if result.broken.is_none() {
-        result.judgement = Some(audit::judge(job.mode, &job.scenario.audit, &recording, &execution.started));
+        result.judgement = Some(audit::judge(
+            job.mode,
+            &job.scenario.audit,
+            &recording,
+            &execution.started,
+        ));
     }
     result.images = execution.images;
     result.expectations = execution.expectations;

@@ -111,7 +111,11 @@ pub fn judge(mode: Mode, audit: &Audit, recording: &Recording, started: &[String
         Some(Weight::Note) | None if nobody_spoke => Verdict::Unproven,
         Some(Weight::Note) | None => Verdict::Clean,
     };
-    Judgement { verdict, witnesses, evidence }
+    Judgement {
+        verdict,
+        witnesses,
+        evidence,
+    }
 }
 
 /// Why two of the three witnesses do not speak yet.
@@ -119,7 +123,9 @@ const NOT_BUILT: &str = "this version of shellproof does not have it";
 
 /// The recorder spoke if it saw every start and could follow everything.
 fn wire_state(evidence: &[Evidence], started: &[String]) -> WitnessState {
-    let missed = evidence.iter().find(|evidence| matches!(evidence.rule, Rule::WireFault | Rule::WireSilent));
+    let missed = evidence
+        .iter()
+        .find(|evidence| matches!(evidence.rule, Rule::WireFault | Rule::WireSilent));
     match missed {
         Some(missed) => WitnessState::Missing(missed.detail.clone()),
         None if started.is_empty() => WitnessState::Missing("no container was started".into()),

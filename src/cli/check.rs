@@ -19,7 +19,8 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let scenarios = load(&self.paths);
-        let platform = Platform::load(self.env_file.as_deref()).map_err(|error| Failure::Input(error.to_string()));
+        let platform =
+            Platform::load(self.env_file.as_deref()).map_err(|error| Failure::Input(error.to_string()));
         let scenarios = match (scenarios, platform) {
             (Ok(scenarios), Ok(_)) => scenarios,
             // Both are said at once.
@@ -28,7 +29,12 @@ impl Check {
         };
         for scenario in &scenarios {
             let modes: Vec<_> = scenario.modes.iter().map(|mode| mode.as_str()).collect();
-            anstream::println!("{}: {} ({})", scenario.file.path().display(), scenario.name, modes.join(", "));
+            anstream::println!(
+                "{}: {} ({})",
+                scenario.file.path().display(),
+                scenario.name,
+                modes.join(", ")
+            );
         }
         anstream::println!("{} scenarios are well-formed", scenarios.len());
         Ok(ExitCode::Clean)

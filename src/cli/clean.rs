@@ -34,6 +34,10 @@ impl Clean {
                 anstream::println!("{}: nothing of ours", cleaned.engine);
             }
         }
-        Ok(if is_clean { ExitCode::Clean } else { ExitCode::Broken })
+        Ok(if is_clean {
+            ExitCode::Clean
+        } else {
+            ExitCode::Broken
+        })
     }
 }

@@ -3,9 +3,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Failure, Format};
-use crate::scenario::Mode;
 use crate::exit::ExitCode;
 use crate::platform::Platform;
+use crate::scenario::Mode;
 
 #[derive(Debug, Args)]
 pub(super) struct Config {

@@ -36,7 +36,11 @@ async fn report(engine: &EngineSpec, session: &Session) {
     let socket = session.path(&format!("doctor-{}.sock", engine.name));
     match engines::connect(engine, &socket).await {
         Ok(connection) => {
-            anstream::println!("ok    {} on `{}`", connection.runtime.engine(), engine.endpoint.socket.display());
+            anstream::println!(
+                "ok    {} on `{}`",
+                connection.runtime.engine(),
+                engine.endpoint.socket.display()
+            );
             anstream::println!("      witnesses: wire; image and kernel are not in this version");
         }
         Err(error) => anstream::println!("error {error}"),
@@ -45,7 +49,9 @@ async fn report(engine: &EngineSpec, session: &Session) {
 
 fn cure(name: &str) -> &'static str {
     match name {
-        "podman-rootless" => "`systemctl --user start podman.socket`, or nothing: shellproof starts Podman's service itself",
+        "podman-rootless" => {
+            "`systemctl --user start podman.socket`, or nothing: shellproof starts Podman's service itself"
+        }
         "podman" => "`sudo systemctl start podman.socket`, or use rootless Podman",
         "docker-rootless" => "`systemctl --user start docker`, if Docker is what you use",
         _ => "`sudo systemctl start docker`, and be in the group `docker`",

@@ -49,12 +49,18 @@ pub(super) struct Run {
 impl Run {
     pub(super) async fn run(self) -> Result<ExitCode, Failure> {
         let scenarios = load(&self.paths)?;
-        let platform = Platform::load(self.env_file.as_deref()).map_err(|error| Failure::Input(error.to_string()))?;
+        let platform =
+            Platform::load(self.env_file.as_deref()).map_err(|error| Failure::Input(error.to_string()))?;
         let session = Session::start().map_err(Failure::machine("no private directory can be made"))?;
         let interrupt = interrupt()?;
         let found = engines::find(&self.engines.choices, &session.path("")).await?;
         let jobs = run::jobs(&scenarios, self.mode.modes(), &found.engines);
-        let mut options = Options { timeout: self.timeout, keep: self.keep, offline: self.offline, ..Options::default() };
+        let mut options = Options {
+            timeout: self.timeout,
+            keep: self.keep,
+            offline: self.offline,
+            ..Options::default()
+        };
         if let Some(number) = self.jobs {
             options.jobs = usize::from(number);
         }
@@ -63,8 +69,10 @@ impl Run {
         }
         let quiet = self.format == Format::Json;
         let progress = Progress::new(jobs.len(), std::io::stderr().is_terminal(), quiet);
-        let report =
-            run::run(&jobs, &platform, &session, &options, interrupt, &|event| progress.observe(&event)).await?;
+        let report = run::run(&jobs, &platform, &session, &options, interrupt, &|event| {
+            progress.observe(&event)
+        })
+        .await?;
         progress.finish();
         if let Some(path) = &self.junit {
             let document = report::junit(&report).map_err(std::io::Error::other);
@@ -76,7 +84,9 @@ impl Run {
             Format::Human => report::human(&report),
             Format::Json => format!("{:#}\n", report::json(&report)),
         };
-        anstream::stdout().write_all(text.as_bytes()).map_err(Failure::machine("the report cannot be written"))?;
+        anstream::stdout()
+            .write_all(text.as_bytes())
+            .map_err(Failure::machine("the report cannot be written"))?;
         Ok(report::exit_code(&report))
     }
 }

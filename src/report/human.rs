@@ -45,8 +45,15 @@ fn line(result: &ScenarioResult) -> String {
         Status::Broken => (BAD, "BROKEN"),
         Status::Unproven => (UNSURE, "UNPROVEN"),
     };
-    let spoke = result.judgement.as_ref().map(Judgement::spoke).unwrap_or_else(|| "none".into());
-    let stand_ins: String = result.stand_ins().map(|name| format!("  stand-in: {name}")).collect();
+    let spoke = result
+        .judgement
+        .as_ref()
+        .map(Judgement::spoke)
+        .unwrap_or_else(|| "none".into());
+    let stand_ins: String = result
+        .stand_ins()
+        .map(|name| format!("  stand-in: {name}"))
+        .collect();
     format!(
         "{style}{word:<8}{style:#} {FAINT}[{:>6.2}s]{FAINT:#} {:<18} {} ({})  {FAINT}{spoke}{FAINT:#}{UNSURE}{stand_ins}{UNSURE:#}\n",
         result.duration.as_secs_f64(),
@@ -65,15 +72,30 @@ pub(super) fn detail(result: &ScenarioResult) -> String {
     }
     if let Some(judgement) = &result.judgement {
         for evidence in &judgement.evidence {
-            let _ = writeln!(text, "{indent}{evidence}  {FAINT}{}, {}: {}{FAINT:#}", evidence.rule, evidence.witness, evidence.source);
-            if let (Some(span), false) = (container_span(result, evidence.container.as_deref()), result.is_expected_verdict()) {
+            let _ = writeln!(
+                text,
+                "{indent}{evidence}  {FAINT}{}, {}: {}{FAINT:#}",
+                evidence.rule, evidence.witness, evidence.source
+            );
+            if let (Some(span), false) = (
+                container_span(result, evidence.container.as_deref()),
+                result.is_expected_verdict(),
+            ) {
                 let _ = writeln!(text, "{indent}at {}", result.scenario.file.location(span));
             }
         }
         if !result.is_expected_verdict() && result.status() != Status::Broken {
             let expected = result.scenario.expect.for_mode(result.mode);
-            let rule = expected.rule.as_ref().map(|rule| format!(" by rule `{rule}`")).unwrap_or_default();
-            let _ = writeln!(text, "{indent}expected {}{rule}, the verdict is {}", expected.verdict, judgement.verdict);
+            let rule = expected
+                .rule
+                .as_ref()
+                .map(|rule| format!(" by rule `{rule}`"))
+                .unwrap_or_default();
+            let _ = writeln!(
+                text,
+                "{indent}expected {}{rule}, the verdict is {}",
+                expected.verdict, judgement.verdict
+            );
         }
         for (witness, state) in &judgement.witnesses {
             if let WitnessState::Missing(reason) = state {
@@ -99,7 +121,11 @@ pub(super) fn detail(result: &ScenarioResult) -> String {
 /// Where the scenario declares the container that the engine knows by a longer name.
 fn container_span(result: &ScenarioResult, name: Option<&str>) -> Option<crate::scenario::Span> {
     let name = name?;
-    let declared = result.scenario.containers.iter().find(|container| name.ends_with(&format!("-{}", container.name.value)));
+    let declared = result
+        .scenario
+        .containers
+        .iter()
+        .find(|container| name.ends_with(&format!("-{}", container.name.value)));
     declared.map(|container| container.name.span)
 }
 
@@ -107,11 +133,18 @@ fn closing(report: &Report) -> String {
     let mut text = String::new();
     let summary = Summary::of(report);
     for (scenario, engine, ratio) in &summary.ratios {
-        let _ = writeln!(text, "{FAINT}time{FAINT:#}     {scenario} on {engine}: prebuilt takes {ratio:.2}× the time of layered");
+        let _ = writeln!(
+            text,
+            "{FAINT}time{FAINT:#}     {scenario} on {engine}: prebuilt takes {ratio:.2}× the time of layered"
+        );
     }
     let criteria = criteria(report);
     if !criteria.is_empty() {
-        let _ = writeln!(text, "\n{STRONG}{:<20} {:<9} {:<44} engines{STRONG:#}", "criterion", "verdict", "scenarios");
+        let _ = writeln!(
+            text,
+            "\n{STRONG}{:<20} {:<9} {:<44} engines{STRONG:#}",
+            "criterion", "verdict", "scenarios"
+        );
     }
     for one in criteria {
         let style = match one.verdict {
@@ -128,7 +161,12 @@ fn closing(report: &Report) -> String {
             one.engines.join(", ")
         );
         if !one.stand_ins.is_empty() {
-            let _ = writeln!(text, "{:<20} {UNSURE}shown on stand-ins only, and so not proven:{UNSURE:#} {}", "", one.stand_ins.join(", "));
+            let _ = writeln!(
+                text,
+                "{:<20} {UNSURE}shown on stand-ins only, and so not proven:{UNSURE:#} {}",
+                "",
+                one.stand_ins.join(", ")
+            );
         }
     }
     for leftover in &report.leftovers {
@@ -153,7 +191,11 @@ pub struct Progress {
 }
 
 enum View {
-    Live { bars: MultiProgress, jobs: Mutex<Vec<(String, ProgressBar)>>, total: ProgressBar },
+    Live {
+        bars: MultiProgress,
+        jobs: Mutex<Vec<(String, ProgressBar)>>,
+        total: ProgressBar,
+    },
     Lines,
     Silent,
 }
@@ -168,7 +210,11 @@ impl Progress {
                 let bars = MultiProgress::new();
                 let total = bars.add(ProgressBar::new(jobs as u64));
                 total.set_style(style("{bar:20} {pos}/{len} {elapsed}"));
-                View::Live { bars, jobs: Mutex::default(), total }
+                View::Live {
+                    bars,
+                    jobs: Mutex::default(),
+                    total,
+                }
             }
         };
         Self { view }
@@ -181,7 +227,11 @@ impl Progress {
             View::Lines => match event {
                 Event::Started(_) | Event::Progress(..) => {}
                 Event::Finished(job, result) => {
-                    anstream::eprintln!("{FAINT}{} {}{FAINT:#}", super::json::status(result.status()), name(job));
+                    anstream::eprintln!(
+                        "{FAINT}{} {}{FAINT:#}",
+                        super::json::status(result.status()),
+                        name(job)
+                    );
                 }
             },
             View::Live { bars, jobs, total } => {

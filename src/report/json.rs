@@ -59,9 +59,23 @@ pub(super) fn status(status: Status) -> &'static str {
 }
 
 fn reasons(result: &ScenarioResult) -> Vec<String> {
-    let against = result.judgement.iter().flat_map(Judgement::against).map(ToString::to_string);
-    let failed = result.expectations.iter().filter_map(|one| one.failure.as_ref()).map(|failure| failure.diagnostic.title.clone());
-    result.broken.iter().cloned().chain(against).chain(failed).collect()
+    let against = result
+        .judgement
+        .iter()
+        .flat_map(Judgement::against)
+        .map(ToString::to_string);
+    let failed = result
+        .expectations
+        .iter()
+        .filter_map(|one| one.failure.as_ref())
+        .map(|failure| failure.diagnostic.title.clone());
+    result
+        .broken
+        .iter()
+        .cloned()
+        .chain(against)
+        .chain(failed)
+        .collect()
 }
 
 fn engine(engine: &Engine) -> Value {
@@ -75,7 +89,10 @@ fn engine(engine: &Engine) -> Value {
 
 fn witnesses(judgement: &Judgement) -> Value {
     let states = judgement.witnesses.iter().map(|(witness, state)| {
-        (witness.as_str().to_owned(), value!({ "state": state.as_str(), "reason": state.reason() }))
+        (
+            witness.as_str().to_owned(),
+            value!({ "state": state.as_str(), "reason": state.reason() }),
+        )
     });
     Value::Object(states.collect())
 }
@@ -92,7 +109,10 @@ fn image(image: &Image) -> Value {
 
 fn expectation(result: &ScenarioResult, one: &Expectation) -> Value {
     let failure = one.failure.as_ref().map(|failure| {
-        let span = failure.diagnostic.span.map(|span| result.scenario.file.location(span));
+        let span = failure
+            .diagnostic
+            .span
+            .map(|span| result.scenario.file.location(span));
         value!({
             "at": span,
             "container": failure.container,

@@ -13,10 +13,13 @@ pub fn junit(report: &Report) -> Result<String, quick_junit::SerializeError> {
     let mut suites: Vec<TestSuite> = Vec::new();
     for result in &report.results {
         let name = result.engine.name.as_str();
-        let at = suites.iter().position(|suite| suite.name.as_str() == name).unwrap_or_else(|| {
-            suites.push(TestSuite::new(name));
-            suites.len() - 1
-        });
+        let at = suites
+            .iter()
+            .position(|suite| suite.name.as_str() == name)
+            .unwrap_or_else(|| {
+                suites.push(TestSuite::new(name));
+                suites.len() - 1
+            });
         suites[at].add_test_case(case(result));
     }
     document.add_test_suites(suites);
@@ -35,7 +38,10 @@ fn case(result: &ScenarioResult) -> TestCase {
         status.set_description(human::plain(&human::detail(result)));
         status
     });
-    let mut case = TestCase::new(format!("{} ({})", result.scenario.name.value, result.mode), status);
+    let mut case = TestCase::new(
+        format!("{} ({})", result.scenario.name.value, result.mode),
+        status,
+    );
     case.set_classname(result.scenario.file.path().display().to_string());
     case.set_time(result.duration);
     case

@@ -42,23 +42,35 @@ impl Summary {
                 Status::Failed | Status::Broken => tally.failed += 1,
             }
         }
-        let clean = report.results.iter().filter(|result| result.verdict() == Some(Verdict::Clean)).count();
-        Self { tally, clean, ratios: ratios(&report.results) }
+        let clean = report
+            .results
+            .iter()
+            .filter(|result| result.verdict() == Some(Verdict::Clean))
+            .count();
+        Self {
+            tally,
+            clean,
+            ratios: ratios(&report.results),
+        }
     }
 }
 
 fn ratios(results: &[ScenarioResult]) -> Vec<(String, String, f64)> {
     let mut times: BTreeMap<(&str, &str), [Option<Duration>; 2]> = BTreeMap::new();
     for result in results.iter().filter(|result| result.status() == Status::Passed) {
-        let times = times.entry((&result.scenario.name.value, &result.engine.name)).or_default();
+        let times = times
+            .entry((&result.scenario.name.value, &result.engine.name))
+            .or_default();
         times[usize::from(result.mode == Mode::Prebuilt)] = Some(result.duration);
     }
     times
         .into_iter()
         .filter_map(|((scenario, engine), times)| match times {
-            [Some(layered), Some(prebuilt)] => {
-                Some((scenario.to_owned(), engine.to_owned(), prebuilt.as_secs_f64() / layered.as_secs_f64()))
-            }
+            [Some(layered), Some(prebuilt)] => Some((
+                scenario.to_owned(),
+                engine.to_owned(),
+                prebuilt.as_secs_f64() / layered.as_secs_f64(),
+            )),
             _ => None,
         })
         .collect()
@@ -84,16 +96,25 @@ pub struct CriterionResult {
 /// What a run says about the success criteria that its scenarios carry. A result on a stand-in proves nothing about
 /// the real thing: it is named and not counted.
 pub fn criteria(report: &Report) -> Vec<CriterionResult> {
-    Criterion::ALL.iter().filter_map(|criterion| judge(*criterion, &report.results)).collect()
+    Criterion::ALL
+        .iter()
+        .filter_map(|criterion| judge(*criterion, &report.results))
+        .collect()
 }
 
 fn judge(criterion: Criterion, results: &[ScenarioResult]) -> Option<CriterionResult> {
     let carries = |result: &&ScenarioResult| {
-        result.scenario.criteria.iter().any(|carried| carried.value == criterion)
+        result
+            .scenario
+            .criteria
+            .iter()
+            .any(|carried| carried.value == criterion)
             && criterion.mode().is_none_or(|mode| mode == result.mode)
     };
     let results: Vec<_> = results.iter().filter(carries).collect();
-    let (on_stand_ins, real): (Vec<_>, Vec<_>) = results.iter().partition(|result| result.stand_ins().next().is_some());
+    let (on_stand_ins, real): (Vec<_>, Vec<_>) = results
+        .iter()
+        .partition(|result| result.stand_ins().next().is_some());
     if results.is_empty() {
         return None;
     }
@@ -115,7 +136,10 @@ fn judge(criterion: Criterion, results: &[ScenarioResult]) -> Option<CriterionRe
         results: real.len(),
         scenarios: names(&|result| result.scenario.name.value.clone(), &real),
         engines: names(&|result| result.engine.name.clone(), &real),
-        stand_ins: names(&|result| result.stand_ins().collect::<Vec<_>>().join(", "), &on_stand_ins),
+        stand_ins: names(
+            &|result| result.stand_ins().collect::<Vec<_>>().join(", "),
+            &on_stand_ins,
+        ),
     })
 }
 
@@ -129,7 +153,9 @@ pub fn exit_code(report: &Report) -> ExitCode {
         Some(Status::Violated | Status::Failed) => ExitCode::Violated,
         Some(Status::Broken) => ExitCode::Broken,
         Some(Status::Unproven) if report.leftovers.is_empty() => ExitCode::Unproven,
-        _ if !report.leftovers.is_empty() || report.results.iter().any(|result| has_leftovers(result)) => ExitCode::Broken,
+        _ if !report.leftovers.is_empty() || report.results.iter().any(|result| has_leftovers(result)) => {
+            ExitCode::Broken
+        }
         Some(Status::Unproven) => ExitCode::Unproven,
         Some(Status::Passed) => ExitCode::Clean,
         None => ExitCode::NothingRan,

@@ -21,7 +21,9 @@ pub(crate) fn reference(archive: &Path) -> io::Result<String> {
         let entry = entry?;
         if entry.path()?.as_ref() == Path::new("manifest.json") {
             let manifest: Value = serde_json::from_reader(entry.take(MANIFEST))?;
-            let tag = manifest[0]["RepoTags"][0].as_str().ok_or_else(|| malformed("its image has no tag"))?;
+            let tag = manifest[0]["RepoTags"][0]
+                .as_str()
+                .ok_or_else(|| malformed("its image has no tag"))?;
             return Ok(tag.to_owned());
         }
     }
@@ -33,7 +35,12 @@ pub(crate) fn reference(archive: &Path) -> io::Result<String> {
 ///
 /// # Errors
 /// The file cannot be written.
-pub(crate) fn write_single_program(path: &Path, name: &str, program: &[u8], labels: &Labels) -> io::Result<String> {
+pub(crate) fn write_single_program(
+    path: &Path,
+    name: &str,
+    program: &[u8],
+    labels: &Labels,
+) -> io::Result<String> {
     let mut layer = tar::Builder::new(Vec::new());
     append(&mut layer, "program", 0o755, program)?;
     let layer = layer.into_inner()?;
@@ -48,9 +55,15 @@ pub(crate) fn write_single_program(path: &Path, name: &str, program: &[u8], labe
     .to_string();
     let id = sha256(config.as_bytes());
     let reference = format!("{name}:{}", &id[..12]);
-    let manifest = json!([{ "Config": format!("{id}.json"), "RepoTags": [reference], "Layers": ["layer.tar"] }]);
+    let manifest =
+        json!([{ "Config": format!("{id}.json"), "RepoTags": [reference], "Layers": ["layer.tar"] }]);
     let mut archive = tar::Builder::new(File::create(path)?);
-    append(&mut archive, "manifest.json", 0o644, manifest.to_string().as_bytes())?;
+    append(
+        &mut archive,
+        "manifest.json",
+        0o644,
+        manifest.to_string().as_bytes(),
+    )?;
     append(&mut archive, &format!("{id}.json"), 0o644, config.as_bytes())?;
     append(&mut archive, "layer.tar", 0o644, &layer)?;
     archive.into_inner()?.flush()?;
@@ -65,7 +78,10 @@ fn append<W: Write>(archive: &mut tar::Builder<W>, name: &str, mode: u32, data: 
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -81,9 +97,15 @@ mod tests {
         let written = write_single_program(&one, "localhost/x", b"program", &labels).unwrap();
         assert!(written.starts_with("localhost/x:"));
         assert_eq!(reference(&one).unwrap(), written);
-        assert_eq!(write_single_program(&two, "localhost/x", b"program", &labels).unwrap(), written);
+        assert_eq!(
+            write_single_program(&two, "localhost/x", b"program", &labels).unwrap(),
+            written
+        );
         assert_eq!(std::fs::read(&one).unwrap(), std::fs::read(&two).unwrap());
-        assert_ne!(write_single_program(&two, "localhost/x", b"other", &labels).unwrap(), written);
+        assert_ne!(
+            write_single_program(&two, "localhost/x", b"other", &labels).unwrap(),
+            written
+        );
         std::fs::write(&two, b"").unwrap();
         assert!(reference(&two).is_err());
         std::fs::remove_dir_all(directory).unwrap();

@@ -27,10 +27,18 @@ pub async fn clean(engines: &[EngineSpec], session: &Session) -> Result<Vec<Clea
     for engine in engines {
         let connection = engines::connect(engine, &session.path(&format!("{}.sock", engine.name))).await?;
         let runtime = connection.runtime;
-        let mut owned = runtime.owned().await.map_err(|error| EngineError::Machine(error.to_string()))?;
+        let mut owned = runtime
+            .owned()
+            .await
+            .map_err(|error| EngineError::Machine(error.to_string()))?;
         owned.sort_by_key(|resource| resource.kind);
         let name = engine.name.clone();
-        let mut cleaned = Cleaned { engine: name, removed: Vec::new(), left: Vec::new(), errors: Vec::new() };
+        let mut cleaned = Cleaned {
+            engine: name,
+            removed: Vec::new(),
+            left: Vec::new(),
+            errors: Vec::new(),
+        };
         for resource in owned {
             let is_alive = match resource.labels.get(labels::RUN) {
                 Some(run) => alive.contains(run),

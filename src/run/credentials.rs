@@ -13,7 +13,10 @@ const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 /// The credentials for an image's registry, from the first file that has some, credential helpers included.
 /// `None` when there are none; a file that cannot be used is an error that names it.
 pub(crate) fn for_image(reference: &str) -> Result<Option<Credentials>, String> {
-    from_files(&files(|name| std::env::var_os(name).map(PathBuf::from)), reference)
+    from_files(
+        &files(|name| std::env::var_os(name).map(PathBuf::from)),
+        reference,
+    )
 }
 
 /// The files, in the order in which Podman and then Docker would look.
@@ -56,7 +59,11 @@ fn from_files(files: &[PathBuf], reference: &str) -> Result<Option<Credentials>,
                 }
                 Err(error) => return Err(format!("`{}`: {error}", file.display())),
             };
-            return Ok(Some(Credentials { registry: registry(reference).to_owned(), username, secret }));
+            return Ok(Some(Credentials {
+                registry: registry(reference).to_owned(),
+                username,
+                secret,
+            }));
         }
     }
     Ok(None)
@@ -108,8 +115,14 @@ mod tests {
         for (reference, expected) in [
             ("postgres:17.5-alpine", DOCKER_HUB),
             ("opensearchproject/opensearch:2.19.2", DOCKER_HUB),
-            ("docker.getcollate.io/openmetadata/server:1.10.1", "docker.getcollate.io"),
-            ("internal.artifactory.company.com:8443/a/b:1", "internal.artifactory.company.com:8443"),
+            (
+                "docker.getcollate.io/openmetadata/server:1.10.1",
+                "docker.getcollate.io",
+            ),
+            (
+                "internal.artifactory.company.com:8443/a/b:1",
+                "internal.artifactory.company.com:8443",
+            ),
             ("localhost/x", "localhost"),
         ] {
             assert_eq!(registry(reference), expected, "{reference}");
@@ -119,8 +132,13 @@ mod tests {
     #[test]
     fn credentials_are_found_per_registry_and_per_path() {
         let content = format!(r#"{{"auths":{{"reg.example:8443":{{"auth":"{AUTH}"}}}}}}"#);
-        let credentials = found("registry", &content, "reg.example:8443/a/b:1").unwrap().unwrap();
-        assert_eq!((credentials.username.as_str(), credentials.secret.as_str()), ("user", "secret"));
+        let credentials = found("registry", &content, "reg.example:8443/a/b:1")
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            (credentials.username.as_str(), credentials.secret.as_str()),
+            ("user", "secret")
+        );
         assert_eq!(credentials.registry, "reg.example:8443");
         assert!(!format!("{credentials:?}").contains("secret"));
         assert_eq!(found("other", &content, "other.example/a:1"), Ok(None));
@@ -132,7 +150,10 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_used_is_named() {
         let error = found("malformed", "{", "reg.example/a:1").unwrap_err();
-        assert!(error.contains("-malformed.json`: Unable to read config"), "{error}");
+        assert!(
+            error.contains("-malformed.json`: Unable to read config"),
+            "{error}"
+        );
         let helper = r#"{"credsStore":"shellproof-has-no-such-helper"}"#;
         let error = found("helper", helper, "reg.example/a:1").unwrap_err();
         assert!(error.contains("-helper.json`: "), "{error}");
@@ -141,13 +162,28 @@ mod tests {
     #[test]
     fn files_are_looked_for_where_podman_and_docker_do() {
         let environment = |pairs: &'static [(&str, &str)]| {
-            let files = files(move |name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into()));
-            files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>()
+            let files = files(move |name| {
+                pairs
+                    .iter()
+                    .find(|(key, _)| *key == name)
+                    .map(|(_, value)| value.into())
+            });
+            files
+                .iter()
+                .map(|file| file.display().to_string())
+                .collect::<Vec<_>>()
         };
         assert_eq!(
             environment(&[("HOME", "/h"), ("XDG_RUNTIME_DIR", "/r")]),
-            ["/r/containers/auth.json", "/h/.config/containers/auth.json", "/h/.docker/config.json"]
+            [
+                "/r/containers/auth.json",
+                "/h/.config/containers/auth.json",
+                "/h/.docker/config.json"
+            ]
         );
-        assert_eq!(environment(&[("REGISTRY_AUTH_FILE", "/a"), ("DOCKER_CONFIG", "/d")]), ["/a", "/d/config.json"]);
+        assert_eq!(
+            environment(&[("REGISTRY_AUTH_FILE", "/a"), ("DOCKER_CONFIG", "/d")]),
+            ["/a", "/d/config.json"]
+        );
     }
 }

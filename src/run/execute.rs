@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use shellproof_api::{
-    ContainerSpec, Error, ErrorKind, HealthCheck, HealthTest, Labels, Mount, MountSource,
-    NetworkAttachment, NetworkSpec, OutputChunk, Port, Resource, ResourceKind, Runtime, StdStream, VolumeSpec, labels,
+    ContainerSpec, Error, ErrorKind, HealthCheck, HealthTest, Labels, Mount, MountSource, NetworkAttachment,
+    NetworkSpec, OutputChunk, Port, Resource, ResourceKind, Runtime, StdStream, VolumeSpec, labels,
 };
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -79,7 +79,11 @@ enum Question<'a> {
     /// Whether a port takes connections.
     Tcp(u16),
     /// What is answered to a request, with this status if one is wanted.
-    Http { port: u16, path: &'a str, status: Option<u16> },
+    Http {
+        port: u16,
+        path: &'a str,
+        status: Option<u16>,
+    },
 }
 
 impl Question<'_> {
@@ -90,7 +94,10 @@ impl Question<'_> {
             Self::Tcp(port) => vec!["tcp".into(), host.into(), port.to_string(), within],
             Self::Http { port, path, status } => {
                 let words = ["http".into(), host.into(), port.to_string(), within, path.into()];
-                words.into_iter().chain(status.map(|status| status.to_string())).collect()
+                words
+                    .into_iter()
+                    .chain(status.map(|status| status.to_string()))
+                    .collect()
             }
         }
     }
@@ -185,7 +192,9 @@ impl<'a> Execution<'a> {
         made.sort_by_key(|resource| resource.kind);
         for resource in made {
             if keep {
-                errors.push(format!("{resource} was kept, as asked; `shellproof clean` removes it"));
+                errors.push(format!(
+                    "{resource} was kept, as asked; `shellproof clean` removes it"
+                ));
             } else if let Err(error) = self.context.runtime.remove(&resource).await {
                 errors.push(error.to_string());
             }
@@ -199,25 +208,45 @@ impl<'a> Execution<'a> {
 
     fn labels(&self) -> Labels {
         let mut labels = self.context.session.labels();
-        labels.insert(labels::SCENARIO.to_owned(), self.context.scenario.name.value.clone());
+        labels.insert(
+            labels::SCENARIO.to_owned(),
+            self.context.scenario.name.value.clone(),
+        );
         labels
     }
 
     /// Notes what is about to be made, so that it is removed even if its making is interrupted.
     fn making(&mut self, kind: ResourceKind, name: &str) {
-        self.made.push(Resource { kind, id: name.to_owned(), name: name.to_owned(), labels: Labels::new() });
+        self.made.push(Resource {
+            kind,
+            id: name.to_owned(),
+            name: name.to_owned(),
+            labels: Labels::new(),
+        });
     }
 
     async fn make_surroundings(&mut self) -> Result<(), Error> {
         for network in &self.context.scenario.networks {
             let name = self.name(network);
             self.making(ResourceKind::Network, &name);
-            self.context.runtime.create_network(&NetworkSpec { name, labels: self.labels() }).await?;
+            self.context
+                .runtime
+                .create_network(&NetworkSpec {
+                    name,
+                    labels: self.labels(),
+                })
+                .await?;
         }
         for volume in &self.context.scenario.volumes {
             let name = self.name(volume);
             self.making(ResourceKind::Volume, &name);
-            self.context.runtime.create_volume(&VolumeSpec { name, labels: self.labels() }).await?;
+            self.context
+                .runtime
+                .create_volume(&VolumeSpec {
+                    name,
+                    labels: self.labels(),
+                })
+                .await?;
         }
         Ok(())
     }
@@ -229,25 +258,41 @@ impl<'a> Execution<'a> {
             image: image.reference.clone(),
             entrypoint: container.entrypoint.as_ref().map(words),
             command: container.args.as_ref().map(words),
-            env: container.env.iter().map(|env| (env.name.value.clone(), env.value.value.clone())).collect(),
+            env: container
+                .env
+                .iter()
+                .map(|env| (env.name.value.clone(), env.value.value.clone()))
+                .collect(),
             user: container.user.as_ref().map(|user| user.value.clone()),
             workdir: container.workdir.as_ref().map(|workdir| workdir.value.clone()),
             network: container.network.as_ref().map(|network| NetworkAttachment {
                 network: self.name(network),
-                aliases: std::iter::once(container.name.value.clone()).chain(values(&container.aliases)).collect(),
+                aliases: std::iter::once(container.name.value.clone())
+                    .chain(values(&container.aliases))
+                    .collect(),
             }),
-            mounts: container.volumes.iter().map(|mount| self.mount(&mount.value)).collect(),
+            mounts: container
+                .volumes
+                .iter()
+                .map(|mount| self.mount(&mount.value))
+                .collect(),
             tmpfs: values(&container.tmpfs),
             ports: container
                 .ports
                 .iter()
-                .map(|port| Port { container: port.container, host: port.host })
+                .map(|port| Port {
+                    container: port.container,
+                    host: port.host,
+                })
                 .collect(),
             read_only: container.read_only,
             cap_drop: values(&container.cap_drop),
             cap_add: values(&container.cap_add),
             no_new_privileges: container.no_new_privileges,
-            health_check: container.healthcheck.as_ref().map(|check| health_check(&check.value)),
+            health_check: container
+                .healthcheck
+                .as_ref()
+                .map(|check| health_check(&check.value)),
             labels: self.labels(),
         }
     }
@@ -260,7 +305,11 @@ impl<'a> Execution<'a> {
                 MountSource::Bind(std::path::absolute(path).unwrap_or_else(|_| path.clone()))
             }
         };
-        Mount { source, target: mount.target.clone(), read_only: mount.read_only }
+        Mount {
+            source,
+            target: mount.target.clone(),
+            read_only: mount.read_only,
+        }
     }
 
     async fn start(&mut self, container: &ContainerPlan, image: &Image) -> Result<(), Stop> {
@@ -289,9 +338,16 @@ impl<'a> Execution<'a> {
                     _ => return Err(error),
                 };
                 self.started.push(id.0.clone());
-                output.push(&OutputChunk { stream: StdStream::Stderr, bytes: error.to_string().into() });
+                output.push(&OutputChunk {
+                    stream: StdStream::Stderr,
+                    bytes: error.to_string().into(),
+                });
                 sender.send_replace(Some(Ok(code)));
-                return Ok(Running { output, ended, follower: tokio::spawn(async {}).abort_handle() });
+                return Ok(Running {
+                    output,
+                    ended,
+                    follower: tokio::spawn(async {}).abort_handle(),
+                });
             }
         }
         let follower = tokio::spawn({
@@ -300,11 +356,18 @@ impl<'a> Execution<'a> {
                 while let Some(Ok(chunk)) = stream.next().await {
                     output.push(&chunk);
                 }
-                let ended = runtime.wait_container(&id).await.map_err(|error| error.to_string());
+                let ended = runtime
+                    .wait_container(&id)
+                    .await
+                    .map_err(|error| error.to_string());
                 sender.send_replace(Some(ended));
             }
         });
-        Ok(Running { output, ended, follower: follower.abort_handle() })
+        Ok(Running {
+            output,
+            ended,
+            follower: follower.abort_handle(),
+        })
     }
 
     fn running(&self, container: &str) -> Option<&Running> {
@@ -312,13 +375,25 @@ impl<'a> Execution<'a> {
     }
 
     fn collected(&self, container: &str) -> Collected {
-        self.running(container).map(|running| running.output.snapshot()).unwrap_or_default()
+        self.running(container)
+            .map(|running| running.output.snapshot())
+            .unwrap_or_default()
     }
 
     /// Notes an expectation, and stops the scenario if it failed and others depend on it.
-    fn note(&mut self, container: &str, what: String, span: scenario::Span, actual: Option<String>) -> Result<(), Stop> {
+    fn note(
+        &mut self,
+        container: &str,
+        what: String,
+        span: scenario::Span,
+        actual: Option<String>,
+    ) -> Result<(), Stop> {
         let output = self.collected(container);
-        let checked = Checked { file: &self.context.scenario.file, container, output: &output };
+        let checked = Checked {
+            file: &self.context.scenario.file,
+            container,
+            output: &output,
+        };
         let failed = actual.is_some();
         let expectation = checked.expectation(what, span, actual);
         self.expectations.push(expectation);
@@ -329,7 +404,9 @@ impl<'a> Execution<'a> {
     async fn wait_for_others(&mut self, container: &ContainerPlan) -> Result<(), Stop> {
         for after in &container.after {
             let name = &after.container.value;
-            let Some(other) = self.context.plan.container(name) else { continue };
+            let Some(other) = self.context.plan.container(name) else {
+                continue;
+            };
             match after.state.value {
                 AfterState::Started => {}
                 AfterState::Ready => {
@@ -353,7 +430,9 @@ impl<'a> Execution<'a> {
 
     /// How a container ended, within its own time.
     async fn end(&self, container: &ContainerPlan) -> Ended {
-        let Some(running) = self.running(&container.name) else { return Err("it was never started".into()) };
+        let Some(running) = self.running(&container.name) else {
+            return Err("it was never started".into());
+        };
         match tokio::time::timeout(container.timeout, running.ended()).await {
             Ok(ended) => ended,
             Err(_) => Err(format!("it still ran after {:?}", container.timeout)),
@@ -363,14 +442,20 @@ impl<'a> Execution<'a> {
     async fn await_ready(&mut self, container: &ContainerPlan, ready: &Ready) -> Result<(), Stop> {
         let name = container.name.value.as_str();
         let what = format!("`{name}` to be ready within {:?}", ready.within);
-        if self.expectations.iter().any(|expectation| expectation.what == what) {
+        if self
+            .expectations
+            .iter()
+            .any(|expectation| expectation.what == what)
+        {
             return Ok(());
         }
         (self.context.progress)(format!("waiting for {name}"));
         let deadline = Instant::now() + ready.within;
         let actual = match &ready.probe.value {
             Probe::Exit(code) => {
-                let Some(running) = self.running(name) else { return Ok(()) };
+                let Some(running) = self.running(name) else {
+                    return Ok(());
+                };
                 match tokio::time::timeout(ready.within, running.ended()).await {
                     Ok(Ok(ended)) if ended == i64::from(*code) => None,
                     Ok(Ok(ended)) => Some(format!("it exited with {ended}")),
@@ -379,7 +464,9 @@ impl<'a> Execution<'a> {
                 }
             }
             Probe::Log(pattern) => {
-                let Some(running) = self.running(name) else { return Ok(()) };
+                let Some(running) = self.running(name) else {
+                    return Ok(());
+                };
                 let found = running.output.line(|line| pattern.is_match(line));
                 tokio::select! {
                     biased;
@@ -390,7 +477,11 @@ impl<'a> Execution<'a> {
             }
             Probe::Tcp(port) => self.ask(container, Question::Tcp(*port), deadline).await?.err(),
             Probe::Http { port, path, status } => {
-                let question = Question::Http { port: *port, path, status: Some(*status) };
+                let question = Question::Http {
+                    port: *port,
+                    path,
+                    status: Some(*status),
+                };
                 self.ask(container, question, deadline).await?.err()
             }
         };
@@ -414,7 +505,10 @@ impl<'a> Execution<'a> {
             name: self.name(&format!("probe{}", self.probes)),
             image: image.reference,
             command: Some(question.words(&container.name, left)),
-            network: Some(NetworkAttachment { network: self.name(network), aliases: Vec::new() }),
+            network: Some(NetworkAttachment {
+                network: self.name(network),
+                aliases: Vec::new(),
+            }),
             read_only: true,
             cap_drop: vec!["ALL".into()],
             no_new_privileges: true,
@@ -422,7 +516,9 @@ impl<'a> Execution<'a> {
             ..ContainerSpec::default()
         };
         let probe = self.launch(&spec).await?;
-        let Some(target) = self.running(&container.name) else { return Ok(Err("it was never started".into())) };
+        let Some(target) = self.running(&container.name) else {
+            return Ok(Err("it was never started".into()));
+        };
         Ok(tokio::select! {
             ended = probe.ended() => {
                 let output = probe.output.snapshot();
@@ -443,10 +539,16 @@ impl<'a> Execution<'a> {
             for expected in &container.expect.http {
                 let deadline = Instant::now() + expected.within;
                 let expectations = loop {
-                    let question = Question::Http { port: *expected.port, path: &expected.path, status: None };
+                    let question = Question::Http {
+                        port: *expected.port,
+                        path: &expected.path,
+                        status: None,
+                    };
                     let answer = self.ask(container, question, deadline).await?;
                     let expectations = self.check_answer(container, expected, &answer);
-                    let fits = expectations.iter().all(|expectation| expectation.failure.is_none());
+                    let fits = expectations
+                        .iter()
+                        .all(|expectation| expectation.failure.is_none());
                     if fits || Instant::now() + PAUSE >= deadline {
                         break expectations;
                     }
@@ -465,7 +567,11 @@ impl<'a> Execution<'a> {
         answer: &Result<String, String>,
     ) -> Vec<Expectation> {
         let output = self.collected(&container.name);
-        let checked = Checked { file: &self.context.scenario.file, container: &container.name, output: &output };
+        let checked = Checked {
+            file: &self.context.scenario.file,
+            container: &container.name,
+            output: &output,
+        };
         let of = format!("`http://{}:{}{}`", container.name, expected.port, expected.path);
         let what = format!("{of} to answer {}", expected.status);
         let (status, body) = match answer {
@@ -484,7 +590,11 @@ impl<'a> Execution<'a> {
     async fn check_end(&mut self, container: &ContainerPlan) {
         let ended = self.end(container).await;
         let output = self.collected(&container.name);
-        let checked = Checked { file: &self.context.scenario.file, container: &container.name, output: &output };
+        let checked = Checked {
+            file: &self.context.scenario.file,
+            container: &container.name,
+            output: &output,
+        };
         let expectation = match (&container.expect.exit, &ended) {
             (Some(exit), ended) => checked.exit(exit, ended),
             (None, Ok(_)) => return,
@@ -498,9 +608,16 @@ impl<'a> Execution<'a> {
 
     fn check_output(&mut self, container: &ContainerPlan) {
         let output = self.collected(&container.name);
-        let checked = Checked { file: &self.context.scenario.file, container: &container.name, output: &output };
+        let checked = Checked {
+            file: &self.context.scenario.file,
+            container: &container.name,
+            output: &output,
+        };
         let expected = &container.expect;
-        let streams = [(StdStream::Stdout, &expected.stdout), (StdStream::Stderr, &expected.stderr)];
+        let streams = [
+            (StdStream::Stdout, &expected.stdout),
+            (StdStream::Stderr, &expected.stderr),
+        ];
         let mut expectations = Vec::new();
         for (stream, expected) in streams {
             if let Some(expected) = expected {
@@ -512,9 +629,17 @@ impl<'a> Execution<'a> {
 
     async fn check_files(&mut self, container: &ContainerPlan, image: &Image) -> Result<(), Error> {
         for expected in &container.expect.files {
-            let found = self.context.images.read_file(image, &expected.path, self.context.session).await?;
+            let found = self
+                .context
+                .images
+                .read_file(image, &expected.path, self.context.session)
+                .await?;
             let output = Collected::default();
-            let checked = Checked { file: &self.context.scenario.file, container: &container.name, output: &output };
+            let checked = Checked {
+                file: &self.context.scenario.file,
+                container: &container.name,
+                output: &output,
+            };
             let expectations = checked.file(expected, found.as_ref());
             self.expectations.extend(expectations);
         }
@@ -530,8 +655,15 @@ impl<'a> Execution<'a> {
             format!("expected the scenario to end within {limit:?}"),
         );
         let what = "the scenario to end in time".to_owned();
-        let failure = Failure { diagnostic, container: None, log: Vec::new() };
-        self.expectations.push(Expectation { what, failure: Some(failure) });
+        let failure = Failure {
+            diagnostic,
+            container: None,
+            log: Vec::new(),
+        };
+        self.expectations.push(Expectation {
+            what,
+            failure: Some(failure),
+        });
     }
 }
 

@@ -85,7 +85,11 @@ impl Checked<'_> {
         let of = format!("`{path}` in the image of `{}`", self.container);
         let Some(found) = found else {
             let actual = expected.present.value.then(|| "there is nothing".to_owned());
-            let what = if expected.present.value { format!("{of} to exist") } else { format!("no {of}") };
+            let what = if expected.present.value {
+                format!("{of} to exist")
+            } else {
+                format!("no {of}")
+            };
             return vec![self.expectation(what, expected.path.span, actual)];
         };
         if !expected.present.value {
@@ -94,16 +98,22 @@ impl Checked<'_> {
         }
         let mut checked = vec![self.expectation(format!("{of} to exist"), expected.path.span, None)];
         if let Some(mode) = &expected.mode {
-            let actual = (found.mode & 0o7777 != mode.value).then(|| format!("its mode is {:04o}", found.mode & 0o7777));
-            checked.push(self.expectation(format!("{of} to have mode {:04o}", mode.value), mode.span, actual));
+            let actual = (found.mode & 0o7777 != mode.value)
+                .then(|| format!("its mode is {:04o}", found.mode & 0o7777));
+            checked.push(self.expectation(
+                format!("{of} to have mode {:04o}", mode.value),
+                mode.span,
+                actual,
+            ));
         }
         let content = String::from_utf8_lossy(&found.content);
         for part in &expected.contains {
             let actual = match found.kind {
                 FileKind::File if content.contains(&part.value) => None,
-                FileKind::File if found.size > found.content.len() as u64 => {
-                    Some(format!("its first {} bytes do not, and no more is read", found.content.len()))
-                }
+                FileKind::File if found.size > found.content.len() as u64 => Some(format!(
+                    "its first {} bytes do not, and no more is read",
+                    found.content.len()
+                )),
                 FileKind::File => Some(format!("it is {}", quote(&content))),
                 _ => Some(format!("it is {}", describe(found))),
             };

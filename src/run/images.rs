@@ -83,13 +83,20 @@ pub(crate) struct Images {
 
 impl fmt::Debug for Images {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Images").field("engine", self.runtime.engine()).finish_non_exhaustive()
+        f.debug_struct("Images")
+            .field("engine", self.runtime.engine())
+            .finish_non_exhaustive()
     }
 }
 
 impl Images {
     pub(crate) fn new(runtime: Arc<dyn Runtime>, fixtures: PathBuf, offline: bool) -> Self {
-        Self { runtime, fixtures, offline, known: Mutex::default() }
+        Self {
+            runtime,
+            fixtures,
+            offline,
+            known: Mutex::default(),
+        }
     }
 
     /// The image that a container of a scenario runs.
@@ -116,8 +123,18 @@ impl Images {
     }
 
     /// The image called `name`, loaded or pulled if it is not there.
-    async fn present(&self, name: &str, progress: &(dyn Fn(String) + Send + Sync)) -> Result<Image, ImageError> {
-        let cell = self.known.lock().await.entry(name.to_owned()).or_default().clone();
+    async fn present(
+        &self,
+        name: &str,
+        progress: &(dyn Fn(String) + Send + Sync),
+    ) -> Result<Image, ImageError> {
+        let cell = self
+            .known
+            .lock()
+            .await
+            .entry(name.to_owned())
+            .or_default()
+            .clone();
         let image = cell
             .get_or_try_init(|| async {
                 match name.strip_prefix(FIXTURE) {
@@ -131,12 +148,23 @@ impl Images {
 
     /// The probe's image.
     pub(crate) async fn probe(&self, session: &Session) -> Result<Image, ImageError> {
-        let cell = self.known.lock().await.entry("probe".to_owned()).or_default().clone();
+        let cell = self
+            .known
+            .lock()
+            .await
+            .entry("probe".to_owned())
+            .or_default()
+            .clone();
         let image = cell.get_or_try_init(|| async {
             let path = session.path(&format!("probe-{}.tar", self.runtime.engine().name));
             let labels = [(labels::PROBE.to_owned(), "1".to_owned())].into();
-            let reference = archive::write_single_program(&path, "localhost/shellproof/probe", PROBE, &labels)
-                .map_err(|error| ImageError::Archive { archive: path.clone(), reason: error.to_string() })?;
+            let reference =
+                archive::write_single_program(&path, "localhost/shellproof/probe", PROBE, &labels).map_err(
+                    |error| ImageError::Archive {
+                        archive: path.clone(),
+                        reason: error.to_string(),
+                    },
+                )?;
             self.load("probe", reference, &path).await
         });
         Ok(image.await?.clone())
@@ -149,7 +177,9 @@ impl Images {
         path: &str,
         session: &Session,
     ) -> Result<Option<ImageFile>, shellproof_api::Error> {
-        self.runtime.read_image_file(&image.reference, path, &session.labels()).await
+        self.runtime
+            .read_image_file(&image.reference, path, &session.labels())
+            .await
     }
 
     async fn load_fixture(
@@ -160,10 +190,15 @@ impl Images {
     ) -> Result<Image, ImageError> {
         let archive = self.fixtures.join(format!("{name}.tar"));
         if !archive.exists() {
-            return Err(ImageError::NoFixture { name: name.to_owned(), archive });
+            return Err(ImageError::NoFixture {
+                name: name.to_owned(),
+                archive,
+            });
         }
-        let reference = archive::reference(&archive)
-            .map_err(|error| ImageError::Archive { archive: archive.clone(), reason: error.to_string() })?;
+        let reference = archive::reference(&archive).map_err(|error| ImageError::Archive {
+            archive: archive.clone(),
+            reason: error.to_string(),
+        })?;
         progress(format!("loading {source}"));
         self.load(source, reference, &archive).await
     }
@@ -180,17 +215,25 @@ impl Images {
         self.found(source, &reference).await?.ok_or_else(missing)
     }
 
-    async fn pull(&self, reference: &str, progress: &(dyn Fn(String) + Send + Sync)) -> Result<Image, ImageError> {
+    async fn pull(
+        &self,
+        reference: &str,
+        progress: &(dyn Fn(String) + Send + Sync),
+    ) -> Result<Image, ImageError> {
         if let Some(image) = self.found(reference, reference).await? {
             return Ok(image);
         }
         if self.offline {
             return Err(ImageError::Offline(reference.to_owned()));
         }
-        let credentials = credentials::for_image(reference)
-            .map_err(|reason| ImageError::Credentials { reference: reference.to_owned(), reason })?;
+        let credentials = credentials::for_image(reference).map_err(|reason| ImageError::Credentials {
+            reference: reference.to_owned(),
+            reason,
+        })?;
         let report = |step: PullProgress| progress(pull_step(reference, &step));
-        self.runtime.pull_image(reference, credentials.as_ref(), &report).await?;
+        self.runtime
+            .pull_image(reference, credentials.as_ref(), &report)
+            .await?;
         self.found(reference, reference).await?.ok_or_else(|| {
             ImageError::Engine(shellproof_api::Error {
                 operation: "pull image",
@@ -204,14 +247,22 @@ impl Images {
 
     async fn found(&self, source: &str, reference: &str) -> Result<Option<Image>, ImageError> {
         let config = self.runtime.image(reference).await?;
-        Ok(config.map(|config| Image { source: source.to_owned(), reference: reference.to_owned(), config }))
+        Ok(config.map(|config| Image {
+            source: source.to_owned(),
+            reference: reference.to_owned(),
+            config,
+        }))
     }
 }
 
 fn pull_step(reference: &str, step: &PullProgress) -> String {
     match (step.current, step.total) {
         (Some(current), Some(total @ 1..)) => {
-            format!("pulling {reference}: {} {}%", step.status, current.min(total) * 100 / total)
+            format!(
+                "pulling {reference}: {} {}%",
+                step.status,
+                current.min(total) * 100 / total
+            )
         }
         _ => format!("pulling {reference}: {}", step.status),
     }

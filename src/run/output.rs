@@ -35,7 +35,10 @@ impl Collected {
     pub(crate) fn tail(&self, lines: usize) -> Vec<String> {
         let both = [self.text(StdStream::Stdout), self.text(StdStream::Stderr)];
         let all: Vec<&str> = both.iter().flat_map(|text| text.lines()).collect();
-        all[all.len().saturating_sub(lines)..].iter().map(|line| (*line).to_owned()).collect()
+        all[all.len().saturating_sub(lines)..]
+            .iter()
+            .map(|line| (*line).to_owned())
+            .collect()
     }
 }
 
@@ -49,7 +52,10 @@ impl Collector {
             };
             let fits = chunk.bytes.len().min(KEPT.saturating_sub(kept));
             collected.is_cut |= fits < chunk.bytes.len();
-            collected.output.push(&OutputChunk { stream: chunk.stream, bytes: chunk.bytes.slice(..fits) });
+            collected.output.push(&OutputChunk {
+                stream: chunk.stream,
+                bytes: chunk.bytes.slice(..fits),
+            });
         }
         self.grown.notify_waiters();
     }
@@ -86,7 +92,10 @@ mod tests {
     use super::*;
 
     fn chunk(stream: StdStream, text: &str) -> OutputChunk {
-        OutputChunk { stream, bytes: text.to_owned().into() }
+        OutputChunk {
+            stream,
+            bytes: text.to_owned().into(),
+        }
     }
 
     #[tokio::test]

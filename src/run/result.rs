@@ -68,7 +68,10 @@ pub enum Status {
 impl ScenarioResult {
     /// How the result counts.
     pub fn status(&self) -> Status {
-        let failed = self.expectations.iter().any(|expectation| expectation.failure.is_some());
+        let failed = self
+            .expectations
+            .iter()
+            .any(|expectation| expectation.failure.is_some());
         match self.verdict() {
             Some(Verdict::Violated) if !self.is_expected_verdict() => Status::Violated,
             _ if failed => Status::Failed,

@@ -28,14 +28,20 @@ impl Session {
         let base = base_directory()?;
         loop {
             // The standard library's hash keys are random in each process.
-            let id = std::collections::hash_map::RandomState::new().build_hasher().finish();
+            let id = std::collections::hash_map::RandomState::new()
+                .build_hasher()
+                .finish();
             let id = format!("{:08x}", id & u64::from(u32::MAX));
             let directory = base.join(&id);
             match DirBuilder::new().mode(0o700).create(&directory) {
                 Ok(()) => {
                     let lock = File::create_new(directory.join(LOCK))?;
                     lock.lock()?;
-                    return Ok(Self { id, directory, _lock: lock });
+                    return Ok(Self {
+                        id,
+                        directory,
+                        _lock: lock,
+                    });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(named(error, &directory)),
@@ -81,7 +87,11 @@ pub fn others() -> io::Result<(Vec<String>, Vec<PathBuf>)> {
         }
         // A directory without its lock file is one that is just being made or removed.
         let is_alive = File::open(entry.path().join(LOCK)).is_ok_and(|lock| lock.try_lock_shared().is_err());
-        if is_alive { alive.push(name) } else { dead.push(entry.path()) }
+        if is_alive {
+            alive.push(name)
+        } else {
+            dead.push(entry.path())
+        }
     }
     Ok((alive, dead))
 }
@@ -102,7 +112,10 @@ fn base_directory() -> io::Result<PathBuf> {
             if owner.is_dir() && owner.uid() == uid {
                 Ok(directory)
             } else {
-                Err(io::Error::other(format!("`{}` exists and belongs to somebody else", directory.display())))
+                Err(io::Error::other(format!(
+                    "`{}` exists and belongs to somebody else",
+                    directory.display()
+                )))
             }
         }
         Err(error) => Err(named(error, &directory)),

@@ -60,7 +60,10 @@ impl Endpoint {
     /// # Errors
     /// [`EndpointError::Silent`] when nothing there answers within five seconds as an engine does.
     pub async fn identify(socket: &Path) -> Result<Self, EndpointError> {
-        let silent = |reason: String| EndpointError::Silent { socket: socket.to_owned(), reason };
+        let silent = |reason: String| EndpointError::Silent {
+            socket: socket.to_owned(),
+            reason,
+        };
         let asked = http::call(socket, Method::GET, "/version", None, VERSION);
         let (status, body) = tokio::time::timeout(PATIENCE, asked)
             .await
@@ -70,9 +73,16 @@ impl Endpoint {
         let kind = match version["Components"][0]["Name"].as_str() {
             Some(name) if name.contains("Podman") => EngineKind::Podman,
             Some("Engine") => EngineKind::Docker,
-            _ => return Err(silent(format!("`GET /version` gave status {status} and no engine's name"))),
+            _ => {
+                return Err(silent(format!(
+                    "`GET /version` gave status {status} and no engine's name"
+                )));
+            }
         };
-        Ok(Self { kind, socket: socket.to_owned() })
+        Ok(Self {
+            kind,
+            socket: socket.to_owned(),
+        })
     }
 }
 
