@@ -99,6 +99,9 @@ pub enum EngineError {
         /// Why.
         reason: String,
     },
+    /// The machine or an engine failed on the way.
+    #[error("{0}")]
+    Machine(String),
     /// `podman system service` did not come up.
     #[error("`podman system service` did not start: {0}")]
     Service(String),

@@ -3,5 +3,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 pub mod audit;
+pub mod engines;
 pub mod platform;
+pub mod run;
 pub mod scenario;

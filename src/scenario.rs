@@ -42,6 +42,7 @@ mod load;
 mod resolve;
 mod schema;
 mod span;
+mod spelling;
 mod words;
 mod yaml;
 

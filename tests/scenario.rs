@@ -210,7 +210,7 @@ fn verdicts_differ_by_mode() {
     assert_eq!(prebuilt.verdict, VerdictKind::Violated);
     assert_eq!(
         prebuilt.rule.map(|rule| rule.value).as_deref(),
-        Some("shell-health-check")
+        Some("health-check-shell")
     );
     assert_eq!(scenario.waivers[0].until.to_string(), "2027-06-30");
 }
@@ -262,5 +262,40 @@ fn the_example_in_the_documentation_is_valid() {
     let scenario = parse("docs/scenario-format.md", example).unwrap_or_else(|mistakes| panic!("{mistakes}"));
     for mode in Mode::ALL {
         assert!(scenario.for_mode(*mode).is_some());
+    }
+}
+
+/// A message about an unknown key lists the known ones; the reference must explain each of them.
+#[test]
+fn the_documentation_explains_every_key() {
+    let document = include_str!("../docs/scenario-format.md");
+    let text = "schema: 1
+name: a
+containers:
+  a:
+    role: python
+    zzzzzz: 1
+    healthcheck: { zzzzzz: 1 }
+    ready: { zzzzzz: 1, http: { zzzzzz: 1 } }
+    layered: { zzzzzz: 1 }
+    expect: { zzzzzz: 1, stdout: { zzzzzz: 1 }, http: [{ zzzzzz: 1 }], files: [{ zzzzzz: 1 }] }
+audit: { zzzzzz: 1 }
+expect: { zzzzzz: 1 }
+waivers: [{ zzzzzz: 1 }]
+zzzzzz: 1
+";
+    let mistakes = parse("a.yaml", text).expect_err("nobody knows this key");
+    let lists: Vec<&str> = mistakes
+        .iter()
+        .filter(|mistake| mistake.title.starts_with("unknown key `zzzzzz`"))
+        .filter_map(|mistake| mistake.help.as_deref()?.split_once(" has ").map(|(_, keys)| keys))
+        .collect();
+    assert_eq!(lists.len(), 12, "{mistakes}");
+    for key in lists.iter().flat_map(|keys| keys.split('`').skip(1).step_by(2)) {
+        let is_explained = document.contains(&format!("`{key}`")) || document.contains(&format!("`{key}: "));
+        assert!(
+            is_explained || document.contains(&format!("{{ {key}:")),
+            "`{key}` is not explained"
+        );
     }
 }

@@ -120,7 +120,10 @@ fn mutate(text: &mut String, seeds: &[String], dice: &mut Dice) {
         0 => text.insert_str(start, dice.pick(PIECES)),
         1 => text.replace_range(start..end, ""),
         2 => text.replace_range(start..end, dice.pick(PIECES)),
-        3 => text.insert_str(start, &text[start..end].to_owned()),
+        3 => {
+            let again = text[start..end].to_owned();
+            text.insert_str(start, &again);
+        }
         4 => text.truncate(start),
         _ => {
             let other = dice.pick(seeds);
@@ -165,7 +168,7 @@ fn no_text_makes_the_reader_panic() {
         .and_then(|rounds| rounds.parse().ok())
         .unwrap_or(4000);
     let seeds = seeds();
-    let mut dice = Dice(0x5eed_0f_5ce7a210);
+    let mut dice = Dice(0x5eed_5ce7_a210);
     let (mut valid, mut invalid) = (0, 0);
     for _ in 0..rounds {
         let mut text = dice.pick(&seeds).to_owned();

@@ -73,6 +73,29 @@ struct Running {
     follower: AbortHandle,
 }
 
+/// What a probe asks.
+#[derive(Clone, Copy)]
+enum Question<'a> {
+    /// Whether a port takes connections.
+    Tcp(u16),
+    /// What is answered to a request, with this status if one is wanted.
+    Http { port: u16, path: &'a str, status: Option<u16> },
+}
+
+impl Question<'_> {
+    /// The probe's arguments.
+    fn words(self, host: &str, within: Duration) -> Vec<String> {
+        let within = within.as_millis().to_string();
+        match self {
+            Self::Tcp(port) => vec!["tcp".into(), host.into(), port.to_string(), within],
+            Self::Http { port, path, status } => {
+                let words = ["http".into(), host.into(), port.to_string(), within, path.into()];
+                words.into_iter().chain(status.map(|status| status.to_string())).collect()
+            }
+        }
+    }
+}
+
 /// A container's exit code, or why nobody knows it.
 type Ended = Result<i64, String>;
 
@@ -365,37 +388,33 @@ impl<'a> Execution<'a> {
                     () = tokio::time::sleep(ready.within) => Some("no such line".to_owned()),
                 }
             }
-            Probe::Tcp(port) => self.await_probe(container, &["tcp"], *port, deadline, &[]).await?.err(),
+            Probe::Tcp(port) => self.ask(container, Question::Tcp(*port), deadline).await?.err(),
             Probe::Http { port, path, status } => {
-                let status = status.to_string();
-                self.await_probe(container, &["http"], *port, deadline, &[path, &status]).await?.err()
+                let question = Question::Http { port: *port, path, status: Some(*status) };
+                self.ask(container, question, deadline).await?.err()
             }
         };
         self.note(name, what, ready.probe.span, actual)
     }
 
-    /// Asks from the container's own network. Gives the probe's answer, or what kept it from having one.
-    async fn await_probe(
+    /// Asks a container from its own network. Gives the probe's answer, or what kept it from having one.
+    async fn ask(
         &mut self,
         container: &ContainerPlan,
-        kind: &[&str],
-        port: u16,
+        question: Question<'_>,
         deadline: Instant,
-        rest: &[&str],
     ) -> Result<Result<String, String>, Stop> {
-        let Some(network) = container.network.clone() else {
+        let Some(network) = &container.network else {
             return Ok(Err("it is on no network, so nothing can reach it".into()));
         };
         let left = deadline.saturating_duration_since(Instant::now());
-        let (port, left_ms) = (port.to_string(), left.as_millis().to_string());
-        let words = kind.iter().chain(&[container.name.value.as_str(), &port, &left_ms]).chain(rest);
         let image = self.context.images.probe(self.context.session).await?;
         self.probes += 1;
         let spec = ContainerSpec {
             name: self.name(&format!("probe{}", self.probes)),
             image: image.reference,
-            command: Some(words.map(|word| (*word).to_owned()).collect()),
-            network: Some(NetworkAttachment { network: self.name(&network), aliases: Vec::new() }),
+            command: Some(question.words(&container.name, left)),
+            network: Some(NetworkAttachment { network: self.name(network), aliases: Vec::new() }),
             read_only: true,
             cap_drop: vec!["ALL".into()],
             no_new_privileges: true,
@@ -424,8 +443,8 @@ impl<'a> Execution<'a> {
             for expected in &container.expect.http {
                 let deadline = Instant::now() + expected.within;
                 let expectations = loop {
-                    let answer = self.await_probe(container, &["http"], *expected.port, deadline, &[&expected.path]);
-                    let answer = answer.await?;
+                    let question = Question::Http { port: *expected.port, path: &expected.path, status: None };
+                    let answer = self.ask(container, question, deadline).await?;
                     let expectations = self.check_answer(container, expected, &answer);
                     let fits = expectations.iter().all(|expectation| expectation.failure.is_none());
                     if fits || Instant::now() + PAUSE >= deadline {

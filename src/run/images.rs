@@ -100,12 +100,19 @@ impl Images {
         mode: Mode,
         progress: &(dyn Fn(String) + Send + Sync),
     ) -> Result<Image, ImageError> {
-        let name = match source {
-            Source::Reference(reference) => reference.clone(),
-            Source::Fixture(name) => format!("{FIXTURE}{name}"),
-            Source::Role(role) => platform.image(*role, mode).reference().to_owned(),
+        let configured;
+        let source = match source {
+            Source::Role(role) => {
+                configured = platform.image(*role, mode).image.to_source();
+                &configured
+            }
+            source => source,
         };
-        self.present(&name, progress).await
+        match source {
+            Source::Fixture(name) => self.present(&format!("{FIXTURE}{name}"), progress).await,
+            Source::Reference(name) => self.present(name, progress).await,
+            Source::Role(role) => unreachable!("the image of role {role} is a role"),
+        }
     }
 
     /// The image called `name`, loaded or pulled if it is not there.

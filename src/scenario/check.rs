@@ -5,11 +5,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::decode::{quoted, similar};
 use super::diagnostics::Diagnostic;
 use super::resolve::{Merged, merge, runs_to_end};
 use super::schema::{AfterState, MountSource, Probe, Scenario};
 use super::span::{ScenarioFile, Span, Spanned};
+use super::spelling::{quoted, similar};
 use super::words::Mode;
 
 /// Adds the mistakes of a scenario to those of the earlier stages. A container in which an earlier

@@ -16,6 +16,7 @@ use std::time::Duration;
 use super::diagnostics::{Diagnostic, MAX_MISTAKES};
 use super::schema::{Argv, Pattern, Scenario};
 use super::span::{ScenarioFile, Span, Spanned};
+use super::spelling::{SYNONYMS, quoted, similar};
 use super::words::{Word, one_of};
 use super::yaml::{self, Entry, Kind, Node};
 
@@ -27,26 +28,8 @@ pub(super) fn decode(file: &Arc<ScenarioFile>, errors: &mut Vec<Diagnostic>) -> 
     Decoder { file, errors }.document(&root)
 }
 
-/// Names are only compared for a suggestion when there are few enough to do it quickly.
-const MAX_CANDIDATES: usize = 200;
-
 /// The largest pattern that is compiled, in bytes of compiled program.
 const MAX_PATTERN: usize = 1024 * 1024;
-
-/// A text from the file for use in a message: in backticks, printable and not too long.
-pub(super) fn quoted(text: &str) -> String {
-    const LONGEST: usize = 60;
-    let short: String = text.chars().take(LONGEST).collect();
-    let more = if short.len() < text.len() { "…" } else { "" };
-    format!(
-        "`{}{more}`",
-        short
-            .escape_debug()
-            .to_string()
-            .replace("\\\"", "\"")
-            .replace("\\'", "'")
-    )
-}
 
 /// Says that a text cannot be the value of a key, or one of its values.
 fn invalid(text: &str, key: &str) -> String {
@@ -56,46 +39,6 @@ fn invalid(text: &str, key: &str) -> String {
         false => format!("{} is not a valid `{key}`", quoted(text)),
     }
 }
-
-/// The known word that was probably meant.
-pub(super) fn similar<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    if word.len() > 64 {
-        return None;
-    }
-    let word = word.to_lowercase();
-    let farthest = |candidate: &str| (word.len().max(candidate.len()) / 3).max(1);
-    known
-        .into_iter()
-        .take(MAX_CANDIDATES)
-        .filter(|candidate| candidate.len().abs_diff(word.len()) <= farthest(candidate))
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(&word, &candidate.to_lowercase()),
-                candidate,
-            )
-        })
-        .filter(|(distance, candidate)| *distance <= farthest(candidate))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
-/// What other tools call a key of ours.
-const SYNONYMS: &[(&str, &str)] = &[
-    ("cmd", "args"),
-    ("depends_on", "after"),
-    ("environment", "env"),
-    ("health_check", "healthcheck"),
-    ("hostname", "aliases"),
-    ("needs", "after"),
-    ("networks", "network"),
-    ("privileged", "cap_add"),
-    ("readiness", "ready"),
-    ("security_opt", "no_new_privileges"),
-    ("services", "containers"),
-    ("skip", "waivers"),
-    ("wait_for", "after"),
-    ("working_dir", "workdir"),
-];
 
 /// The state of decoding one file.
 pub(super) struct Decoder<'f> {

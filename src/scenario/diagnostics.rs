@@ -239,3 +239,65 @@ impl fmt::Display for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(source: &str) -> Arc<ScenarioFile> {
+        Arc::new(ScenarioFile::new("a.yaml", source))
+    }
+
+    fn span(start: usize, end: usize) -> Span {
+        Span {
+            start,
+            end,
+            line: 1,
+            column: start + 1,
+        }
+    }
+
+    #[test]
+    fn a_place_outside_the_file_is_moved_into_it() {
+        for (source, start, end) in [("", 0, 0), ("", 5, 9), ("ä", 1, 2), ("a\nb", 0, 3), ("ab", 2, 1)] {
+            let text = Diagnostic::new(&file(source), span(start, end), "wrong")
+                .label("here")
+                .to_string();
+            assert!(text.starts_with("error: wrong\n"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_very_long_line_is_not_drawn() {
+        let source = "x".repeat(MAX_EXCERPT + 1);
+        let text = Diagnostic::new(&file(&source), span(40_000, 40_001), "wrong")
+            .label("here")
+            .to_string();
+        assert_eq!(text, "error: wrong\n--> a.yaml:1:40001\n = note: here");
+    }
+
+    #[test]
+    fn the_mistakes_come_in_the_order_of_the_file_and_each_once() {
+        let file = file("abc");
+        let at = |start| Diagnostic::new(&file, span(start, start + 1), format!("at {start}"));
+        let all = Diagnostics::from_vec(vec![at(2), at(0), at(2), Diagnostic::whole_file(&file, "all")]);
+        let titles: Vec<String> = all
+            .iter()
+            .flatten()
+            .map(|mistake| mistake.title.clone())
+            .collect();
+        assert_eq!(titles, ["all", "at 0", "at 2"]);
+        assert_eq!(Diagnostics::from_vec(Vec::new()), None);
+    }
+
+    #[test]
+    fn too_many_mistakes_are_counted() {
+        let file = file("abc");
+        let all = (0..MAX_SHOWN + 7)
+            .map(|n| Diagnostic::whole_file(&file, format!("mistake {n:03}")))
+            .collect();
+        let text = Diagnostics::from_vec(all).expect("there are some").to_string();
+        assert!(text.ends_with("error: 7 more mistakes are not shown"), "{text}");
+        assert_eq!(text.matches("error: mistake").count(), MAX_SHOWN);
+    }
+}

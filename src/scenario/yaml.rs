@@ -11,6 +11,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, StrInput};
 
 use super::diagnostics::{Diagnostic, MAX_MISTAKES};
 use super::span::{ScenarioFile, Span, Spanned};
+use super::spelling::quoted;
 
 /// The deepest nesting that is read; the language itself needs seven levels.
 const MAX_DEPTH: usize = 24;
@@ -263,7 +264,7 @@ impl<'f> Reader<'f> {
                 continue;
             };
             if let Some(&first) = seen.get(&text) {
-                let title = format!("the key {} stands here twice", super::decode::quoted(&text));
+                let title = format!("the key {} stands here twice", quoted(&text));
                 let error = Diagnostic::new(self.file, key.span, title).label("the second one");
                 self.report(error.secondary(first, "the first one"));
                 continue;

@@ -251,10 +251,15 @@ async fn read_request(connection: &mut TcpStream) -> io::Result<String> {
         let read = connection.read_buf(&mut bytes).await?;
         let text = String::from_utf8_lossy(&bytes);
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            // Podman sends its token so.
+            let chunked = header(head, "transfer-encoding").is_some_and(|coding| coding == "chunked");
+            if chunked && body.ends_with("0\r\n\r\n") {
+                return Ok(format!("{head}\r\n\r\n{}", joined_chunks(body)));
+            }
             let expected = header(head, "content-length")
                 .and_then(|length| length.parse().ok())
                 .unwrap_or(0);
-            if body.len() >= expected {
+            if !chunked && body.len() >= expected {
                 return Ok(text.into_owned());
             }
         }
@@ -263,4 +268,9 @@ async fn read_request(connection: &mut TcpStream) -> io::Result<String> {
             return Err(io::ErrorKind::InvalidData.into());
         }
     }
+}
+
+/// The content of a chunked body: every second line is a length. No content here has line ends.
+fn joined_chunks(body: &str) -> String {
+    body.split("\r\n").skip(1).step_by(2).collect()
 }

@@ -88,6 +88,11 @@ impl From<podman_api::Error> for Fault {
                 status: Some(code.as_u16()),
                 message: without_repeated_cause(&message).to_owned(),
             },
+            // A refusal at the beginning of a stream comes wrapped.
+            E::Error(podman_api::conn::Error::Any(inner)) => match inner.downcast::<podman_api::Error>() {
+                Ok(inner) => Self::from(*inner),
+                Err(inner) => Self::unreachable(&*inner),
+            },
             E::IO(_) | E::Error(_) => Self::unreachable(&error),
             // The engine answered, and the client library does not understand it.
             other => Self {
@@ -126,10 +131,14 @@ fn without_repeated_cause(message: &str) -> &str {
 const CAUSES: &[(&str, ErrorKind)] = &[
     ("command that was not found", ErrorKind::CommandNotFound),
     ("OCI permission denied", ErrorKind::NotExecutable),
+    // What runc of 2025 says of a directory, and Podman does not know yet.
+    ("is a directory: OCI runtime error", ErrorKind::NotExecutable),
     ("image not known", ErrorKind::ImageMissing),
     ("that name is already in use", ErrorKind::AlreadyExists),
     ("volume already exists", ErrorKind::AlreadyExists),
     ("network already exists", ErrorKind::AlreadyExists),
+    // A published port.
+    ("address already in use", ErrorKind::AlreadyExists),
     ("no such container", ErrorKind::NotFound),
     ("no such volume", ErrorKind::NotFound),
     ("network not found", ErrorKind::NotFound),

@@ -41,21 +41,38 @@ pub enum EndpointError {
 }
 
 impl Endpoint {
-    /// Reads an address as `DOCKER_HOST` and `CONTAINER_HOST` have it.
+    /// Reads the socket's path out of an address as `DOCKER_HOST` and `CONTAINER_HOST` have it.
     ///
     /// # Errors
     /// Anything but `unix://` with an absolute path.
-    pub fn parse(kind: EngineKind, url: &str) -> Result<Self, EndpointError> {
+    pub fn socket_path(url: &str) -> Result<PathBuf, EndpointError> {
         let path = url
             .strip_prefix("unix://")
             .ok_or_else(|| EndpointError::NotUnix(url.to_owned()))?;
         if !path.starts_with('/') {
             return Err(EndpointError::NoPath(url.to_owned()));
         }
-        Ok(Self {
-            kind,
-            socket: PathBuf::from(path),
-        })
+        Ok(PathBuf::from(path))
+    }
+
+    /// Finds out what kind of engine listens on a socket.
+    ///
+    /// # Errors
+    /// [`EndpointError::Silent`] when nothing there answers within five seconds as an engine does.
+    pub async fn identify(socket: &Path) -> Result<Self, EndpointError> {
+        let silent = |reason: String| EndpointError::Silent { socket: socket.to_owned(), reason };
+        let asked = http::call(socket, Method::GET, "/version", None, VERSION);
+        let (status, body) = tokio::time::timeout(PATIENCE, asked)
+            .await
+            .map_err(|_| silent(format!("no answer within {} s", PATIENCE.as_secs())))?
+            .map_err(|error| silent(error.to_string()))?;
+        let version: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let kind = match version["Components"][0]["Name"].as_str() {
+            Some(name) if name.contains("Podman") => EngineKind::Podman,
+            Some("Engine") => EngineKind::Docker,
+            _ => return Err(silent(format!("`GET /version` gave status {status} and no engine's name"))),
+        };
+        Ok(Self { kind, socket: socket.to_owned() })
     }
 }
 

@@ -1,11 +1,12 @@
 //! A container and its `layered:` and `prebuilt:` blocks.
 
 use super::values::{ABSOLUTE, NAME, is_absolute, is_host_name, is_name};
-use super::{Decoder, Fields, quoted};
+use super::{Decoder, Fields};
 use crate::scenario::schema::{
     After, Container, EnvVar, HealthCheck, Probe, Ready, Settings, Source, Timing,
 };
 use crate::scenario::span::{Span, Spanned};
+use crate::scenario::spelling::quoted;
 use crate::scenario::words::Role;
 use crate::scenario::yaml::{Entry, Kind};
 

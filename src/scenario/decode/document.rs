@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::Decoder;
 use super::values::{NAME, RESOURCE_NAME, is_name, is_resource_name, parse_date};
-use super::{Decoder, quoted};
 use crate::scenario::schema::{Audit, Outcome, Outcomes, Scenario, Waiver};
 use crate::scenario::span::{Span, Spanned};
+use crate::scenario::spelling::quoted;
 use crate::scenario::words::{Mode, Need, VerdictKind};
 use crate::scenario::yaml::{Entry, Kind, Node};
 

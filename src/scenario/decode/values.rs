@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Decoder, invalid, quoted, similar};
+use super::{Decoder, invalid};
 use crate::scenario::schema::{AfterState, Date, Mount, MountSource, Port, Source};
 use crate::scenario::span::Spanned;
+use crate::scenario::spelling::{quoted, similar};
 use crate::scenario::yaml::Node;
 
 /// No scenario waits longer than this.
