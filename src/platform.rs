@@ -1,8 +1,38 @@
 //! The platform's own configuration: the image mode, and the image of each role.
+//!
+//! It comes from an env file and from the process environment, which wins. Env files are read as
+//! compose reads them, and every mistake is reported at its line and column.
+//!
+//! Deliberately absent: everything else that an env file holds. Passwords stand beside the images
+//! there; they are neither kept nor shown, not even in the lines around a mistake.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use shellproof::platform::Platform;
+//! use shellproof::scenario::{Mode, Role, ScenarioFile};
+//!
+//! let file = ScenarioFile::new(".env", "IMAGE_MODE=prebuilt\nIMAGE_POSTGRES=myorg/postgres:17.5-hardened\n");
+//! let platform = Platform::from_parts(Some(Arc::new(file)), [])?;
+//! assert_eq!(platform.mode(), Mode::Prebuilt);
+//! let postgres = platform.image(Role::Postgres, platform.mode());
+//! assert_eq!(postgres.image.to_string(), "myorg/postgres:17.5-hardened");
+//! assert_eq!(postgres.origin.to_string(), ".env:2");
+//! # Ok::<(), shellproof::scenario::Diagnostics>(())
+//! ```
 
+mod env_file;
+mod expand;
+mod hide;
+mod image;
+mod load;
+mod names;
+mod quotes;
 mod reference;
+mod report;
 mod roles;
+mod settings;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +40,7 @@ use std::sync::Arc;
 use crate::scenario::{Diagnostics, Mode, Role, ScenarioFile, Source};
 
 pub use reference::{ImageReference, ReferenceError};
+pub use report::ConfigReport;
 pub use roles::{
     DEFAULT_MODE, MODE_VARIABLE, Requirement, Version, default_image, requirements, requirements_line,
     variable, variable_in_mode,
@@ -122,8 +153,17 @@ impl Platform {
     ///
     /// As with compose, the process environment wins. A file that was named must exist.
     pub fn load(env_file: Option<&Path>) -> Result<Self, Diagnostics> {
-        let _ = env_file;
-        Self::from_parts(None, std::iter::empty())
+        let file = match env_file {
+            Some(path) => Some(load::read_file(path)?),
+            None if load::exists(Path::new(DEFAULT_ENV_FILE)) => {
+                Some(load::read_file(Path::new(DEFAULT_ENV_FILE))?)
+            }
+            None => None,
+        };
+        // Text that is no Unicode is no image either; the replacement characters are refused as such.
+        let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+        let environment = std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value)));
+        Self::from_parts(file, environment)
     }
 
     /// The configuration of an env file that was read, and of these variables in place of the
@@ -132,8 +172,8 @@ impl Platform {
         file: Option<Arc<ScenarioFile>>,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Diagnostics> {
-        let _ = (file, environment.into_iter().count());
-        todo!("the next commit")
+        let environment: HashMap<String, String> = environment.into_iter().collect();
+        settings::decide(file.as_deref(), &environment)
     }
 
     /// The image mode, unless the command line says otherwise.

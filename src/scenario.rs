@@ -46,6 +46,7 @@ mod spelling;
 mod words;
 mod yaml;
 
+pub use decode::duration;
 pub use diagnostics::{Color, Diagnostic, Diagnostics};
 pub use load::{MAX_FILE_BYTES, discover, load, load_all, parse};
 pub use resolve::{ContainerPlan, Plan};

@@ -2,7 +2,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failure, Format, Modes};
+use super::{Failure, Format};
+use crate::scenario::Mode;
 use crate::exit::ExitCode;
 use crate::platform::Platform;
 
@@ -12,9 +13,16 @@ pub(super) struct Config {
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
     /// Show another image mode than the configured one
-    #[arg(long, value_enum)]
-    mode: Option<Modes>,
+    #[arg(long, value_name = "MODE")]
+    mode: Option<Mode>,
     /// How to report
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+}
+
+impl Config {
+    pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        let _ = (Platform::load(self.env_file.as_deref()), self.mode, self.format);
+        Ok(ExitCode::Clean)
+    }
 }

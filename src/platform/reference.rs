@@ -4,8 +4,8 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
-/// The longest name of a repository, with its registry.
-const MAX_NAME_BYTES: usize = 255;
+/// The longest repository, without its registry.
+const MAX_REPOSITORY_BYTES: usize = 255;
 
 /// The longest tag.
 const MAX_TAG_BYTES: usize = 128;
@@ -133,9 +133,10 @@ impl FromStr for ImageReference {
         if let Some(tag) = &tag {
             check_tag(text, tag.clone())?;
         }
-        if name > MAX_NAME_BYTES {
-            let problem = "the name of an image has at most 255 characters, with its registry";
-            return wrong(MAX_NAME_BYTES..name, problem, "too long from here on");
+        let longest = registry.map_or(0, |end| end + 1) + MAX_REPOSITORY_BYTES;
+        if name > longest {
+            let problem = "the repository of an image has at most 255 characters";
+            return wrong(longest..name, problem, "too long from here on");
         }
         if tag.is_none() && digest.is_none() && name == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
             let problem = "an image ID is no image reference";

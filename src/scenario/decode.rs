@@ -22,6 +22,11 @@ use super::yaml::{self, Entry, Kind, Node};
 
 use values::parse_duration;
 
+/// A length of time with its unit, as scenarios write it: `500ms`, `20s`, `2m` or `1h`.
+pub fn duration(text: &str) -> Option<Duration> {
+    parse_duration(text).ok()
+}
+
 /// Reads a scenario as far as it can be read; the mistakes go to `errors`.
 pub(super) fn decode(file: &Arc<ScenarioFile>, errors: &mut Vec<Diagnostic>) -> Option<Scenario> {
     let root = yaml::read(file, errors)?;
