@@ -3,4 +3,10 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 pub mod audit;
+pub mod cli;
+pub mod engines;
+pub mod exit;
+pub mod platform;
+pub mod report;
+pub mod run;
 pub mod scenario;

@@ -42,9 +42,11 @@ mod load;
 mod resolve;
 mod schema;
 mod span;
+mod spelling;
 mod words;
 mod yaml;
 
+pub use decode::duration;
 pub use diagnostics::{Color, Diagnostic, Diagnostics};
 pub use load::{MAX_FILE_BYTES, discover, load, load_all, parse};
 pub use resolve::{ContainerPlan, Plan};

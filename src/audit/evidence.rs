@@ -70,6 +70,8 @@ rules! {
     WireFault = "wire-fault", Gap;
     /// A container that the harness started is not among the recorded starts.
     WireSilent = "wire-silent", Gap;
+    /// A witness that is required did not speak.
+    WitnessMissing = "witness-missing", Gap;
     /// A container was started that was not made on the same recorder.
     Foreign = "foreign", Note;
 }

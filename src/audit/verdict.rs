@@ -1,7 +1,7 @@
 use shellproof_recorder::Recording;
 
 use super::{Evidence, Rule, Weight, wire};
-use crate::scenario::{Mode, VerdictKind as Verdict, Witness};
+use crate::scenario::{Audit, Mode, Need, VerdictKind as Verdict, Witness};
 
 /// Whether a witness spoke in one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,33 +76,60 @@ impl Judgement {
 /// Weighs what the recorder saw. `started` names the containers that the harness started, by id.
 ///
 /// In layered mode nothing is forbidden, but what the recorder could not follow is a gap there too.
-pub fn judge(mode: Mode, recording: &Recording, started: &[String]) -> Judgement {
-    let mut evidence = wire::gaps(recording, started);
-    let wire = match evidence.as_slice() {
-        [] if started.is_empty() => WitnessState::Missing("no container was started".into()),
-        [] => WitnessState::Spoke,
-        [first, ..] => WitnessState::Missing(first.detail.clone()),
-    };
-    if mode == Mode::Prebuilt {
-        evidence.extend(wire::judge(recording));
+pub fn judge(mode: Mode, audit: &Audit, recording: &Recording, started: &[String]) -> Judgement {
+    let mut evidence = Vec::new();
+    let mut witnesses = Vec::new();
+    for witness in Witness::ALL {
+        let state = match (witness, audit.written(*witness).map(|need| need.value)) {
+            (_, Some(Need::Off)) => WitnessState::Off("the scenario says so".into()),
+            (Witness::Wire, _) => {
+                evidence.extend(wire::gaps(recording, started));
+                if mode == Mode::Prebuilt {
+                    evidence.extend(wire::judge(recording));
+                }
+                wire_state(&evidence, started)
+            }
+            (_, Some(Need::Required)) => WitnessState::Missing(NOT_BUILT.into()),
+            _ => WitnessState::Off(NOT_BUILT.into()),
+        };
+        if let WitnessState::Missing(reason) = &state {
+            evidence.push(Evidence {
+                witness: *witness,
+                rule: Rule::WitnessMissing,
+                container: None,
+                detail: format!("{witness} evidence unavailable: {reason}"),
+                source: "shellproof".into(),
+            });
+        }
+        witnesses.push((*witness, state));
     }
+    let nobody_spoke = witnesses.iter().all(|(_, state)| *state != WitnessState::Spoke);
     let heaviest = evidence.iter().map(|evidence| evidence.rule.weight()).max();
     let verdict = match heaviest {
         Some(Weight::Violation) => Verdict::Violated,
         Some(Weight::Gap) => Verdict::Unproven,
-        Some(Weight::Note) | None if wire != WitnessState::Spoke => Verdict::Unproven,
+        Some(Weight::Note) | None if nobody_spoke => Verdict::Unproven,
         Some(Weight::Note) | None => Verdict::Clean,
     };
-    let later = || WitnessState::Off("this version of shellproof does not have it".into());
-    let witnesses = vec![
-        (Witness::Wire, wire),
-        (Witness::Image, later()),
-        (Witness::Kernel, later()),
-    ];
     Judgement {
         verdict,
         witnesses,
         evidence,
+    }
+}
+
+/// Why two of the three witnesses do not speak yet.
+const NOT_BUILT: &str = "this version of shellproof does not have it";
+
+/// The recorder spoke if it saw every start and could follow everything.
+fn wire_state(evidence: &[Evidence], started: &[String]) -> WitnessState {
+    let missed = evidence
+        .iter()
+        .find(|evidence| matches!(evidence.rule, Rule::WireFault | Rule::WireSilent));
+    match missed {
+        Some(missed) => WitnessState::Missing(missed.detail.clone()),
+        None if started.is_empty() => WitnessState::Missing("no container was started".into()),
+        None => WitnessState::Spoke,
     }
 }
 

@@ -2,12 +2,13 @@ use shellproof_recorder::Recording;
 
 use super::super::wire::tests::{record, recording, run};
 use super::*;
+use crate::scenario::{Span, Spanned};
 
 const STARTED: &[&str] = &["1"];
 
 fn verdict(mode: Mode, recording: &Recording, started: &[&str]) -> Judgement {
     let started: Vec<String> = started.iter().map(|id| (*id).to_owned()).collect();
-    judge(mode, recording, &started)
+    judge(mode, &Audit::default(), recording, &started)
 }
 
 #[test]
@@ -39,7 +40,10 @@ fn silence_is_never_clean() {
         );
         let judgement = verdict(mode, &Recording::default(), STARTED);
         assert_eq!(judgement.verdict, Verdict::Unproven);
-        assert_eq!(judgement.rules().collect::<Vec<_>>(), [Rule::WireSilent]);
+        assert_eq!(
+            judgement.rules().collect::<Vec<_>>(),
+            [Rule::WireSilent, Rule::WitnessMissing]
+        );
         assert_eq!(
             judgement.witnesses[0].1.reason(),
             Some("the start of container 1 was not recorded")
@@ -78,4 +82,62 @@ fn a_gap_in_prebuilt_mode_is_unproven() {
     let judgement = verdict(Mode::Prebuilt, &unknown, STARTED);
     assert_eq!(judgement.verdict, Verdict::Unproven);
     assert_eq!(judgement.spoke(), "wire");
+}
+
+/// An audit in which a scenario says how much it needs one witness.
+fn needing(witness: Witness, need: Need) -> Audit {
+    let need = Some(Spanned::new(need, Span::default()));
+    match witness {
+        Witness::Wire => Audit {
+            wire: need,
+            ..Audit::default()
+        },
+        Witness::Image => Audit {
+            image: need,
+            ..Audit::default()
+        },
+        Witness::Kernel => Audit {
+            kernel: need,
+            ..Audit::default()
+        },
+    }
+}
+
+#[test]
+fn a_witness_that_is_required_and_missing_is_unproven() {
+    let clean = recording(run("1", &["/tiny"], &[]));
+    let started = ["1".to_owned()];
+    for witness in [Witness::Image, Witness::Kernel] {
+        let judgement = judge(
+            Mode::Prebuilt,
+            &needing(witness, Need::Required),
+            &clean,
+            &started,
+        );
+        assert_eq!(judgement.verdict, Verdict::Unproven);
+        assert_eq!(judgement.rules().collect::<Vec<_>>(), [Rule::WitnessMissing]);
+        let judgement = judge(
+            Mode::Prebuilt,
+            &needing(witness, Need::IfAvailable),
+            &clean,
+            &started,
+        );
+        assert_eq!(judgement.verdict, Verdict::Clean);
+    }
+}
+
+#[test]
+fn with_every_witness_off_nothing_is_proven() {
+    let shell = recording(run("1", &["sh"], &[]));
+    let judgement = judge(
+        Mode::Prebuilt,
+        &needing(Witness::Wire, Need::Off),
+        &shell,
+        &["1".to_owned()],
+    );
+    assert_eq!(
+        (judgement.verdict, judgement.spoke().as_str()),
+        (Verdict::Unproven, "none")
+    );
+    assert_eq!(judgement.evidence, []);
 }

@@ -5,11 +5,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::decode::{quoted, similar};
 use super::diagnostics::Diagnostic;
 use super::resolve::{Merged, merge, runs_to_end};
 use super::schema::{AfterState, MountSource, Probe, Scenario};
 use super::span::{ScenarioFile, Span, Spanned};
+use super::spelling::{quoted, similar};
 use super::words::Mode;
 
 /// Adds the mistakes of a scenario to those of the earlier stages. A container in which an earlier
@@ -168,10 +168,21 @@ impl<'s> InMode<'s> {
             };
             let declared: Vec<_> = scenario.volumes.iter().collect();
             if !declared.iter().any(|volume| volume.value == *name) {
-                let name = Spanned::new(name.clone(), mount.span);
+                let name = Spanned::new(name.clone(), self.narrowed(mount.span, name));
                 self.unknown("volume", "volumes", &name, &declared);
             }
         }
+    }
+
+    /// The part of a span where this text stands.
+    fn narrowed(&self, span: Span, text: &str) -> Span {
+        let written = self.file.source().get(span.start..span.end).unwrap_or_default();
+        written.find(text).map_or(span, |offset| Span {
+            start: span.start + offset,
+            end: span.start + offset + text.len(),
+            line: span.line,
+            column: span.column + written[..offset].chars().count(),
+        })
     }
 
     fn mounts(&mut self, merged: &Merged<'_>) {
@@ -266,7 +277,7 @@ impl<'s> InMode<'s> {
             if after.state.value == AfterState::Ready && other.settings.ready.is_none() && !is_broken {
                 let name = &other.container.name;
                 let title = format!("nothing says when `{name}` is ready");
-                let error = self.report(after.state.span, title, "would wait for ever");
+                let error = self.report(after.state.span, title, "would wait forever");
                 error.secondary.push((name.span, "has no `ready`".into()));
                 error.help = Some("give it a `ready`, or wait for `started` or `exited-0`".into());
             }
@@ -354,18 +365,14 @@ impl<'s> InMode<'s> {
                     .chain([&next])
                     .map(|&step| all[step].container.name.as_str());
                 let circle = names.collect::<Vec<_>>().join(" → ");
-                let (title, label) = match path.len() - from {
-                    1 => (
-                        format!("`{circle}`: a container waits for itself"),
-                        "waits for itself",
-                    ),
-                    _ => (
-                        format!("containers wait for each other: {circle}"),
-                        "closes the circle",
-                    ),
-                };
-                let help = "an arrow points from a container to the one it waits for";
-                self.report(after.container.span, title, label).help = Some(help.into());
+                if path.len() - from == 1 {
+                    let title = format!("the container `{}` waits for itself", all[next].container.name);
+                    self.report(after.container.span, title, "never starts");
+                } else {
+                    let title = format!("containers wait for each other: {circle}");
+                    let help = "an arrow points from a container to the one it waits for";
+                    self.report(after.container.span, title, "closes the circle").help = Some(help.into());
+                }
             } else {
                 self.visit(next, all, state, path);
             }

@@ -13,13 +13,19 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::diagnostics::Diagnostic;
+use super::diagnostics::{Diagnostic, MAX_MISTAKES};
 use super::schema::{Argv, Pattern, Scenario};
 use super::span::{ScenarioFile, Span, Spanned};
+use super::spelling::{SYNONYMS, quoted, similar};
 use super::words::{Word, one_of};
 use super::yaml::{self, Entry, Kind, Node};
 
 use values::parse_duration;
+
+/// A length of time with its unit, as scenarios write it: `500ms`, `20s`, `2m` or `1h`.
+pub fn duration(text: &str) -> Option<Duration> {
+    parse_duration(text).ok()
+}
 
 /// Reads a scenario as far as it can be read; the mistakes go to `errors`.
 pub(super) fn decode(file: &Arc<ScenarioFile>, errors: &mut Vec<Diagnostic>) -> Option<Scenario> {
@@ -27,64 +33,17 @@ pub(super) fn decode(file: &Arc<ScenarioFile>, errors: &mut Vec<Diagnostic>) -> 
     Decoder { file, errors }.document(&root)
 }
 
-/// Names are only compared for a suggestion when there are few enough to do it quickly.
-const MAX_CANDIDATES: usize = 200;
-
 /// The largest pattern that is compiled, in bytes of compiled program.
 const MAX_PATTERN: usize = 1024 * 1024;
 
-/// A text from the file for use in a message: in backticks, printable and not too long.
-pub(super) fn quoted(text: &str) -> String {
-    const LONGEST: usize = 60;
-    let short: String = text.chars().take(LONGEST).collect();
-    let more = if short.len() < text.len() { "…" } else { "" };
-    format!(
-        "`{}{more}`",
-        short
-            .escape_debug()
-            .to_string()
-            .replace("\\\"", "\"")
-            .replace("\\'", "'")
-    )
-}
-
-/// The known word that was probably meant.
-pub(super) fn similar<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    if word.len() > 64 {
-        return None;
+/// Says that a text cannot be the value of a key, or one of its values.
+fn invalid(text: &str, key: &str) -> String {
+    const LISTS: &[&str] = &["aliases", "networks", "ports", "tmpfs", "volumes"];
+    match LISTS.contains(&key) {
+        true => format!("{} cannot stand in `{key}`", quoted(text)),
+        false => format!("{} is not a valid `{key}`", quoted(text)),
     }
-    let word = word.to_lowercase();
-    known
-        .into_iter()
-        .take(MAX_CANDIDATES)
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(&word, &candidate.to_lowercase()),
-                candidate,
-            )
-        })
-        .filter(|(distance, candidate)| *distance <= (word.len().max(candidate.len()) / 3).max(1))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
 }
-
-/// What other tools call a key of ours.
-const SYNONYMS: &[(&str, &str)] = &[
-    ("cmd", "args"),
-    ("depends_on", "after"),
-    ("environment", "env"),
-    ("health_check", "healthcheck"),
-    ("hostname", "aliases"),
-    ("needs", "after"),
-    ("networks", "network"),
-    ("privileged", "cap_add"),
-    ("readiness", "ready"),
-    ("security_opt", "no_new_privileges"),
-    ("services", "containers"),
-    ("skip", "waivers"),
-    ("wait_for", "after"),
-    ("working_dir", "workdir"),
-];
 
 /// The state of decoding one file.
 pub(super) struct Decoder<'f> {
@@ -100,6 +59,8 @@ struct Fields<'n> {
     place: Span,
     entries: &'n [Entry],
     known: Vec<&'static str>,
+    /// Required keys that are not there, each with what to do about it.
+    missing: Vec<(&'static str, &'static str)>,
 }
 
 impl<'n> Fields<'n> {
@@ -107,6 +68,15 @@ impl<'n> Fields<'n> {
     fn take(&mut self, key: &'static str) -> Option<&'n Entry> {
         self.known.push(key);
         self.get(key)
+    }
+
+    /// The value of a key that must be there; `help` says what to write.
+    fn require(&mut self, key: &'static str, help: &'static str) -> Option<&'n Entry> {
+        let entry = self.take(key);
+        if entry.is_none() {
+            self.missing.push((key, help));
+        }
+        entry
     }
 
     fn get(&self, key: &str) -> Option<&'n Entry> {
@@ -120,17 +90,30 @@ impl Decoder<'_> {
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {
-        self.errors.push(diagnostic);
+        if !self.is_hopeless() {
+            self.errors.push(diagnostic);
+        }
+    }
+
+    /// Whether a file holds so many mistakes that more would help nobody.
+    fn is_hopeless(&self) -> bool {
+        self.errors.len() >= MAX_MISTAKES
     }
 
     /// Reports a value of the wrong type.
     fn wrong_type(&mut self, node: &Node, what: &str, expected: &str) -> Diagnostic {
         let found = node.describe();
-        self.at(
-            node.span,
-            format!("expected {expected} for `{what}`, found {found}"),
-        )
-        .label(format!("this is {found}"))
+        let place = if what.is_empty() {
+            String::new()
+        } else {
+            format!(" for `{what}`")
+        };
+        self.at(node.span, format!("expected {expected}{place}, found {found}"))
+            .label(if found == "nothing" {
+                "nothing here".to_owned()
+            } else {
+                format!("this is {found}")
+            })
     }
 
     /// The keys of a map. `place` is where a missing key is reported.
@@ -146,6 +129,7 @@ impl Decoder<'_> {
                 place: key.span,
                 entries,
                 known: Vec::new(),
+                missing: Vec::new(),
             }),
             Kind::Broken => None,
             _ => {
@@ -156,19 +140,25 @@ impl Decoder<'_> {
         }
     }
 
-    /// Reports the keys that nobody took.
+    /// Reports the keys that nobody took, and the required ones that are not there.
     fn finish(&mut self, fields: Fields<'_>) {
+        let mut misspelt = Vec::new();
         for entry in fields.entries {
             let key = entry.key.value.as_str();
+            if self.is_hopeless() {
+                break;
+            }
             if fields.known.contains(&key) {
                 continue;
             }
-            let synonym = SYNONYMS
-                .iter()
-                .find(|(other, ours)| *other == key && fields.known.contains(ours));
-            let meant = synonym
-                .map(|(_, ours)| *ours)
-                .or_else(|| similar(key, fields.known.iter().copied()));
+            let ours = |other: &str| {
+                let (_, ours) = SYNONYMS.iter().find(|(synonym, _)| *synonym == other)?;
+                fields.known.contains(ours).then_some(*ours)
+            };
+            let meant = ours(key)
+                .or_else(|| similar(key, fields.known.iter().copied()))
+                .or_else(|| ours(similar(key, SYNONYMS.iter().map(|(other, _)| *other))?));
+            misspelt.extend(meant);
             let help = match meant {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("{} has {}", fields.what, list(&fields.known)),
@@ -177,14 +167,12 @@ impl Decoder<'_> {
                 entry.key.span,
                 format!("unknown key {} in {}", quoted(key), fields.what),
             );
-            self.report(error.label("not a key of the scenario language here").help(help));
+            self.report(error.label("not known here").help(help));
         }
-    }
-
-    /// Reports that a required key is missing.
-    fn missing(&mut self, fields: &Fields<'_>, key: &str, help: &str) {
-        let error = self.at(fields.place, format!("{} needs the key `{key}`", fields.what));
-        self.report(error.label(format!("no `{key}` here")).help(help));
+        for (key, help) in fields.missing.iter().filter(|(key, _)| !misspelt.contains(key)) {
+            let error = self.at(fields.place, format!("{} needs the key `{key}`", fields.what));
+            self.report(error.label(format!("no `{key}` here")).help(*help));
+        }
     }
 
     /// The one of these keys that is there. Several, or none, is a mistake.
@@ -244,7 +232,7 @@ impl Decoder<'_> {
         if rule(&text.value) {
             return Some(text);
         }
-        let error = self.at(node.span, format!("{} is no valid `{what}`", quoted(&text.value)));
+        let error = self.at(node.span, invalid(&text.value, what));
         self.report(error.label(format!("expected {expected}")));
         None
     }
@@ -294,7 +282,7 @@ impl Decoder<'_> {
                         None
                     }
                     _ if *plain && text.parse::<f64>().is_ok() => {
-                        let error = self.at(node.span, format!("{} is no valid `{what}`", quoted(text)));
+                        let error = self.at(node.span, invalid(text, what));
                         self.report(error.label(format!("expected {expected}")));
                         None
                     }
@@ -339,7 +327,7 @@ impl Decoder<'_> {
         match parse_duration(text) {
             Ok(duration) => Some(Spanned::new(duration, node.span)),
             Err(problem) => {
-                let error = self.at(node.span, format!("{} is no valid `{what}`", quoted(text)));
+                let error = self.at(node.span, invalid(text, what));
                 self.report(error.label(problem.label).help(problem.help));
                 None
             }
@@ -376,8 +364,16 @@ impl Decoder<'_> {
             Kind::Broken => None,
             Kind::Scalar { text, .. } => {
                 let error = self.wrong_type(&entry.value, what, "a list");
-                let words: Vec<&str> = text.split_whitespace().collect();
-                self.report(error.help(format!("write it as a list: `{what}: [{}]`", words.join(", "))));
+                let is_simple = text
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b" _./-".contains(&b));
+                let items: Vec<&str> = text.split_whitespace().collect();
+                let items = if is_simple {
+                    items.join(", ")
+                } else {
+                    "first, second, …".to_owned()
+                };
+                self.report(error.help(format!("write it as a list: `{what}: [{items}]`")));
                 None
             }
             _ => {

@@ -8,8 +8,14 @@ use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
 use super::span::{ScenarioFile, Span};
 
-/// A long file can hold very many mistakes; after this many the rest is only counted.
+/// A file can hold very many mistakes; after this many the rest is not collected.
+pub(super) const MAX_MISTAKES: usize = 1000;
+
+/// After this many the rest is only counted.
 const MAX_SHOWN: usize = 50;
+
+/// The longest piece of a file that is drawn. The renderer takes long over very long lines.
+const MAX_EXCERPT: usize = 32 * 1024;
 
 /// Whether escape codes may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,22 +89,34 @@ impl Diagnostic {
         let title = Level::ERROR.primary_title(&self.title);
         let mut group = match self.span {
             None => title.element(Origin::path(path)),
-            Some(span) => {
-                let source = self.file.source();
-                let main = AnnotationKind::Primary
-                    .span(one_line(source, span))
-                    .label(self.label.as_deref());
-                let others = self
-                    .secondary
-                    .iter()
-                    .map(|(span, label)| AnnotationKind::Context.span(one_line(source, *span)).label(label));
-                title.element(
-                    Snippet::source(source)
-                        .path(path)
-                        .annotation(main)
-                        .annotations(others),
-                )
-            }
+            Some(span) => match self.excerpt(span) {
+                Some((lines, first_line)) => {
+                    let source = self.file.source();
+                    let place = |span: Span| {
+                        let bytes = one_line(source, span);
+                        bytes.start - lines.start..bytes.end - lines.start
+                    };
+                    let main = AnnotationKind::Primary
+                        .span(place(span))
+                        .label(self.label.as_deref());
+                    let others = self
+                        .secondary
+                        .iter()
+                        .map(|(span, label)| AnnotationKind::Context.span(place(*span)).label(label));
+                    let snippet = Snippet::source(&source[lines.clone()])
+                        .line_start(first_line)
+                        .path(path);
+                    title.element(snippet.annotation(main).annotations(others))
+                }
+                None => {
+                    let origin = Origin::path(path).line(span.line).char_column(span.column);
+                    let group = title.element(origin);
+                    match &self.label {
+                        Some(label) => group.element(Level::NOTE.message(label)),
+                        None => group,
+                    }
+                }
+            },
         };
         if let Some(help) = &self.help {
             group = group.element(Level::HELP.message(help));
@@ -108,6 +126,24 @@ impl Diagnostic {
             Color::Always => Renderer::styled(),
         };
         renderer.render(&[group])
+    }
+}
+
+impl Diagnostic {
+    /// The bytes of the lines that have a part in this, with the number of the first; nothing when
+    /// they are too many to be drawn quickly.
+    fn excerpt(&self, span: Span) -> Option<(Range<usize>, usize)> {
+        let source = self.file.source();
+        let places = || std::iter::once(span).chain(self.secondary.iter().map(|(span, _)| *span));
+        let first = places().min_by_key(|span| span.start).unwrap_or(span);
+        let start = one_line(source, first).start;
+        let end = places()
+            .map(|span| one_line(source, span).end)
+            .max()
+            .unwrap_or(start);
+        let start = source[..start].rfind('\n').map_or(0, |at| at + 1);
+        let end = source[end..].find('\n').map_or(source.len(), |at| end + at + 1);
+        (end - start <= MAX_EXCERPT).then_some((start..end, first.line))
     }
 }
 
@@ -203,3 +239,65 @@ impl fmt::Display for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(source: &str) -> Arc<ScenarioFile> {
+        Arc::new(ScenarioFile::new("a.yaml", source))
+    }
+
+    fn span(start: usize, end: usize) -> Span {
+        Span {
+            start,
+            end,
+            line: 1,
+            column: start + 1,
+        }
+    }
+
+    #[test]
+    fn a_place_outside_the_file_is_moved_into_it() {
+        for (source, start, end) in [("", 0, 0), ("", 5, 9), ("ä", 1, 2), ("a\nb", 0, 3), ("ab", 2, 1)] {
+            let text = Diagnostic::new(&file(source), span(start, end), "wrong")
+                .label("here")
+                .to_string();
+            assert!(text.starts_with("error: wrong\n"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_very_long_line_is_not_drawn() {
+        let source = "x".repeat(MAX_EXCERPT + 1);
+        let text = Diagnostic::new(&file(&source), span(40_000, 40_001), "wrong")
+            .label("here")
+            .to_string();
+        assert_eq!(text, "error: wrong\n--> a.yaml:1:40001\n = note: here");
+    }
+
+    #[test]
+    fn the_mistakes_come_in_the_order_of_the_file_and_each_once() {
+        let file = file("abc");
+        let at = |start| Diagnostic::new(&file, span(start, start + 1), format!("at {start}"));
+        let all = Diagnostics::from_vec(vec![at(2), at(0), at(2), Diagnostic::whole_file(&file, "all")]);
+        let titles: Vec<String> = all
+            .iter()
+            .flatten()
+            .map(|mistake| mistake.title.clone())
+            .collect();
+        assert_eq!(titles, ["all", "at 0", "at 2"]);
+        assert_eq!(Diagnostics::from_vec(Vec::new()), None);
+    }
+
+    #[test]
+    fn too_many_mistakes_are_counted() {
+        let file = file("abc");
+        let all = (0..MAX_SHOWN + 7)
+            .map(|n| Diagnostic::whole_file(&file, format!("mistake {n:03}")))
+            .collect();
+        let text = Diagnostics::from_vec(all).expect("there are some").to_string();
+        assert!(text.ends_with("error: 7 more mistakes are not shown"), "{text}");
+        assert_eq!(text.matches("error: mistake").count(), MAX_SHOWN);
+    }
+}

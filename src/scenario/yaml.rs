@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, StrInput};
 
-use super::diagnostics::Diagnostic;
+use super::diagnostics::{Diagnostic, MAX_MISTAKES};
 use super::span::{ScenarioFile, Span, Spanned};
+use super::spelling::quoted;
 
 /// The deepest nesting that is read; the language itself needs seven levels.
 const MAX_DEPTH: usize = 24;
@@ -124,11 +125,22 @@ impl<'f> Reader<'f> {
                 Ok((event, start..self.places.byte(span.end.index()).max(start)))
             }
             Some(Err(error)) => {
+                let source = self.file.source();
                 let at = self.places.byte(error.marker().index());
-                let end = self.file.source()[at..]
-                    .chars()
-                    .next()
-                    .map_or(at, |c| at + c.len_utf8());
+                // What is missing at the end of the file is missing after its last character.
+                let last = || {
+                    source
+                        .trim_end()
+                        .char_indices()
+                        .next_back()
+                        .map_or(0, |(byte, _)| byte)
+                };
+                let at = if source[at..].trim().is_empty() {
+                    last()
+                } else {
+                    at
+                };
+                let end = source[at..].chars().next().map_or(at, |c| at + c.len_utf8());
                 Err(self.fatal(at..end, "this is not valid YAML", error.info()).into())
             }
             None => Ok((
@@ -162,7 +174,7 @@ impl<'f> Reader<'f> {
             };
             let label = "not part of the scenario language";
             let error = self.fatal(range.clone(), title, label).help(help);
-            self.errors.push(error);
+            self.report(error);
         }
         match event {
             Event::Scalar(text, style, ..) => Ok(self.scalar(text.into_owned(), style, range)),
@@ -252,9 +264,9 @@ impl<'f> Reader<'f> {
                 continue;
             };
             if let Some(&first) = seen.get(&text) {
-                let title = format!("the key {} stands here twice", super::decode::quoted(&text));
+                let title = format!("the key {} stands here twice", quoted(&text));
                 let error = Diagnostic::new(self.file, key.span, title).label("the second one");
-                self.errors.push(error.secondary(first, "the first one"));
+                self.report(error.secondary(first, "the first one"));
                 continue;
             }
             seen.insert(text.clone(), key.span);
@@ -270,6 +282,12 @@ impl<'f> Reader<'f> {
         let is_flow = self.file.source()[end.start..].starts_with(bracket);
         self.places
             .span(start..if is_flow { end.start + 1 } else { last.max(start) })
+    }
+
+    fn report(&mut self, mistake: Diagnostic) {
+        if self.errors.len() < MAX_MISTAKES {
+            self.errors.push(mistake);
+        }
     }
 
     fn fatal(&self, range: Range<usize>, title: impl Into<String>, label: &str) -> Diagnostic {

@@ -182,7 +182,7 @@ impl Lab {
     fn trial(self: &Arc<Self>, case: &'static Case) -> Trial {
         let name = format!("{}::{}", self.name, case.name);
         if let Some(reason) = (self.skip)(&self.name, case) {
-            // libtest prints `ignored` and no reason; the name carries it.
+            // A test's kind is printed before its name, and so the reason is.
             return Trial::test(name, || Ok(()))
                 .with_kind(reason)
                 .with_ignored_flag(true);

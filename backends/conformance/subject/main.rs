@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{env, fs, process, thread};
 
 fn main() {
@@ -79,9 +79,9 @@ fn serve(port: u16) {
     }
 }
 
-/// Keeps trying for a few seconds: the peer may not be listening yet.
+/// Keeps trying for a few seconds: a name may take a moment to be known.
 fn dial(address: &str) -> std::io::Result<String> {
-    let mut tries = 0;
+    let since = Instant::now();
     loop {
         let answer = address.to_socket_addrs().and_then(|mut addresses| {
             let address = addresses.next().ok_or(std::io::ErrorKind::NotFound)?;
@@ -90,8 +90,7 @@ fn dial(address: &str) -> std::io::Result<String> {
             connection.read_to_string(&mut answer)?;
             Ok(answer)
         });
-        tries += 1;
-        if answer.is_ok() || tries == 25 {
+        if answer.is_ok() || since.elapsed() > Duration::from_secs(3) {
             return answer;
         }
         thread::sleep(Duration::from_millis(100));

@@ -1,6 +1,16 @@
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use hyper::Method;
+use serde_json::Value;
 use shellproof_api::EngineKind;
+
+use crate::http;
+
+/// How long an engine may take to say its version.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest version answer that is read, in bytes.
+const VERSION: usize = 1 << 20;
 
 /// Where an engine listens. Only the recorder talks to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,23 +30,58 @@ pub enum EndpointError {
     /// `unix://` with nothing or a relative path behind it.
     #[error("engine address `{0}` names no absolute path: expected `unix:///path`")]
     NoPath(String),
+    /// Nothing there answers as an engine does.
+    #[error("no engine answers on `{}`: {reason}", .socket.display())]
+    Silent {
+        /// The socket.
+        socket: PathBuf,
+        /// What was seen instead.
+        reason: String,
+    },
 }
 
 impl Endpoint {
-    /// Reads an address as `DOCKER_HOST` and `CONTAINER_HOST` have it.
+    /// Reads the socket's path out of an address as `DOCKER_HOST` and `CONTAINER_HOST` have it.
     ///
     /// # Errors
     /// Anything but `unix://` with an absolute path.
-    pub fn parse(kind: EngineKind, url: &str) -> Result<Self, EndpointError> {
+    pub fn socket_path(url: &str) -> Result<PathBuf, EndpointError> {
         let path = url
             .strip_prefix("unix://")
             .ok_or_else(|| EndpointError::NotUnix(url.to_owned()))?;
         if !path.starts_with('/') {
             return Err(EndpointError::NoPath(url.to_owned()));
         }
+        Ok(PathBuf::from(path))
+    }
+
+    /// Finds out what kind of engine listens on a socket.
+    ///
+    /// # Errors
+    /// [`EndpointError::Silent`] when nothing there answers within five seconds as an engine does.
+    pub async fn identify(socket: &Path) -> Result<Self, EndpointError> {
+        let silent = |reason: String| EndpointError::Silent {
+            socket: socket.to_owned(),
+            reason,
+        };
+        let asked = http::call(socket, Method::GET, "/version", None, VERSION);
+        let (status, body) = tokio::time::timeout(PATIENCE, asked)
+            .await
+            .map_err(|_| silent(format!("no answer within {} s", PATIENCE.as_secs())))?
+            .map_err(|error| silent(error.to_string()))?;
+        let version: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let kind = match version["Components"][0]["Name"].as_str() {
+            Some(name) if name.contains("Podman") => EngineKind::Podman,
+            Some("Engine") => EngineKind::Docker,
+            _ => {
+                return Err(silent(format!(
+                    "`GET /version` gave status {status} and no engine's name"
+                )));
+            }
+        };
         Ok(Self {
             kind,
-            socket: PathBuf::from(path),
+            socket: socket.to_owned(),
         })
     }
 }

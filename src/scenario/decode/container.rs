@@ -1,11 +1,12 @@
 //! A container and its `layered:` and `prebuilt:` blocks.
 
 use super::values::{ABSOLUTE, NAME, is_absolute, is_host_name, is_name};
-use super::{Decoder, Fields, quoted};
+use super::{Decoder, Fields};
 use crate::scenario::schema::{
     After, Container, EnvVar, HealthCheck, Probe, Ready, Settings, Source, Timing,
 };
 use crate::scenario::span::{Span, Spanned};
+use crate::scenario::spelling::quoted;
 use crate::scenario::words::Role;
 use crate::scenario::yaml::{Entry, Kind};
 
@@ -34,7 +35,12 @@ impl Decoder<'_> {
             }
             return Vec::new();
         };
-        if entries.is_empty() {
+        let has_broken_keys = self
+            .errors
+            .iter()
+            .filter_map(|error| error.span)
+            .any(|at| entry.value.span.contains(at));
+        if entries.is_empty() && !has_broken_keys {
             let error = self.at(entry.value.span, "`containers` is empty");
             self.report(error.label("a scenario that runs nothing proves nothing"));
         }
@@ -52,7 +58,7 @@ impl Decoder<'_> {
 
     fn container(&mut self, entry: &Entry) -> Container {
         if !is_name(&entry.key.value) {
-            let title = format!("{} is no valid container name", quoted(&entry.key.value));
+            let title = format!("{} is not a valid container name", quoted(&entry.key.value));
             let error = self.at(entry.key.span, title);
             self.report(error.label(format!("expected {NAME}")));
         }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::Decoder;
 use super::values::{NAME, RESOURCE_NAME, is_name, is_resource_name, parse_date};
-use super::{Decoder, quoted};
 use crate::scenario::schema::{Audit, Outcome, Outcomes, Scenario, Waiver};
 use crate::scenario::span::{Span, Spanned};
+use crate::scenario::spelling::quoted;
 use crate::scenario::words::{Mode, Need, VerdictKind};
 use crate::scenario::yaml::{Entry, Kind, Node};
 
@@ -16,21 +17,16 @@ impl Decoder<'_> {
             end: root.span.start,
             ..root.span
         };
-        let mut fields = self.fields(root, "a scenario", &Spanned::new("the file".to_owned(), top))?;
+        let mut fields = self.fields(root, "a scenario", &Spanned::new(String::new(), top))?;
         if let Some(first) = fields.entries.first() {
             fields.place = first.key.span;
         }
-        match fields.take("schema") {
-            Some(entry) => self.schema_version(entry),
-            None => self.missing(&fields, "schema", "the first line of a scenario is `schema: 1`"),
+        if let Some(entry) = fields.require("schema", "the first line of a scenario is `schema: 1`") {
+            self.schema_version(entry);
         }
-        let name = match fields.take("name") {
-            Some(entry) => self.checked(&entry.value, "name", NAME, is_name),
-            None => {
-                self.missing(&fields, "name", "reports call the scenario by its name");
-                None
-            }
-        };
+        let name = fields
+            .require("name", "reports call the scenario by its name")
+            .and_then(|entry| self.checked(&entry.value, "name", NAME, is_name));
         let proves = fields
             .take("proves")
             .and_then(|entry| self.one_line(&entry.value, "proves"));
@@ -44,17 +40,9 @@ impl Decoder<'_> {
         let volumes = fields
             .take("volumes")
             .and_then(|entry| self.resource_names(entry));
-        let containers = match fields.take("containers") {
-            Some(entry) => self.containers(entry),
-            None => {
-                self.missing(
-                    &fields,
-                    "containers",
-                    "a scenario that runs nothing proves nothing",
-                );
-                Vec::new()
-            }
-        };
+        let containers = fields
+            .require("containers", "a scenario that runs nothing proves nothing")
+            .map(|entry| self.containers(entry));
         let audit = fields.take("audit").and_then(|entry| self.audit(entry));
         let expect = fields.take("expect").and_then(|entry| self.outcomes(entry));
         let waivers = fields.take("waivers").and_then(|entry| self.waivers(entry));
@@ -67,7 +55,7 @@ impl Decoder<'_> {
             criteria: criteria.unwrap_or_default(),
             networks: networks.unwrap_or_default(),
             volumes: volumes.unwrap_or_default(),
-            containers,
+            containers: containers.unwrap_or_default(),
             audit: audit.unwrap_or_default(),
             expect: expect.unwrap_or_default(),
             waivers: waivers.unwrap_or_default(),
@@ -166,15 +154,11 @@ impl Decoder<'_> {
 
     fn outcome(&mut self, entry: &Entry) -> Option<Outcome> {
         let mut fields = self.fields(&entry.value, "the scenario's `expect`", &entry.key)?;
-        let verdict = match fields.take("verdict") {
-            Some(entry) => self.word::<VerdictKind>(&entry.value, "verdict"),
-            None => {
-                let help = "write `verdict: clean`, `violated` or `unproven`; what a container must do stands \
-                            in its own `expect`";
-                self.missing(&fields, "verdict", help);
-                None
-            }
-        };
+        let help = "write `verdict: clean`, `violated` or `unproven`; what a container must do stands in its own \
+                    `expect`";
+        let verdict = fields
+            .require("verdict", help)
+            .and_then(|entry| self.word::<VerdictKind>(&entry.value, "verdict"));
         let rule = match fields.take("rule") {
             Some(entry) => {
                 let rule = self.checked(
@@ -211,13 +195,8 @@ impl Decoder<'_> {
             );
             let mut fields = decoder.fields(node, "a waiver", &place)?;
             let mut text = |decoder: &mut Self, key, help| -> Option<Spanned<String>> {
-                match fields.take(key) {
-                    Some(entry) => decoder.one_line(&entry.value, key),
-                    None => {
-                        decoder.missing(&fields, key, help);
-                        None
-                    }
-                }
+                let entry = fields.require(key, help)?;
+                decoder.one_line(&entry.value, key)
             };
             let rule = text(decoder, "rule", "name the rule that is waived");
             let program = text(decoder, "program", "name the program that may break the rule");

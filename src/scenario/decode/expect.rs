@@ -1,7 +1,7 @@
 //! What must be true of a container.
 
 use super::values::{ABSOLUTE, is_absolute};
-use super::{Decoder, Fields, container::DEFAULT_WITHIN, quoted};
+use super::{Decoder, Fields, container::DEFAULT_WITHIN, invalid};
 use crate::scenario::schema::{Expect, FileExpect, HttpExpect, TextExpect};
 use crate::scenario::span::{Span, Spanned};
 use crate::scenario::yaml::{Entry, Kind, Node};
@@ -15,7 +15,7 @@ impl Decoder<'_> {
                 verdict.key.span,
                 "a verdict is expected of a scenario, not of a container",
             );
-            self.report(error.label("belongs into the scenario's own `expect`"));
+            self.report(error.label("belongs in the scenario's own `expect`"));
         }
         let expect = Expect {
             exit: fields
@@ -97,19 +97,12 @@ impl Decoder<'_> {
         &mut self,
         fields: &mut Fields<'_>,
     ) -> (Option<Spanned<u16>>, Option<Spanned<String>>, Spanned<u16>) {
-        let port = match fields.take("port") {
-            Some(entry) => self.port(&entry.value, "port"),
-            None => {
-                self.missing(
-                    fields,
-                    "port",
-                    "the port inside the container, as in `port: 8080`",
-                );
-                None
-            }
-        };
-        let path = match fields.take("path") {
-            Some(entry) => {
+        let port = fields
+            .require("port", "the port inside the container, as in `port: 8080`")
+            .and_then(|entry| self.port(&entry.value, "port"));
+        let path = fields
+            .require("path", "the path to ask for, as in `path: /`")
+            .and_then(|entry| {
                 let rule =
                     |text: &str| text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic());
                 self.checked(
@@ -118,12 +111,7 @@ impl Decoder<'_> {
                     "a path that starts with `/`, without spaces",
                     rule,
                 )
-            }
-            None => {
-                self.missing(fields, "path", "the path to ask for, as in `path: /`");
-                None
-            }
-        };
+            });
         let status = fields
             .take("status")
             .and_then(|entry| self.number(&entry.value, "status", 100, 599))
@@ -149,13 +137,9 @@ impl Decoder<'_> {
 
     fn file(&mut self, node: &Node, what: &str) -> Option<FileExpect> {
         let mut fields = self.item(node, what, "a `files` expectation")?;
-        let path = match fields.take("path") {
-            Some(entry) => self.checked(&entry.value, "path", ABSOLUTE, is_absolute),
-            None => {
-                self.missing(&fields, "path", "the path in the image, as in `path: /bin/sh`");
-                None
-            }
-        };
+        let path = fields
+            .require("path", "the path in the image, as in `path: /bin/sh`")
+            .and_then(|entry| self.checked(&entry.value, "path", ABSOLUTE, is_absolute));
         let presence = self.at_most_one(&mut fields, &["present", "absent"]);
         let present = presence.and_then(|entry| {
             let is_absent = entry.key.value == "absent";
@@ -206,7 +190,7 @@ impl Decoder<'_> {
             let mode = u32::from_str_radix(&text.value, 8).ok()?;
             return Some(Spanned::new(mode, text.span));
         }
-        let error = self.at(text.span, format!("{} is no valid `mode`", quoted(&text.value)));
+        let error = self.at(text.span, invalid(&text.value, "mode"));
         self.report(error.label("expected three or four octal digits, such as `\"0644\"`"));
         None
     }

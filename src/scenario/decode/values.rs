@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Decoder, quoted, similar};
+use super::{Decoder, invalid};
 use crate::scenario::schema::{AfterState, Date, Mount, MountSource, Port, Source};
 use crate::scenario::span::Spanned;
+use crate::scenario::spelling::{quoted, similar};
 use crate::scenario::yaml::Node;
 
 /// No scenario waits longer than this.
@@ -236,7 +237,7 @@ impl Decoder<'_> {
         };
         let is_path = source.starts_with(['/', '.']);
         if !is_absolute(target) || !(is_resource_name(source) || is_path) {
-            let error = self.at(text.span, format!("{} is no valid `{what}`", quoted(&text.value)));
+            let error = self.at(text.span, invalid(&text.value, what));
             self.report(
                 error
                     .label("expected `name:/path`, or with `:ro`")
@@ -277,11 +278,11 @@ impl Decoder<'_> {
             }),
         };
         if port.is_none() {
-            let error = self.at(text.span, format!("{} is no valid `{what}`", quoted(&text.value)));
+            let error = self.at(text.span, invalid(&text.value, what));
             self.report(
                 error
                     .label("expected `\"container\"` or `\"host:container\"`, from 1 to 65535")
-                    .help("only TCP ports are published, on every address of the host"),
+                    .help("only TCP ports are published, and the host's address is not chosen here"),
             );
         }
         port.map(|port| Spanned::new(port, text.span))

@@ -18,6 +18,7 @@ case_list! {
     Kernel:
         loading_twice_is_no_error,
         loading_what_is_no_archive_is_refused,
+        loading_an_archive_without_an_image_is_refused,
         loading_what_is_not_there_is_refused,
         an_image_tells_its_health_check,
         an_empty_file_is_read,
@@ -126,6 +127,16 @@ async fn loading_what_is_no_archive_is_refused(bench: &Bench) {
         error.to_string().contains(&*file.path().to_string_lossy()),
         "{error}"
     );
+}
+
+async fn loading_an_archive_without_an_image_is_refused(bench: &Bench) {
+    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+    file.write_all(&[0; 10_240]).expect("it takes bytes");
+    bench
+        .runtime()
+        .load_image(file.path())
+        .await
+        .expect_err("there is no image in it");
 }
 
 async fn loading_what_is_not_there_is_refused(bench: &Bench) {

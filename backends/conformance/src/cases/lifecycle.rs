@@ -28,6 +28,7 @@ case_list! {
         a_program_that_is_not_executable_is_told,
         a_directory_is_not_executable,
         a_container_that_failed_to_start_is_exited,
+        a_signal_is_sent_to_the_first_process,
         exec_gives_exit_code_and_output,
         exec_of_a_missing_program_gives_126_or_127;
     Contract:
@@ -134,6 +135,35 @@ async fn a_killed_container_ends(bench: &Bench) {
         .expect("it runs");
     let code = bench.runtime().wait_container(&id).await.expect("it ends");
     assert!(code == 137 || code == 143, "{code}");
+}
+
+async fn a_signal_is_sent_to_the_first_process(bench: &Bench) {
+    let id = bench.start_ready(&bench.spec(&["wait"])).await;
+    // A stopped process is the one effect that needs no handler and is seen from within.
+    let stopped = async || {
+        let argv = words(&[SUBJECT, "read", "/proc/1/status"]);
+        let status = bench
+            .exec()
+            .exec(&id, &argv)
+            .await
+            .expect("it is read")
+            .output
+            .stdout;
+        String::from_utf8_lossy(&status).contains("(stopped)")
+    };
+    assert!(!stopped().await);
+    bench
+        .runtime()
+        .kill_container(&id, "SIGSTOP")
+        .await
+        .expect("it runs");
+    assert!(stopped().await);
+    bench
+        .runtime()
+        .kill_container(&id, "SIGCONT")
+        .await
+        .expect("it runs");
+    assert!(!stopped().await);
 }
 
 async fn killing_what_does_not_run_is_refused(bench: &Bench) {

@@ -1,12 +1,13 @@
-use shellproof_api::{Resource, ResourceKind, labels};
+use shellproof_api::{ContainerSpec, Labels, Resource, ResourceKind, labels};
 
 use super::case_list;
 use crate::Bench;
-use crate::bench::{on_network, resource};
+use crate::bench::{container, on_network, resource};
 
 case_list! {
     Contract:
         everything_that_was_made_is_owned,
+        other_runs_are_owned_and_strangers_are_not,
         what_is_owned_can_be_removed_in_order,
         removing_what_is_not_there_is_no_error;
 }
@@ -39,6 +40,38 @@ async fn everything_that_was_made_is_owned(bench: &Bench) {
             "all labels are told: {resource:?}"
         );
     }
+}
+
+async fn other_runs_are_owned_and_strangers_are_not(bench: &Bench) {
+    let mut labelled = bench.labels();
+    labelled.insert(labels::RUN.to_owned(), "another-run".to_owned());
+    let other = bench
+        .create(&ContainerSpec {
+            labels: labelled,
+            ..bench.plain()
+        })
+        .await;
+    let stranger = bench
+        .create(&ContainerSpec {
+            labels: Labels::new(),
+            ..bench.plain()
+        })
+        .await;
+    let owned = bench.runtime().owned().await;
+    // Nothing else would find these two, so they go before anything can fail.
+    for id in [&other, &stranger] {
+        bench
+            .runtime()
+            .remove(&container(id))
+            .await
+            .expect("it is removed");
+    }
+    let owned = owned.expect("the engine lists");
+    assert!(owned.iter().any(|resource| resource.id == other.0), "{owned:?}");
+    assert!(
+        owned.iter().all(|resource| resource.id != stranger.0),
+        "{owned:?}"
+    );
 }
 
 async fn what_is_owned_can_be_removed_in_order(bench: &Bench) {

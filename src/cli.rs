@@ -1,0 +1,201 @@
+//! The commands, one file each.
+
+mod check;
+mod clean;
+mod config;
+mod doctor;
+mod run;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tokio::sync::watch;
+
+use crate::engines::{Choice, EngineError};
+use crate::exit::ExitCode;
+use crate::scenario::{self, Color, Mode, Scenario};
+
+/// Prove that a data platform runs on locked-down container images.
+///
+/// No shell, no exec, no run-time installs: shellproof runs declarative scenarios against the platform's images, in
+/// both image modes, on Docker and Podman, and judges what the engine was really asked to do.
+#[derive(Debug, Parser)]
+#[command(name = "shellproof", version, about, long_about, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 all clean, 1 violated or an expectation failed, 2 bad input, 3 unproven, \
+4 the engine or the machine failed, 5 nothing ran, 130 interrupted.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run scenarios and judge them.
+    Run(run::Run),
+    /// Read scenarios and the env file, with no engine, and say what is wrong with them.
+    Check(check::Check),
+    /// Show which image each role resolves to, and from where.
+    Config(config::Config),
+    /// Show which engines are here, and the cure for each that is not.
+    Doctor(doctor::Doctor),
+    /// Remove what interrupted runs have left.
+    Clean(clean::Clean),
+}
+
+/// How to report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For a person.
+    #[default]
+    Human,
+    /// One JSON document on stdout, and nothing else.
+    Json,
+}
+
+/// Which engines.
+#[derive(Debug, Args)]
+struct Engines {
+    /// auto, all, docker, podman or NAME=unix:///path; may be given several times
+    #[arg(long = "engine", value_name = "ENGINE", default_value = "auto")]
+    choices: Vec<Choice>,
+}
+
+/// Why a command ended early.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// Wrong input, already in words for a person.
+    #[error("{0}")]
+    Input(String),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("{what}: {error}")]
+    Machine {
+        what: &'static str,
+        error: std::io::Error,
+    },
+}
+
+impl Failure {
+    fn machine(what: &'static str) -> impl Fn(std::io::Error) -> Self {
+        move |error| Self::Machine { what, error }
+    }
+
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Input(_) => ExitCode::BadInput,
+            Self::Engine(_) | Self::Machine { .. } => ExitCode::Broken,
+        }
+    }
+}
+
+/// Reads the command line and runs the command.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; a closed stdout is nobody's loss.
+            let _ = error.print();
+            return if error.use_stderr() {
+                ExitCode::BadInput
+            } else {
+                ExitCode::Clean
+            };
+        }
+    };
+    let ended = match cli.command {
+        Command::Check(check) => check.run(),
+        Command::Config(config) => config.run(),
+        Command::Run(run) => block_on(run.run()),
+        Command::Doctor(doctor) => block_on(doctor.run()),
+        Command::Clean(clean) => block_on(clean.run()),
+    };
+    ended.unwrap_or_else(|failure| {
+        let text = failure.to_string();
+        // Diagnostics of files come with their own heading.
+        if text.starts_with("error") || text.starts_with('\u{1b}') {
+            anstream::eprintln!("{}", text.trim_end());
+        } else {
+            anstream::eprintln!("error: {text}");
+        }
+        failure.exit_code()
+    })
+}
+
+fn block_on(command: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(Failure::machine("the runtime does not start"))?;
+    runtime.block_on(command)
+}
+
+/// Becomes true at Ctrl-C, SIGTERM or SIGHUP. A second signal ends the program at once.
+fn interrupt() -> Result<watch::Receiver<bool>, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let failed = Failure::machine("signals cannot be handled");
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(&failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(&failed)?;
+    let mut hang_up = signal(SignalKind::hangup()).map_err(&failed)?;
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        for asked in 0_u8.. {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                _ = hang_up.recv() => {}
+            }
+            if asked > 0 {
+                anstream::eprintln!("interrupted again: `shellproof clean` removes what is left");
+                std::process::exit(i32::from(ExitCode::Interrupted as u8));
+            }
+            anstream::eprintln!("interrupted: cleaning up; once more to leave at once");
+            sender.send_replace(true);
+        }
+    });
+    Ok(receiver)
+}
+
+/// Reads the scenarios below `paths`; all their mistakes are one failure.
+fn load(paths: &[PathBuf]) -> Result<Vec<Arc<Scenario>>, Failure> {
+    let all = scenario::load_all(paths).map_err(|mistakes| {
+        let color = if std::io::stderr().is_terminal() {
+            Color::Always
+        } else {
+            Color::Never
+        };
+        Failure::Input(mistakes.render(color))
+    })?;
+    Ok(all.into_iter().map(Arc::new).collect())
+}
+
+/// `layered`, `prebuilt` or `both`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Modes {
+    Layered,
+    Prebuilt,
+    Both,
+}
+
+impl Modes {
+    fn modes(self) -> &'static [Mode] {
+        match self {
+            Self::Layered => &[Mode::Layered],
+            Self::Prebuilt => &[Mode::Prebuilt],
+            Self::Both => Mode::ALL,
+        }
+    }
+}
+
+/// A duration with its unit: `500ms`, `20s`, `2m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    scenario::duration(text)
+        .ok_or_else(|| format!("expected a number with a unit, such as `30s` or `5m`, found `{text}`"))
+}
+
+/// The scenarios that ship with the project.
+const SHIPPED: &str = "scenarios";

@@ -1,0 +1,28 @@
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Failure, Format};
+use crate::exit::ExitCode;
+use crate::platform::Platform;
+use crate::scenario::Mode;
+
+#[derive(Debug, Args)]
+pub(super) struct Config {
+    /// The platform's env file [default: platform-bootstrap/.env if it exists]
+    #[arg(long, value_name = "FILE")]
+    env_file: Option<PathBuf>,
+    /// Show another image mode than the configured one
+    #[arg(long, value_name = "MODE")]
+    mode: Option<Mode>,
+    /// How to report
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+impl Config {
+    pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        let _ = (Platform::load(self.env_file.as_deref()), self.mode, self.format);
+        Ok(ExitCode::Clean)
+    }
+}

@@ -1,0 +1,59 @@
+use clap::Args;
+use shellproof_recorder::{Endpoint, EndpointError};
+
+use super::Failure;
+use crate::engines::{self, Choice, EngineSpec};
+use crate::exit::ExitCode;
+use crate::run::Session;
+
+#[derive(Debug, Args)]
+pub(super) struct Doctor {}
+
+impl Doctor {
+    pub(super) async fn run(self) -> Result<ExitCode, Failure> {
+        let session = Session::start().map_err(Failure::machine("no private directory can be made"))?;
+        for place in engines::usual_places() {
+            if let Err(EndpointError::Silent { reason, .. }) = Endpoint::identify(&place.socket).await {
+                anstream::println!("-     {:<16} `{}`: {reason}", place.name, place.socket.display());
+                anstream::println!("      help: {}", cure(place.name));
+            }
+        }
+        let found = match engines::find(&[Choice::All], &session.path("")).await {
+            Ok(found) => found,
+            Err(error) => {
+                anstream::println!("error: {error}");
+                return Ok(ExitCode::Broken);
+            }
+        };
+        for engine in &found.engines {
+            report(engine, &session).await;
+        }
+        Ok(ExitCode::Clean)
+    }
+}
+
+async fn report(engine: &EngineSpec, session: &Session) {
+    let socket = session.path(&format!("doctor-{}.sock", engine.name));
+    match engines::connect(engine, &socket).await {
+        Ok(connection) => {
+            anstream::println!(
+                "ok    {} on `{}`",
+                connection.runtime.engine(),
+                engine.endpoint.socket.display()
+            );
+            anstream::println!("      witnesses: wire; image and kernel are not in this version");
+        }
+        Err(error) => anstream::println!("error {error}"),
+    }
+}
+
+fn cure(name: &str) -> &'static str {
+    match name {
+        "podman-rootless" => {
+            "`systemctl --user start podman.socket`, or nothing: shellproof starts Podman's service itself"
+        }
+        "podman" => "`sudo systemctl start podman.socket`, or use rootless Podman",
+        "docker-rootless" => "`systemctl --user start docker`, if Docker is what you use",
+        _ => "`sudo systemctl start docker`, and be in the group `docker`",
+    }
+}

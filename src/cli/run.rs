@@ -1,0 +1,92 @@
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{Engines, Failure, Format, Modes, SHIPPED, duration, interrupt, load};
+use crate::exit::ExitCode;
+use crate::report::{self, Progress};
+use crate::run::{self, Options, Session};
+use crate::{engines, platform::Platform};
+
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// Scenario files and directories
+    #[arg(value_name = "PATH", default_value = SHIPPED)]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    engines: Engines,
+    /// Which image modes; a scenario runs only in those that it has
+    #[arg(long, value_enum, default_value = "both")]
+    mode: Modes,
+    /// The platform's env file [default: platform-bootstrap/.env if it exists]
+    #[arg(long, value_name = "FILE")]
+    env_file: Option<PathBuf>,
+    /// How many scenarios run at a time [default: the number of cores]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// The longest that one scenario may take
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    timeout: Duration,
+    /// Leave the containers of a scenario that does not pass
+    #[arg(long)]
+    keep: bool,
+    /// Never pull an image
+    #[arg(long)]
+    offline: bool,
+    /// How to report
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Also write a JUnit file
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// The directory of the built fixtures [default: $SHELLPROOF_FIXTURES or target/fixtures]
+    #[arg(long, value_name = "DIR")]
+    fixtures: Option<PathBuf>,
+}
+
+impl Run {
+    pub(super) async fn run(self) -> Result<ExitCode, Failure> {
+        let scenarios = load(&self.paths)?;
+        let platform =
+            Platform::load(self.env_file.as_deref()).map_err(|error| Failure::Input(error.to_string()))?;
+        let session = Session::start().map_err(Failure::machine("no private directory can be made"))?;
+        let interrupt = interrupt()?;
+        let found = engines::find(&self.engines.choices, &session.path("")).await?;
+        let jobs = run::jobs(&scenarios, self.mode.modes(), &found.engines);
+        let mut options = Options {
+            timeout: self.timeout,
+            keep: self.keep,
+            offline: self.offline,
+            ..Options::default()
+        };
+        if let Some(number) = self.jobs {
+            options.jobs = usize::from(number);
+        }
+        if let Some(fixtures) = self.fixtures {
+            options.fixtures = fixtures;
+        }
+        let quiet = self.format == Format::Json;
+        let progress = Progress::new(jobs.len(), std::io::stderr().is_terminal(), quiet);
+        let report = run::run(&jobs, &platform, &session, &options, interrupt, &|event| {
+            progress.observe(&event)
+        })
+        .await?;
+        progress.finish();
+        if let Some(path) = &self.junit {
+            let document = report::junit(&report).map_err(std::io::Error::other);
+            document
+                .and_then(|document| std::fs::write(path, document))
+                .map_err(Failure::machine("the JUnit file cannot be written"))?;
+        }
+        let text = match self.format {
+            Format::Human => report::human(&report),
+            Format::Json => format!("{:#}\n", report::json(&report)),
+        };
+        anstream::stdout()
+            .write_all(text.as_bytes())
+            .map_err(Failure::machine("the report cannot be written"))?;
+        Ok(report::exit_code(&report))
+    }
+}

@@ -1,0 +1,149 @@
+//! Turns the text of a value into a mode or an image, and says what is wrong with it.
+
+use std::ops::Range;
+
+use super::env_file::Value;
+use super::hide::has_credentials;
+use super::{Image, ImageReference};
+use crate::scenario::{Diagnostic, Mode, Span};
+
+/// The longest value that a message repeats.
+const MAX_REPEATED: usize = 40;
+
+/// The longest name of a fixture.
+const MAX_FIXTURE_BYTES: usize = 63;
+
+/// What is wrong with a value, and with which bytes of it.
+#[derive(Debug)]
+pub(super) struct Mistake {
+    title: String,
+    label: String,
+    help: Option<String>,
+    range: Option<Range<usize>>,
+}
+
+impl Mistake {
+    pub(super) fn new(title: impl Into<String>, label: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            label: label.into(),
+            help: None,
+            range: None,
+        }
+    }
+
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    fn range(mut self, range: Range<usize>) -> Self {
+        self.range = Some(range);
+        self
+    }
+
+    /// The message. It points at the bytes to blame where they stand in the file as they are.
+    pub(super) fn at(self, value: &Value) -> Diagnostic {
+        let mut span = value.span;
+        if let (Some(range), true) = (self.range, value.is_verbatim) {
+            span = Span {
+                start: value.span.start + range.start,
+                end: value.span.start + range.end,
+                line: value.span.line,
+                column: value.span.column + value.text[..range.start].chars().count(),
+            };
+        }
+        let label = match value.is_filled_in {
+            true => format!("with its variables filled in: {}", self.label),
+            false => self.label,
+        };
+        let unset = value.unset.first().map(|name| {
+            format!("`{name}` is not set in the environment or above this line, and is read as blank")
+        });
+        let mut error = Diagnostic::new(&value.file, span, self.title).label(label);
+        error.help = unset.or(self.help);
+        error
+    }
+}
+
+/// The image mode that a value names.
+pub(super) fn mode(value: &Value) -> Result<Mode, Mistake> {
+    value.text.parse().map_err(|_| {
+        let title = match value.is_verbatim && value.text.len() <= MAX_REPEATED {
+            true => format!("no image mode `{}`", value.text.escape_debug()),
+            false => "this is no image mode".to_owned(),
+        };
+        let mistake = Mistake::new(title, "expected `layered` or `prebuilt`");
+        let word: String = value
+            .text
+            .chars()
+            .filter(char::is_ascii_alphabetic)
+            .take(20)
+            .collect();
+        let meant = Mode::ALL
+            .iter()
+            .find(|mode| strsim::damerau_levenshtein(&word.to_ascii_lowercase(), mode.as_str()) <= 2);
+        match meant {
+            Some(mode) => mistake.help(format!("did you mean `{mode}`?")),
+            None => mistake,
+        }
+    })
+}
+
+/// The image that a value names.
+pub(super) fn image(variable: &str, value: &Value) -> Result<Image, Mistake> {
+    let text = value.text.as_str();
+    if has_credentials(text) {
+        let title = format!("`{variable}` holds a user name or a password");
+        let mistake = Mistake::new(title, "expected an image reference without them");
+        return Err(mistake.help("log in to the registry with the engine, as in `podman login REGISTRY`"));
+    }
+    if let Some(name) = text.strip_prefix("fixture:") {
+        return match is_fixture_name(name) {
+            true => Ok(Image::Fixture(name.to_owned())),
+            false => {
+                let start = "fixture:".len();
+                let label = "expected lower-case letters, digits and dashes, 63 at most";
+                Err(Mistake::new("this names no fixture", label).range(start..text.len()))
+            }
+        };
+    }
+    text.parse::<ImageReference>()
+        .map(Image::Reference)
+        .map_err(|error| {
+            let mistake = Mistake::new(format!("`{variable}`: {}", error.problem), error.expected);
+            let help = suggestion(text).filter(|_| value.is_verbatim);
+            Mistake {
+                help,
+                ..mistake.range(error.range)
+            }
+        })
+}
+
+/// The reference that was probably meant.
+fn suggestion(text: &str) -> Option<String> {
+    let meant = match text.split_once("://") {
+        Some((_, rest)) => rest.to_owned(),
+        None => {
+            let name = text.find('@').unwrap_or(text.len());
+            let tag = text[..name]
+                .rfind(':')
+                .filter(|colon| !text[*colon..name].contains('/'));
+            let (name, rest) = text.split_at(tag.unwrap_or(name));
+            format!("{}{rest}", name.to_lowercase())
+        }
+    };
+    let is_better = meant != text && meant.len() <= 100 && meant.parse::<ImageReference>().is_ok();
+    is_better.then(|| format!("did you mean `{meant}`?"))
+}
+
+/// Whether a text can name a fixture, as in a scenario.
+fn is_fixture_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= MAX_FIXTURE_BYTES
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+}

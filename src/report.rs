@@ -1,0 +1,11 @@
+//! What a run looks like to a person, to a program and to a CI server. All three read the same results.
+
+mod human;
+mod json;
+mod junit;
+mod summary;
+
+pub use human::{Progress, human};
+pub use json::json;
+pub use junit::junit;
+pub use summary::{CriterionResult, Summary, Tally, criteria, exit_code};

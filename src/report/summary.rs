@@ -1,0 +1,168 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::audit::Verdict;
+use crate::exit::ExitCode;
+use crate::run::{Report, ScenarioResult, Status};
+use crate::scenario::{Criterion, Mode};
+
+/// How many results there are of each kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Verdict clean, or the expected one, and every expectation met.
+    pub passed: usize,
+    /// Violations that were not expected.
+    pub violated: usize,
+    /// Verdicts that are unproven and were not expected to be.
+    pub unproven: usize,
+    /// Expectations that were not met, and runs that broke.
+    pub failed: usize,
+}
+
+/// A run in numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// How many results there are of each kind.
+    pub tally: Tally,
+    /// How many verdicts are clean.
+    pub clean: usize,
+    /// Scenarios that ran in both modes on one engine: their name, the engine, and prebuilt time over layered time.
+    pub ratios: Vec<(String, String, f64)>,
+}
+
+impl Summary {
+    /// Adds up a run.
+    pub fn of(report: &Report) -> Self {
+        let mut tally = Tally::default();
+        for result in &report.results {
+            match result.status() {
+                Status::Passed => tally.passed += 1,
+                Status::Violated => tally.violated += 1,
+                Status::Unproven => tally.unproven += 1,
+                Status::Failed | Status::Broken => tally.failed += 1,
+            }
+        }
+        let clean = report
+            .results
+            .iter()
+            .filter(|result| result.verdict() == Some(Verdict::Clean))
+            .count();
+        Self {
+            tally,
+            clean,
+            ratios: ratios(&report.results),
+        }
+    }
+}
+
+fn ratios(results: &[ScenarioResult]) -> Vec<(String, String, f64)> {
+    let mut times: BTreeMap<(&str, &str), [Option<Duration>; 2]> = BTreeMap::new();
+    for result in results.iter().filter(|result| result.status() == Status::Passed) {
+        let times = times
+            .entry((&result.scenario.name.value, &result.engine.name))
+            .or_default();
+        times[usize::from(result.mode == Mode::Prebuilt)] = Some(result.duration);
+    }
+    times
+        .into_iter()
+        .filter_map(|((scenario, engine), times)| match times {
+            [Some(layered), Some(prebuilt)] => Some((
+                scenario.to_owned(),
+                engine.to_owned(),
+                prebuilt.as_secs_f64() / layered.as_secs_f64(),
+            )),
+            _ => None,
+        })
+        .collect()
+}
+
+/// What a run says about one success criterion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CriterionResult {
+    /// The criterion.
+    pub criterion: Criterion,
+    /// Clean if every scenario that carries it passed, in the mode that it is about.
+    pub verdict: Verdict,
+    /// How many results it rests on.
+    pub results: usize,
+    /// The scenarios that carry it.
+    pub scenarios: Vec<String>,
+    /// The engines on which they ran.
+    pub engines: Vec<String>,
+    /// What was shown on stand-ins only, and so is not proven.
+    pub stand_ins: Vec<String>,
+}
+
+/// What a run says about the success criteria that its scenarios carry. A result on a stand-in proves nothing about
+/// the real thing: it is named and not counted.
+pub fn criteria(report: &Report) -> Vec<CriterionResult> {
+    Criterion::ALL
+        .iter()
+        .filter_map(|criterion| judge(*criterion, &report.results))
+        .collect()
+}
+
+fn judge(criterion: Criterion, results: &[ScenarioResult]) -> Option<CriterionResult> {
+    let carries = |result: &&ScenarioResult| {
+        result
+            .scenario
+            .criteria
+            .iter()
+            .any(|carried| carried.value == criterion)
+            && criterion.mode().is_none_or(|mode| mode == result.mode)
+    };
+    let results: Vec<_> = results.iter().filter(carries).collect();
+    let (on_stand_ins, real): (Vec<_>, Vec<_>) = results
+        .iter()
+        .partition(|result| result.stand_ins().next().is_some());
+    if results.is_empty() {
+        return None;
+    }
+    let worst = results.iter().map(|result| result.status()).max();
+    let verdict = match worst {
+        Some(Status::Violated | Status::Failed) => Verdict::Violated,
+        Some(Status::Passed) if !real.is_empty() => Verdict::Clean,
+        _ => Verdict::Unproven,
+    };
+    let names = |of: &dyn Fn(&ScenarioResult) -> String, results: &[&&ScenarioResult]| {
+        let mut names: Vec<_> = results.iter().map(|result| of(result)).collect();
+        names.sort();
+        names.dedup();
+        names
+    };
+    Some(CriterionResult {
+        criterion,
+        verdict,
+        results: real.len(),
+        scenarios: names(&|result| result.scenario.name.value.clone(), &real),
+        engines: names(&|result| result.engine.name.clone(), &real),
+        stand_ins: names(
+            &|result| result.stand_ins().collect::<Vec<_>>().join(", "),
+            &on_stand_ins,
+        ),
+    })
+}
+
+/// The exit code of a run. Where several apply, a violation or failed expectation counts before a broken engine,
+/// and that before a missing proof.
+pub fn exit_code(report: &Report) -> ExitCode {
+    if report.interrupted {
+        return ExitCode::Interrupted;
+    }
+    match report.results.iter().map(ScenarioResult::status).max() {
+        Some(Status::Violated | Status::Failed) => ExitCode::Violated,
+        Some(Status::Broken) => ExitCode::Broken,
+        Some(Status::Unproven) if report.leftovers.is_empty() => ExitCode::Unproven,
+        _ if !report.leftovers.is_empty() || report.results.iter().any(|result| has_leftovers(result)) => {
+            ExitCode::Broken
+        }
+        Some(Status::Unproven) => ExitCode::Unproven,
+        Some(Status::Passed) => ExitCode::Clean,
+        None => ExitCode::NothingRan,
+    }
+}
+
+/// A container that was kept on request is no failure of the machine, and neither is its scenario a pass.
+fn has_leftovers(result: &ScenarioResult) -> bool {
+    !result.leftovers.is_empty() && result.status() == Status::Passed
+}

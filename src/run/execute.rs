@@ -1,0 +1,694 @@
+//! One scenario, in one mode, on one engine: from its networks to the last expectation.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use shellproof_api::{
+    ContainerSpec, Error, ErrorKind, HealthCheck, HealthTest, Labels, Mount, MountSource, NetworkAttachment,
+    NetworkSpec, OutputChunk, Port, Resource, ResourceKind, Runtime, StdStream, VolumeSpec, labels,
+};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use super::expect::Checked;
+use super::images::{Image, ImageError, Images};
+use super::output::{Collected, Collector};
+use super::result::{Expectation, Failure};
+use super::session::Session;
+use crate::platform::Platform;
+use crate::scenario::{self, AfterState, ContainerPlan, Plan, Probe, Ready, Scenario, Spanned, Timing};
+
+/// How long a probe may take beyond its own deadline: its container must be made and started.
+const PROBE_GRACE: Duration = Duration::from_secs(30);
+/// The pause between two looks at an answer that does not fit yet.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Why a scenario did not run to its last expectation.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Stop {
+    /// The engine or the machine failed.
+    #[error(transparent)]
+    Engine(#[from] Error),
+    /// An image could not be made present.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// An expectation failed on which everything after it depends.
+    #[error("an expectation failed")]
+    Failed,
+}
+
+/// What a scenario needs of its surroundings.
+pub(super) struct Context<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) plan: &'a Plan,
+    pub(super) runtime: &'a Arc<dyn Runtime>,
+    pub(super) images: &'a Images,
+    pub(super) platform: &'a Platform,
+    pub(super) session: &'a Session,
+    /// Makes names unique on the engine.
+    pub(super) prefix: String,
+    pub(super) progress: &'a (dyn Fn(String) + Send + Sync),
+}
+
+/// A scenario while it runs, and what it has made so far.
+pub(super) struct Execution<'a> {
+    context: Context<'a>,
+    made: Vec<Resource>,
+    running: HashMap<String, Running>,
+    probes: u32,
+    began: Option<Instant>,
+    pub(super) images: Vec<Image>,
+    pub(super) expectations: Vec<Expectation>,
+    pub(super) started: Vec<String>,
+    pub(super) duration: Duration,
+}
+
+/// A container that was started.
+struct Running {
+    output: Arc<Collector>,
+    ended: watch::Receiver<Option<Ended>>,
+    /// Follows its output; ends with it.
+    follower: AbortHandle,
+}
+
+/// What a probe asks.
+#[derive(Clone, Copy)]
+enum Question<'a> {
+    /// Whether a port takes connections.
+    Tcp(u16),
+    /// What is answered to a request, with this status if one is wanted.
+    Http {
+        port: u16,
+        path: &'a str,
+        status: Option<u16>,
+    },
+}
+
+impl Question<'_> {
+    /// The probe's arguments.
+    fn words(self, host: &str, within: Duration) -> Vec<String> {
+        let within = within.as_millis().to_string();
+        match self {
+            Self::Tcp(port) => vec!["tcp".into(), host.into(), port.to_string(), within],
+            Self::Http { port, path, status } => {
+                let words = ["http".into(), host.into(), port.to_string(), within, path.into()];
+                words
+                    .into_iter()
+                    .chain(status.map(|status| status.to_string()))
+                    .collect()
+            }
+        }
+    }
+}
+
+/// A container's exit code, or why nobody knows it.
+type Ended = Result<i64, String>;
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.follower.abort();
+    }
+}
+
+impl Running {
+    async fn ended(&self) -> Ended {
+        let mut ended = self.ended.clone();
+        let unknown = || Err("nobody knows how it ended".to_owned());
+        match ended.wait_for(Option::is_some).await {
+            Ok(ended) => ended.clone().unwrap_or_else(unknown),
+            Err(_) => unknown(),
+        }
+    }
+}
+
+impl<'a> Execution<'a> {
+    pub(super) fn new(context: Context<'a>) -> Self {
+        Self {
+            context,
+            made: Vec::new(),
+            running: HashMap::new(),
+            probes: 0,
+            began: None,
+            images: Vec::new(),
+            expectations: Vec::new(),
+            started: Vec::new(),
+            duration: Duration::ZERO,
+        }
+    }
+
+    /// Runs the scenario to its last expectation.
+    pub(super) async fn run(&mut self) -> Result<(), Stop> {
+        let plan = self.context.plan;
+        let mut images = Vec::new();
+        for container in &plan.containers {
+            let image = self.context.images.for_source(
+                &container.source.value,
+                self.context.platform,
+                plan.mode,
+                self.context.progress,
+            );
+            let image = image.await?;
+            if !self.images.contains(&image) {
+                self.images.push(image.clone());
+            }
+            images.push(image);
+        }
+        self.make_surroundings().await?;
+        let began = Instant::now();
+        self.began = Some(began);
+        for (container, image) in plan.containers.iter().zip(&images) {
+            self.wait_for_others(container).await?;
+            self.start(container, image).await?;
+        }
+        for container in &plan.containers {
+            if let Some(ready) = &container.ready {
+                self.await_ready(container, ready).await?;
+            }
+        }
+        self.check_answers().await?;
+        for container in plan.containers.iter().filter(|container| container.runs_to_end) {
+            self.check_end(container).await;
+        }
+        self.duration = began.elapsed();
+        for container in &plan.containers {
+            self.check_output(container);
+        }
+        for (container, image) in plan.containers.iter().zip(&images) {
+            self.check_files(container, image).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes what was made, goes on after errors and reports them. `keep` leaves the containers.
+    pub(super) async fn clean_up(&mut self, keep: bool) -> Vec<String> {
+        if let (true, Some(began)) = (self.duration.is_zero(), self.began) {
+            self.duration = began.elapsed();
+        }
+        self.running.clear();
+        let mut errors = Vec::new();
+        let mut made = std::mem::take(&mut self.made);
+        made.sort_by_key(|resource| resource.kind);
+        for resource in made {
+            if keep {
+                errors.push(format!(
+                    "{resource} was kept, as asked; `shellproof clean` removes it"
+                ));
+            } else if let Err(error) = self.context.runtime.remove(&resource).await {
+                errors.push(error.to_string());
+            }
+        }
+        errors
+    }
+
+    fn name(&self, name: &str) -> String {
+        format!("{}-{name}", self.context.prefix)
+    }
+
+    fn labels(&self) -> Labels {
+        let mut labels = self.context.session.labels();
+        labels.insert(
+            labels::SCENARIO.to_owned(),
+            self.context.scenario.name.value.clone(),
+        );
+        labels
+    }
+
+    /// Notes what is about to be made, so that it is removed even if its making is interrupted.
+    fn making(&mut self, kind: ResourceKind, name: &str) {
+        self.made.push(Resource {
+            kind,
+            id: name.to_owned(),
+            name: name.to_owned(),
+            labels: Labels::new(),
+        });
+    }
+
+    async fn make_surroundings(&mut self) -> Result<(), Error> {
+        for network in &self.context.scenario.networks {
+            let name = self.name(network);
+            self.making(ResourceKind::Network, &name);
+            self.context
+                .runtime
+                .create_network(&NetworkSpec {
+                    name,
+                    labels: self.labels(),
+                })
+                .await?;
+        }
+        for volume in &self.context.scenario.volumes {
+            let name = self.name(volume);
+            self.making(ResourceKind::Volume, &name);
+            self.context
+                .runtime
+                .create_volume(&VolumeSpec {
+                    name,
+                    labels: self.labels(),
+                })
+                .await?;
+        }
+        Ok(())
+    }
+
+    fn spec(&self, container: &ContainerPlan, image: &Image) -> ContainerSpec {
+        let words = |argv: &Spanned<scenario::Argv>| values(&argv.value);
+        ContainerSpec {
+            name: self.name(&container.name),
+            image: image.reference.clone(),
+            entrypoint: container.entrypoint.as_ref().map(words),
+            command: container.args.as_ref().map(words),
+            env: container
+                .env
+                .iter()
+                .map(|env| (env.name.value.clone(), env.value.value.clone()))
+                .collect(),
+            user: container.user.as_ref().map(|user| user.value.clone()),
+            workdir: container.workdir.as_ref().map(|workdir| workdir.value.clone()),
+            network: container.network.as_ref().map(|network| NetworkAttachment {
+                network: self.name(network),
+                aliases: std::iter::once(container.name.value.clone())
+                    .chain(values(&container.aliases))
+                    .collect(),
+            }),
+            mounts: container
+                .volumes
+                .iter()
+                .map(|mount| self.mount(&mount.value))
+                .collect(),
+            tmpfs: values(&container.tmpfs),
+            ports: container
+                .ports
+                .iter()
+                .map(|port| Port {
+                    container: port.container,
+                    host: port.host,
+                })
+                .collect(),
+            read_only: container.read_only,
+            cap_drop: values(&container.cap_drop),
+            cap_add: values(&container.cap_add),
+            no_new_privileges: container.no_new_privileges,
+            health_check: container
+                .healthcheck
+                .as_ref()
+                .map(|check| health_check(&check.value)),
+            labels: self.labels(),
+        }
+    }
+
+    fn mount(&self, mount: &scenario::Mount) -> Mount {
+        let source = match &mount.source {
+            scenario::MountSource::Volume(name) => MountSource::Volume(self.name(name)),
+            // Engines want absolute paths; what does not exist is theirs to report.
+            scenario::MountSource::Bind(path) => {
+                MountSource::Bind(std::path::absolute(path).unwrap_or_else(|_| path.clone()))
+            }
+        };
+        Mount {
+            source,
+            target: mount.target.clone(),
+            read_only: mount.read_only,
+        }
+    }
+
+    async fn start(&mut self, container: &ContainerPlan, image: &Image) -> Result<(), Stop> {
+        (self.context.progress)(format!("starting {}", container.name));
+        let spec = self.spec(container, image);
+        let running = self.launch(&spec).await?;
+        self.running.insert(container.name.value.clone(), running);
+        Ok(())
+    }
+
+    /// Makes, attaches to and starts a container. A program that cannot be started counts as one that ended at once,
+    /// with the exit code that shells and engines give it.
+    async fn launch(&mut self, spec: &ContainerSpec) -> Result<Running, Error> {
+        let runtime = self.context.runtime;
+        self.making(ResourceKind::Container, &spec.name);
+        let id = runtime.create_container(spec).await?;
+        let mut stream = runtime.attach(&id).await?;
+        let output = Arc::new(Collector::default());
+        let (sender, ended) = watch::channel(None);
+        match runtime.start_container(&id).await {
+            Ok(()) => self.started.push(id.0.clone()),
+            Err(error) => {
+                let code = match error.kind {
+                    ErrorKind::CommandNotFound => 127,
+                    ErrorKind::NotExecutable => 126,
+                    _ => return Err(error),
+                };
+                self.started.push(id.0.clone());
+                output.push(&OutputChunk {
+                    stream: StdStream::Stderr,
+                    bytes: error.to_string().into(),
+                });
+                sender.send_replace(Some(Ok(code)));
+                return Ok(Running {
+                    output,
+                    ended,
+                    follower: tokio::spawn(async {}).abort_handle(),
+                });
+            }
+        }
+        let follower = tokio::spawn({
+            let (runtime, output) = (runtime.clone(), output.clone());
+            async move {
+                while let Some(Ok(chunk)) = stream.next().await {
+                    output.push(&chunk);
+                }
+                let ended = runtime
+                    .wait_container(&id)
+                    .await
+                    .map_err(|error| error.to_string());
+                sender.send_replace(Some(ended));
+            }
+        });
+        Ok(Running {
+            output,
+            ended,
+            follower: follower.abort_handle(),
+        })
+    }
+
+    fn running(&self, container: &str) -> Option<&Running> {
+        self.running.get(container)
+    }
+
+    fn collected(&self, container: &str) -> Collected {
+        self.running(container)
+            .map(|running| running.output.snapshot())
+            .unwrap_or_default()
+    }
+
+    /// Notes an expectation, and stops the scenario if it failed and others depend on it.
+    fn note(
+        &mut self,
+        container: &str,
+        what: String,
+        span: scenario::Span,
+        actual: Option<String>,
+    ) -> Result<(), Stop> {
+        let output = self.collected(container);
+        let checked = Checked {
+            file: &self.context.scenario.file,
+            container,
+            output: &output,
+        };
+        let failed = actual.is_some();
+        let expectation = checked.expectation(what, span, actual);
+        self.expectations.push(expectation);
+        if failed { Err(Stop::Failed) } else { Ok(()) }
+    }
+
+    /// `after:`.
+    async fn wait_for_others(&mut self, container: &ContainerPlan) -> Result<(), Stop> {
+        for after in &container.after {
+            let name = &after.container.value;
+            let Some(other) = self.context.plan.container(name) else {
+                continue;
+            };
+            match after.state.value {
+                AfterState::Started => {}
+                AfterState::Ready => {
+                    if let Some(ready) = &other.ready {
+                        self.await_ready(other, ready).await?;
+                    }
+                }
+                AfterState::Exited(code) => {
+                    let what = format!("`{name}` to exit with {code}");
+                    let actual = match self.end(other).await {
+                        Ok(ended) if ended == i64::from(code) => None,
+                        Ok(ended) => Some(format!("it exited with {ended}")),
+                        Err(reason) => Some(reason),
+                    };
+                    self.note(name, what, after.state.span, actual)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How a container ended, within its own time.
+    async fn end(&self, container: &ContainerPlan) -> Ended {
+        let Some(running) = self.running(&container.name) else {
+            return Err("it was never started".into());
+        };
+        match tokio::time::timeout(container.timeout, running.ended()).await {
+            Ok(ended) => ended,
+            Err(_) => Err(format!("it still ran after {:?}", container.timeout)),
+        }
+    }
+
+    async fn await_ready(&mut self, container: &ContainerPlan, ready: &Ready) -> Result<(), Stop> {
+        let name = container.name.value.as_str();
+        let what = format!("`{name}` to be ready within {:?}", ready.within);
+        if self
+            .expectations
+            .iter()
+            .any(|expectation| expectation.what == what)
+        {
+            return Ok(());
+        }
+        (self.context.progress)(format!("waiting for {name}"));
+        let deadline = Instant::now() + ready.within;
+        let actual = match &ready.probe.value {
+            Probe::Exit(code) => {
+                let Some(running) = self.running(name) else {
+                    return Ok(());
+                };
+                match tokio::time::timeout(ready.within, running.ended()).await {
+                    Ok(Ok(ended)) if ended == i64::from(*code) => None,
+                    Ok(Ok(ended)) => Some(format!("it exited with {ended}")),
+                    Ok(Err(reason)) => Some(reason),
+                    Err(_) => Some("it still ran".to_owned()),
+                }
+            }
+            Probe::Log(pattern) => {
+                let Some(running) = self.running(name) else {
+                    return Ok(());
+                };
+                let found = running.output.line(|line| pattern.is_match(line));
+                tokio::select! {
+                    biased;
+                    () = found => None,
+                    ended = running.ended() => Some(format!("it ended first: {}", describe_end(&ended))),
+                    () = tokio::time::sleep(ready.within) => Some("no such line".to_owned()),
+                }
+            }
+            Probe::Tcp(port) => self.ask(container, Question::Tcp(*port), deadline).await?.err(),
+            Probe::Http { port, path, status } => {
+                let question = Question::Http {
+                    port: *port,
+                    path,
+                    status: Some(*status),
+                };
+                self.ask(container, question, deadline).await?.err()
+            }
+        };
+        self.note(name, what, ready.probe.span, actual)
+    }
+
+    /// Asks a container from its own network. Gives the probe's answer, or what kept it from having one.
+    async fn ask(
+        &mut self,
+        container: &ContainerPlan,
+        question: Question<'_>,
+        deadline: Instant,
+    ) -> Result<Result<String, String>, Stop> {
+        let Some(network) = &container.network else {
+            return Ok(Err("it is on no network, so nothing can reach it".into()));
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        let image = self.context.images.probe(self.context.session).await?;
+        self.probes += 1;
+        let spec = ContainerSpec {
+            name: self.name(&format!("probe{}", self.probes)),
+            image: image.reference,
+            command: Some(question.words(&container.name, left)),
+            network: Some(NetworkAttachment {
+                network: self.name(network),
+                aliases: Vec::new(),
+            }),
+            read_only: true,
+            cap_drop: vec!["ALL".into()],
+            no_new_privileges: true,
+            labels: self.labels(),
+            ..ContainerSpec::default()
+        };
+        let probe = self.launch(&spec).await?;
+        let Some(target) = self.running(&container.name) else {
+            return Ok(Err("it was never started".into()));
+        };
+        Ok(tokio::select! {
+            ended = probe.ended() => {
+                let output = probe.output.snapshot();
+                match ended {
+                    Ok(0) => Ok(output.text(StdStream::Stdout)),
+                    Ok(_) => Err(output.text(StdStream::Stderr).trim().to_owned()),
+                    Err(reason) => Err(format!("its probe failed: {reason}")),
+                }
+            }
+            ended = target.ended() => Err(format!("it ended first: {}", describe_end(&ended))),
+            () = tokio::time::sleep(left + PROBE_GRACE) => Err("its probe did not end".into()),
+        })
+    }
+
+    /// `http:` expectations: asked again until the answer fits or its time is over.
+    async fn check_answers(&mut self) -> Result<(), Stop> {
+        for container in &self.context.plan.containers {
+            for expected in &container.expect.http {
+                let deadline = Instant::now() + expected.within;
+                let expectations = loop {
+                    let question = Question::Http {
+                        port: *expected.port,
+                        path: &expected.path,
+                        status: None,
+                    };
+                    let answer = self.ask(container, question, deadline).await?;
+                    let expectations = self.check_answer(container, expected, &answer);
+                    let fits = expectations
+                        .iter()
+                        .all(|expectation| expectation.failure.is_none());
+                    if fits || Instant::now() + PAUSE >= deadline {
+                        break expectations;
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                };
+                self.expectations.extend(expectations);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_answer(
+        &self,
+        container: &ContainerPlan,
+        expected: &scenario::HttpExpect,
+        answer: &Result<String, String>,
+    ) -> Vec<Expectation> {
+        let output = self.collected(&container.name);
+        let checked = Checked {
+            file: &self.context.scenario.file,
+            container: &container.name,
+            output: &output,
+        };
+        let of = format!("`http://{}:{}{}`", container.name, expected.port, expected.path);
+        let what = format!("{of} to answer {}", expected.status);
+        let (status, body) = match answer {
+            Ok(answer) => answer.split_once('\n').unwrap_or((answer, "")),
+            Err(reason) => return vec![checked.expectation(what, expected.span, Some(reason.clone()))],
+        };
+        let actual = (status != expected.status.to_string()).then(|| format!("it answered {status}"));
+        let mut expectations = vec![checked.expectation(what, expected.status.span, actual)];
+        if let Some(wanted) = &expected.body {
+            expectations.extend(checked.text(&format!("the body of {of}"), body, wanted));
+        }
+        expectations
+    }
+
+    /// The end of a container that runs to its end: within its time, and with its exit code if one is expected.
+    async fn check_end(&mut self, container: &ContainerPlan) {
+        let ended = self.end(container).await;
+        let output = self.collected(&container.name);
+        let checked = Checked {
+            file: &self.context.scenario.file,
+            container: &container.name,
+            output: &output,
+        };
+        let expectation = match (&container.expect.exit, &ended) {
+            (Some(exit), ended) => checked.exit(exit, ended),
+            (None, Ok(_)) => return,
+            (None, Err(reason)) => {
+                let what = format!("`{}` to end", container.name);
+                checked.expectation(what, container.name.span, Some(reason.clone()))
+            }
+        };
+        self.expectations.push(expectation);
+    }
+
+    fn check_output(&mut self, container: &ContainerPlan) {
+        let output = self.collected(&container.name);
+        let checked = Checked {
+            file: &self.context.scenario.file,
+            container: &container.name,
+            output: &output,
+        };
+        let expected = &container.expect;
+        let streams = [
+            (StdStream::Stdout, &expected.stdout),
+            (StdStream::Stderr, &expected.stderr),
+        ];
+        let mut expectations = Vec::new();
+        for (stream, expected) in streams {
+            if let Some(expected) = expected {
+                expectations.extend(checked.stream(stream, expected));
+            }
+        }
+        self.expectations.extend(expectations);
+    }
+
+    async fn check_files(&mut self, container: &ContainerPlan, image: &Image) -> Result<(), Error> {
+        for expected in &container.expect.files {
+            let found = self
+                .context
+                .images
+                .read_file(image, &expected.path, self.context.session)
+                .await?;
+            let output = Collected::default();
+            let checked = Checked {
+                file: &self.context.scenario.file,
+                container: &container.name,
+                output: &output,
+            };
+            let expectations = checked.file(expected, found.as_ref());
+            self.expectations.extend(expectations);
+        }
+        Ok(())
+    }
+
+    /// Notes that the whole scenario took too long.
+    pub(super) fn took_too_long(&mut self, limit: Duration) {
+        let scenario = self.context.scenario;
+        let diagnostic = scenario::Diagnostic::new(
+            &scenario.file,
+            scenario.name.span,
+            format!("expected the scenario to end within {limit:?}"),
+        );
+        let what = "the scenario to end in time".to_owned();
+        let failure = Failure {
+            diagnostic,
+            container: None,
+            log: Vec::new(),
+        };
+        self.expectations.push(Expectation {
+            what,
+            failure: Some(failure),
+        });
+    }
+}
+
+fn describe_end(ended: &Ended) -> String {
+    match ended {
+        Ok(code) => format!("it exited with {code}"),
+        Err(reason) => reason.clone(),
+    }
+}
+
+fn values(words: &[Spanned<String>]) -> Vec<String> {
+    words.iter().map(|word| word.value.clone()).collect()
+}
+
+fn health_check(check: &scenario::HealthCheck) -> HealthCheck {
+    let (test, timing) = match check {
+        scenario::HealthCheck::None => (HealthTest::None, Timing::default()),
+        scenario::HealthCheck::Command(argv, timing) => (HealthTest::Command(values(argv)), *timing),
+        scenario::HealthCheck::Shell(line, timing) => (HealthTest::Shell(line.value.clone()), *timing),
+    };
+    HealthCheck {
+        test,
+        interval: timing.interval,
+        timeout: timing.timeout,
+        start_period: timing.start_period,
+        retries: timing.retries,
+    }
+}

@@ -1,0 +1,145 @@
+//! Comparing what a container did with what its scenario expects.
+
+use std::sync::Arc;
+
+use shellproof_api::{FileKind, ImageFile, StdStream};
+
+use super::output::Collected;
+use super::result::{Expectation, Failure};
+use crate::scenario::{Diagnostic, FileExpect, ScenarioFile, Span, Spanned, TextExpect};
+
+/// How many of a container's last lines a failure shows.
+const LOG_LINES: usize = 12;
+/// How much of a text a failure quotes, in characters.
+const QUOTED: usize = 400;
+
+/// A container whose expectations are checked.
+pub(super) struct Checked<'a> {
+    pub(super) file: &'a Arc<ScenarioFile>,
+    pub(super) container: &'a str,
+    pub(super) output: &'a Collected,
+}
+
+impl Checked<'_> {
+    /// An expectation that holds if `actual` is `None`; else `actual` says what was seen instead.
+    pub(super) fn expectation(&self, what: String, span: Span, actual: Option<String>) -> Expectation {
+        let failure = actual.map(|actual| Failure {
+            diagnostic: Diagnostic::new(self.file, span, format!("expected {what}")).label(actual),
+            container: Some(self.container.to_owned()),
+            log: self.output.tail(LOG_LINES),
+        });
+        Expectation { what, failure }
+    }
+
+    /// `exit:`. `ended` is the exit code, or why there is none.
+    pub(super) fn exit(&self, expected: &Spanned<u8>, ended: &Result<i64, String>) -> Expectation {
+        let what = format!("`{}` to exit with {}", self.container, expected.value);
+        let actual = match ended {
+            Ok(code) if *code == i64::from(expected.value) => None,
+            Ok(code) => Some(format!("it exited with {code}")),
+            Err(reason) => Some(reason.clone()),
+        };
+        self.expectation(what, expected.span, actual)
+    }
+
+    /// `stdout:` or `stderr:`.
+    pub(super) fn stream(&self, stream: StdStream, expected: &TextExpect) -> Vec<Expectation> {
+        let name = match stream {
+            StdStream::Stdout => "stdout",
+            StdStream::Stderr => "stderr",
+        };
+        let what = format!("{name} of `{}`", self.container);
+        if self.output.is_cut {
+            let actual = "it wrote more than is kept, so that nothing can be said of all of it".to_owned();
+            return vec![self.expectation(what, expected.span, Some(actual))];
+        }
+        self.text(&what, &self.output.text(stream), expected)
+    }
+
+    /// Any text with its expectations.
+    pub(super) fn text(&self, what: &str, text: &str, expected: &TextExpect) -> Vec<Expectation> {
+        let saw = |holds: bool| (!holds).then(|| format!("it is {}", quote(text)));
+        let mut checked = Vec::new();
+        for part in &expected.contains {
+            let what = format!("{what} to contain {:?}", part.value);
+            checked.push(self.expectation(what, part.span, saw(text.contains(&part.value))));
+        }
+        for part in &expected.not_contains {
+            let what = format!("{what} not to contain {:?}", part.value);
+            checked.push(self.expectation(what, part.span, saw(!text.contains(&part.value))));
+        }
+        if let Some(pattern) = &expected.matches {
+            let what = format!("{what} to match `{}`", pattern.value.as_str());
+            checked.push(self.expectation(what, pattern.span, saw(pattern.value.is_match(text))));
+        }
+        if let Some(whole) = &expected.equals {
+            let what = format!("{what} to be {:?}", whole.value);
+            checked.push(self.expectation(what, whole.span, saw(text == whole.value)));
+        }
+        checked
+    }
+
+    /// `files:`.
+    pub(super) fn file(&self, expected: &FileExpect, found: Option<&ImageFile>) -> Vec<Expectation> {
+        let path = &expected.path.value;
+        let of = format!("`{path}` in the image of `{}`", self.container);
+        let Some(found) = found else {
+            let actual = expected.present.value.then(|| "there is nothing".to_owned());
+            let what = if expected.present.value {
+                format!("{of} to exist")
+            } else {
+                format!("no {of}")
+            };
+            return vec![self.expectation(what, expected.path.span, actual)];
+        };
+        if !expected.present.value {
+            let actual = format!("there is {}", describe(found));
+            return vec![self.expectation(format!("no {of}"), expected.path.span, Some(actual))];
+        }
+        let mut checked = vec![self.expectation(format!("{of} to exist"), expected.path.span, None)];
+        if let Some(mode) = &expected.mode {
+            let actual = (found.mode & 0o7777 != mode.value)
+                .then(|| format!("its mode is {:04o}", found.mode & 0o7777));
+            checked.push(self.expectation(
+                format!("{of} to have mode {:04o}", mode.value),
+                mode.span,
+                actual,
+            ));
+        }
+        let content = String::from_utf8_lossy(&found.content);
+        for part in &expected.contains {
+            let actual = match found.kind {
+                FileKind::File if content.contains(&part.value) => None,
+                FileKind::File if found.size > found.content.len() as u64 => Some(format!(
+                    "its first {} bytes do not, and no more is read",
+                    found.content.len()
+                )),
+                FileKind::File => Some(format!("it is {}", quote(&content))),
+                _ => Some(format!("it is {}", describe(found))),
+            };
+            checked.push(self.expectation(format!("{of} to contain {:?}", part.value), part.span, actual));
+        }
+        checked
+    }
+}
+
+fn describe(file: &ImageFile) -> String {
+    match &file.kind {
+        FileKind::File => format!("a file of {} bytes", file.size),
+        FileKind::Directory => "a directory".to_owned(),
+        FileKind::Symlink(target) => format!("a link to `{target}`"),
+        FileKind::Other => "a device, pipe or socket".to_owned(),
+    }
+}
+
+/// A text for a message: on one line, and not too long.
+fn quote(text: &str) -> String {
+    match text.char_indices().nth(QUOTED) {
+        None => format!("{text:?}"),
+        Some((end, _)) => format!("{:?}… ({} bytes)", &text[..end], text.len()),
+    }
+}
+
+#[cfg(test)]
+#[path = "expect_tests.rs"]
+mod tests;

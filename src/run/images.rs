@@ -1,0 +1,269 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use shellproof_api::{ErrorKind, ImageConfig, ImageFile, PullProgress, Runtime, labels};
+use tokio::sync::{Mutex, OnceCell};
+
+use super::archive;
+use super::credentials;
+use super::session::Session;
+use crate::platform::Platform;
+use crate::scenario::{Mode, Source};
+
+/// The probe program, compiled by `build.rs`.
+const PROBE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/probe"));
+
+/// The value of an image variable or a scenario's `image:` that names a fixture.
+const FIXTURE: &str = "fixture:";
+
+/// One image of a run, present on its engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// What the scenario or the configuration called it.
+    pub source: String,
+    /// The reference on the engine.
+    pub reference: String,
+    /// Its configuration.
+    pub config: ImageConfig,
+}
+
+impl Image {
+    /// What it stands in for, when it is a stand-in.
+    pub fn stand_in(&self) -> Option<&str> {
+        self.config.labels.get(labels::STAND_IN).map(String::as_str)
+    }
+}
+
+/// An image that could not be made present. The engine or the machine failed, not the scenario.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ImageError {
+    /// A fixture that was not built.
+    #[error("fixture `{name}` is not built: `{}` does not exist\nhelp: build it with `scripts/fixtures {name}`", .archive.display())]
+    NoFixture {
+        /// The fixture.
+        name: String,
+        /// Where its archive should be.
+        archive: PathBuf,
+    },
+    /// A fixture's archive that cannot be read.
+    #[error("fixture archive `{}` cannot be used: {reason}\nhelp: build it again with `scripts/fixtures`", .archive.display())]
+    Archive {
+        /// The archive.
+        archive: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Credentials that cannot be read.
+    #[error("the credentials for image `{reference}` cannot be read: {reason}")]
+    Credentials {
+        /// The image.
+        reference: String,
+        /// Why.
+        reason: String,
+    },
+    /// The image is not there, and pulling is switched off.
+    #[error("image `{0}` is not present and `--offline` forbids pulling it")]
+    Offline(String),
+    /// The engine refused.
+    #[error(transparent)]
+    Engine(#[from] shellproof_api::Error),
+}
+
+/// Makes images present on one engine, each of them once.
+///
+/// It has a recorder and so a runtime of its own: loading and pulling is no part of any scenario's record.
+pub(crate) struct Images {
+    runtime: Arc<dyn Runtime>,
+    fixtures: PathBuf,
+    offline: bool,
+    known: Mutex<HashMap<String, Arc<OnceCell<Image>>>>,
+}
+
+impl fmt::Debug for Images {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Images")
+            .field("engine", self.runtime.engine())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Images {
+    pub(crate) fn new(runtime: Arc<dyn Runtime>, fixtures: PathBuf, offline: bool) -> Self {
+        Self {
+            runtime,
+            fixtures,
+            offline,
+            known: Mutex::default(),
+        }
+    }
+
+    /// The image that a container of a scenario runs.
+    pub(crate) async fn for_source(
+        &self,
+        source: &Source,
+        platform: &Platform,
+        mode: Mode,
+        progress: &(dyn Fn(String) + Send + Sync),
+    ) -> Result<Image, ImageError> {
+        let configured;
+        let source = match source {
+            Source::Role(role) => {
+                configured = platform.image(*role, mode).image.to_source();
+                &configured
+            }
+            source => source,
+        };
+        match source {
+            Source::Fixture(name) => self.present(&format!("{FIXTURE}{name}"), progress).await,
+            Source::Reference(name) => self.present(name, progress).await,
+            Source::Role(role) => unreachable!("the image of role {role} is a role"),
+        }
+    }
+
+    /// The image called `name`, loaded or pulled if it is not there.
+    async fn present(
+        &self,
+        name: &str,
+        progress: &(dyn Fn(String) + Send + Sync),
+    ) -> Result<Image, ImageError> {
+        let cell = self
+            .known
+            .lock()
+            .await
+            .entry(name.to_owned())
+            .or_default()
+            .clone();
+        let image = cell
+            .get_or_try_init(|| async {
+                match name.strip_prefix(FIXTURE) {
+                    Some(fixture) => self.load_fixture(name, fixture, progress).await,
+                    None => self.pull(name, progress).await,
+                }
+            })
+            .await?;
+        Ok(image.clone())
+    }
+
+    /// The probe's image.
+    pub(crate) async fn probe(&self, session: &Session) -> Result<Image, ImageError> {
+        let cell = self
+            .known
+            .lock()
+            .await
+            .entry("probe".to_owned())
+            .or_default()
+            .clone();
+        let image = cell.get_or_try_init(|| async {
+            let path = session.path(&format!("probe-{}.tar", self.runtime.engine().name));
+            let labels = [(labels::PROBE.to_owned(), "1".to_owned())].into();
+            let reference =
+                archive::write_single_program(&path, "localhost/shellproof/probe", PROBE, &labels).map_err(
+                    |error| ImageError::Archive {
+                        archive: path.clone(),
+                        reason: error.to_string(),
+                    },
+                )?;
+            self.load("probe", reference, &path).await
+        });
+        Ok(image.await?.clone())
+    }
+
+    /// Reads a file of an image.
+    pub(crate) async fn read_file(
+        &self,
+        image: &Image,
+        path: &str,
+        session: &Session,
+    ) -> Result<Option<ImageFile>, shellproof_api::Error> {
+        self.runtime
+            .read_image_file(&image.reference, path, &session.labels())
+            .await
+    }
+
+    async fn load_fixture(
+        &self,
+        source: &str,
+        name: &str,
+        progress: &(dyn Fn(String) + Send + Sync),
+    ) -> Result<Image, ImageError> {
+        let archive = self.fixtures.join(format!("{name}.tar"));
+        if !archive.exists() {
+            return Err(ImageError::NoFixture {
+                name: name.to_owned(),
+                archive,
+            });
+        }
+        let reference = archive::reference(&archive).map_err(|error| ImageError::Archive {
+            archive: archive.clone(),
+            reason: error.to_string(),
+        })?;
+        progress(format!("loading {source}"));
+        self.load(source, reference, &archive).await
+    }
+
+    async fn load(&self, source: &str, reference: String, archive: &Path) -> Result<Image, ImageError> {
+        if let Some(image) = self.found(source, &reference).await? {
+            return Ok(image);
+        }
+        self.runtime.load_image(archive).await?;
+        let missing = || ImageError::Archive {
+            archive: archive.to_owned(),
+            reason: format!("the engine took it and has no image `{reference}` now"),
+        };
+        self.found(source, &reference).await?.ok_or_else(missing)
+    }
+
+    async fn pull(
+        &self,
+        reference: &str,
+        progress: &(dyn Fn(String) + Send + Sync),
+    ) -> Result<Image, ImageError> {
+        if let Some(image) = self.found(reference, reference).await? {
+            return Ok(image);
+        }
+        if self.offline {
+            return Err(ImageError::Offline(reference.to_owned()));
+        }
+        let credentials = credentials::for_image(reference).map_err(|reason| ImageError::Credentials {
+            reference: reference.to_owned(),
+            reason,
+        })?;
+        let report = |step: PullProgress| progress(pull_step(reference, &step));
+        self.runtime
+            .pull_image(reference, credentials.as_ref(), &report)
+            .await?;
+        self.found(reference, reference).await?.ok_or_else(|| {
+            ImageError::Engine(shellproof_api::Error {
+                operation: "pull image",
+                engine: self.runtime.engine().name.clone(),
+                object: reference.to_owned(),
+                kind: ErrorKind::ImageMissing,
+                message: "the pull ended without an error, and the image is not there".into(),
+            })
+        })
+    }
+
+    async fn found(&self, source: &str, reference: &str) -> Result<Option<Image>, ImageError> {
+        let config = self.runtime.image(reference).await?;
+        Ok(config.map(|config| Image {
+            source: source.to_owned(),
+            reference: reference.to_owned(),
+            config,
+        }))
+    }
+}
+
+fn pull_step(reference: &str, step: &PullProgress) -> String {
+    match (step.current, step.total) {
+        (Some(current), Some(total @ 1..)) => {
+            format!(
+                "pulling {reference}: {} {}%",
+                step.status,
+                current.min(total) * 100 / total
+            )
+        }
+        _ => format!("pulling {reference}: {}", step.status),
+    }
+}

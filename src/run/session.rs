@@ -1,0 +1,153 @@
+use std::fs::{DirBuilder, File};
+use std::hash::{BuildHasher, Hasher};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use shellproof_api::{Labels, labels};
+
+/// One invocation: its id, and a private directory that lives as long as it does.
+///
+/// The directory holds a locked file. A later `shellproof clean` takes what belongs to a run whose lock is free,
+/// and leaves what belongs to one that is still going on.
+#[derive(Debug)]
+pub struct Session {
+    id: String,
+    directory: PathBuf,
+    _lock: File,
+}
+
+const LOCK: &str = "lock";
+
+impl Session {
+    /// Makes the directory and takes its lock.
+    ///
+    /// # Errors
+    /// The directory cannot be made.
+    pub fn start() -> io::Result<Self> {
+        let base = base_directory()?;
+        loop {
+            // The standard library's hash keys are random in each process.
+            let id = std::collections::hash_map::RandomState::new()
+                .build_hasher()
+                .finish();
+            let id = format!("{:08x}", id & u64::from(u32::MAX));
+            let directory = base.join(&id);
+            match DirBuilder::new().mode(0o700).create(&directory) {
+                Ok(()) => {
+                    let lock = File::create_new(directory.join(LOCK))?;
+                    lock.lock()?;
+                    return Ok(Self {
+                        id,
+                        directory,
+                        _lock: lock,
+                    });
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(named(error, &directory)),
+            }
+        }
+    }
+
+    /// The run's id: eight hexadecimal digits.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// A path in the private directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// The label that everything made in this run carries.
+    pub fn labels(&self) -> Labels {
+        Labels::from([(labels::RUN.to_owned(), self.id.clone())])
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // What cannot be removed now is left to `shellproof clean`.
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// The ids of runs that are going on, and the directories that dead ones left.
+///
+/// # Errors
+/// The directory of all runs cannot be read.
+pub fn others() -> io::Result<(Vec<String>, Vec<PathBuf>)> {
+    let (mut alive, mut dead) = (Vec::new(), Vec::new());
+    for entry in base_directory()?.read_dir()? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_run = name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !is_run {
+            continue;
+        }
+        // A directory without its lock file is one that is just being made or removed.
+        let is_alive = File::open(entry.path().join(LOCK)).is_ok_and(|lock| lock.try_lock_shared().is_err());
+        if is_alive {
+            alive.push(name)
+        } else {
+            dead.push(entry.path())
+        }
+    }
+    Ok((alive, dead))
+}
+
+/// `$XDG_RUNTIME_DIR/shellproof`, or `/run/shellproof` for root, or a private directory among the temporary files.
+/// Short, since the path of a unix socket has at most 107 bytes.
+fn base_directory() -> io::Result<PathBuf> {
+    let uid = std::fs::metadata("/proc/self")?.uid();
+    let directory = match std::env::var_os("XDG_RUNTIME_DIR").filter(|value| Path::new(value).is_dir()) {
+        Some(runtime) => PathBuf::from(runtime).join("shellproof"),
+        None if uid == 0 => PathBuf::from("/run/shellproof"),
+        None => std::env::temp_dir().join(format!("shellproof-{uid}")),
+    };
+    match DirBuilder::new().mode(0o700).create(&directory) {
+        Ok(()) => Ok(directory),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let owner = std::fs::symlink_metadata(&directory).map_err(|error| named(error, &directory))?;
+            if owner.is_dir() && owner.uid() == uid {
+                Ok(directory)
+            } else {
+                Err(io::Error::other(format!(
+                    "`{}` exists and belongs to somebody else",
+                    directory.display()
+                )))
+            }
+        }
+        Err(error) => Err(named(error, &directory)),
+    }
+}
+
+fn named(error: io::Error, path: &Path) -> io::Error {
+    io::Error::new(error.kind(), format!("`{}`: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_private_alive_and_leaves_nothing() {
+        let session = Session::start().unwrap();
+        let directory = session.path("");
+        assert_eq!(std::fs::metadata(&directory).unwrap().mode() & 0o777, 0o700);
+        assert!(others().unwrap().0.contains(&session.id().to_owned()));
+        drop(session);
+        assert!(!directory.exists());
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_dead() {
+        let session = Session::start().unwrap();
+        let left = session.path("").with_file_name("00000000");
+        std::fs::create_dir_all(&left).unwrap();
+        File::create(left.join(LOCK)).unwrap();
+        let (alive, dead) = others().unwrap();
+        assert!(dead.contains(&left) && !alive.contains(&"00000000".to_owned()));
+        std::fs::remove_dir_all(left).unwrap();
+    }
+}

@@ -1,0 +1,301 @@
+//! What valid scenarios mean.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use shellproof::scenario::*;
+
+fn sample(name: &str) -> Scenario {
+    let path = Path::new("tests/scenario-samples").join(name);
+    load(&path).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+}
+
+fn plan(name: &str, mode: Mode) -> Plan {
+    sample(name)
+        .for_mode(mode)
+        .expect("the scenario is for this mode")
+}
+
+fn container(name: &str, mode: Mode, container: &str) -> ContainerPlan {
+    plan(name, mode)
+        .container(container)
+        .expect("the container is there")
+        .clone()
+}
+
+fn words(argv: &Option<Spanned<Argv>>) -> Vec<&str> {
+    argv.iter()
+        .flat_map(|argv| argv.value.iter())
+        .map(|word| word.value.as_str())
+        .collect()
+}
+
+#[test]
+fn the_samples_are_found_and_read() {
+    let scenarios = load_all(&[PathBuf::from("tests/scenario-samples")]).expect("all are valid");
+    let names: Vec<&str> = scenarios
+        .iter()
+        .map(|scenario| scenario.name.value.as_str())
+        .collect();
+    assert_eq!(names, ["database", "kerberos-ticket", "shell-health-check"]);
+}
+
+#[test]
+fn a_command_is_the_whole_argument_vector_of_its_mode() {
+    let layered = container("kerberos-ticket.yaml", Mode::Layered, "test");
+    assert_eq!(
+        words(&layered.entrypoint),
+        ["sh", "-c", "apk add krb5 && python /app/test.py"]
+    );
+    assert_eq!(layered.args, None);
+    let prebuilt = container("kerberos-ticket.yaml", Mode::Prebuilt, "test");
+    assert_eq!((prebuilt.entrypoint, prebuilt.args), (None, None));
+    assert_eq!(prebuilt.source.value, Source::Role(Role::KerberosTest));
+}
+
+#[test]
+fn a_container_that_others_wait_for_runs_to_its_end() {
+    let plan = plan("kerberos-ticket.yaml", Mode::Prebuilt);
+    let ends = |name| plan.container(name).map(|container| container.runs_to_end);
+    assert_eq!(
+        (ends("kdc"), ends("ticket"), ends("test")),
+        (Some(false), Some(true), Some(true))
+    );
+    let text = "schema: 1\nname: a\ncontainers:\n  a: { role: python }\n  b: { role: python, after: { a: exited-3 } }\n";
+    let plan = parse("a.yaml", text)
+        .expect("it is valid")
+        .for_mode(Mode::Layered)
+        .expect("it is for both");
+    assert!(plan.containers[0].runs_to_end);
+    assert!(!plan.containers[1].runs_to_end);
+    assert_eq!(plan.containers[0].timeout, Duration::from_secs(60));
+}
+
+#[test]
+fn containers_start_after_the_ones_they_wait_for() {
+    let plan = plan("database.yaml", Mode::Prebuilt);
+    let names: Vec<&str> = plan
+        .containers
+        .iter()
+        .map(|container| container.name.value.as_str())
+        .collect();
+    assert_eq!(names, ["database", "client"]);
+}
+
+#[test]
+fn a_scenario_has_no_plan_for_a_mode_it_is_not_for() {
+    assert_eq!(sample("database.yaml").for_mode(Mode::Layered), None);
+}
+
+#[test]
+fn every_key_of_a_container_is_read() {
+    let database = container("database.yaml", Mode::Prebuilt, "database");
+    assert_eq!(database.user.map(|user| user.value).as_deref(), Some("999:999"));
+    assert_eq!(database.aliases[0].value, "db.platform.test");
+    assert_eq!(
+        database.ports[0].value,
+        Port {
+            host: None,
+            container: 5432
+        }
+    );
+    assert_eq!(
+        database.ports[1].value,
+        Port {
+            host: Some(15432),
+            container: 5432
+        }
+    );
+    assert_eq!(
+        database.volumes[0].value.source,
+        MountSource::Volume("data".into())
+    );
+    assert!(database.read_only && database.no_new_privileges && !database.runs_to_end);
+    assert_eq!(database.cap_drop[0].value, "ALL");
+    assert_eq!(database.cap_add[0].value, "CHOWN");
+    assert_eq!(database.tmpfs[0].value, "/run/postgresql");
+    let Some(HealthCheck::Command(argv, timing)) = database.healthcheck.map(|check| check.value) else {
+        panic!("a command is expected")
+    };
+    assert_eq!(argv.len(), 2);
+    assert_eq!(timing.timeout, Some(Duration::from_millis(500)));
+    assert_eq!(timing.retries, Some(5));
+    let ready = database.ready.expect("it says when it is ready");
+    assert_eq!(ready.within, Duration::from_secs(60));
+    assert!(
+        matches!(&ready.probe.value, Probe::Log(pattern) if pattern.is_match("x\ndatabase system is ready to accept connections\n"))
+    );
+    let http = &database.expect.http[0];
+    assert_eq!(
+        (http.port.value, http.status.value, http.within),
+        (9187, 200, Duration::from_secs(5))
+    );
+    assert!(http.body.is_some());
+    let [shell, configuration] = database.expect.files.as_slice() else {
+        panic!("two files")
+    };
+    assert!(!shell.present.value && configuration.present.value);
+    assert_eq!(configuration.mode.map(|mode| mode.value), Some(0o600));
+    assert_eq!(configuration.contains[0].value, "scram-sha-256");
+}
+
+#[test]
+fn the_expectations_of_a_text_are_read() {
+    let client = container("database.yaml", Mode::Prebuilt, "client");
+    assert_eq!(client.timeout, Duration::from_secs(120));
+    let stdout = client.expect.stdout.expect("it expects some output");
+    assert_eq!(stdout.contains.len(), 2);
+    assert_eq!(stdout.not_contains[0].value, "Traceback");
+    assert!(
+        stdout
+            .matches
+            .expect("it has a pattern")
+            .is_match("hello\nversion 17.5")
+    );
+    assert_eq!(
+        client
+            .expect
+            .stderr
+            .and_then(|text| text.equals)
+            .map(|text| text.value)
+            .as_deref(),
+        Some("")
+    );
+    assert_eq!(
+        client.env[1].value.value, "5432",
+        "a number is text in the environment"
+    );
+}
+
+#[test]
+fn relative_host_paths_start_at_the_scenario_file() {
+    let client = container("database.yaml", Mode::Prebuilt, "client");
+    let MountSource::Bind(path) = &client.volumes[0].value.source else {
+        panic!("a host path is expected")
+    };
+    assert_eq!(path, Path::new("tests/scenario-samples/query.py"));
+    assert!(client.volumes[0].value.read_only);
+}
+
+#[test]
+fn a_mode_replaces_keys_and_adds_to_the_environment() {
+    let layered = container("shell-health-check.yaml", Mode::Layered, "server");
+    let env: Vec<_> = layered
+        .env
+        .iter()
+        .map(|var| (var.name.value.as_str(), var.value.value.as_str()))
+        .collect();
+    assert_eq!(env, [("COLOR", "no"), ("LEVEL", "debug")]);
+    assert_eq!(
+        layered.healthcheck.map(|check| check.value),
+        Some(HealthCheck::None)
+    );
+    assert!(matches!(layered.source.value, Source::Reference(_)));
+    let prebuilt = container("shell-health-check.yaml", Mode::Prebuilt, "server");
+    assert_eq!(prebuilt.source.value, Source::Fixture("server".into()));
+    assert!(matches!(
+        prebuilt.healthcheck.map(|check| check.value),
+        Some(HealthCheck::Shell(..))
+    ));
+}
+
+#[test]
+fn verdicts_differ_by_mode() {
+    let scenario = sample("shell-health-check.yaml");
+    assert_eq!(
+        scenario.expect.for_mode(Mode::Layered).verdict,
+        VerdictKind::Clean
+    );
+    let prebuilt = scenario.for_mode(Mode::Prebuilt).expect("both modes").outcome;
+    assert_eq!(prebuilt.verdict, VerdictKind::Violated);
+    assert_eq!(
+        prebuilt.rule.map(|rule| rule.value).as_deref(),
+        Some("health-check-shell")
+    );
+    assert_eq!(scenario.waivers[0].until.to_string(), "2027-06-30");
+}
+
+#[test]
+fn witnesses_are_required_in_prebuilt_mode_unless_the_file_says_otherwise() {
+    let audit = sample("database.yaml").audit;
+    assert_eq!(audit.need(Witness::Kernel, Mode::Prebuilt), Need::IfAvailable);
+    assert_eq!(audit.need(Witness::Wire, Mode::Prebuilt), Need::Required);
+    assert_eq!(audit.need(Witness::Wire, Mode::Layered), Need::IfAvailable);
+}
+
+#[test]
+fn every_value_knows_its_place() {
+    let scenario = sample("kerberos-ticket.yaml");
+    let test = scenario.container("test").expect("it is there");
+    let layered = test.layered.as_ref().expect("it has a block");
+    let command = layered.command.as_ref().expect("it has a command");
+    assert_eq!(
+        scenario.file.location(command.span),
+        "tests/scenario-samples/kerberos-ticket.yaml:29:25"
+    );
+    let shell = command.value[0].span;
+    assert_eq!(&scenario.file.source()[shell.start..shell.end], "sh");
+    let probe = scenario
+        .container("kdc")
+        .and_then(|kdc| kdc.base.ready.clone())
+        .expect("it has one")
+        .probe
+        .span;
+    assert_eq!(&scenario.file.source()[probe.start..probe.end], "tcp: 88");
+    let later = Diagnostic::new(&scenario.file, command.span, "`sh` was run").label("asked for here");
+    assert!(
+        later
+            .to_string()
+            .contains("--> tests/scenario-samples/kerberos-ticket.yaml:29:25"),
+        "{later}"
+    );
+}
+
+/// The complete example in the reference is what the reference says it is.
+#[test]
+fn the_example_in_the_documentation_is_valid() {
+    let document = include_str!("../docs/scenario-format.md");
+    let (_, rest) = document
+        .split_once("```yaml\n")
+        .expect("the document has an example");
+    let (example, _) = rest.split_once("```").expect("the example ends");
+    let scenario = parse("docs/scenario-format.md", example).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    for mode in Mode::ALL {
+        assert!(scenario.for_mode(*mode).is_some());
+    }
+}
+
+/// A message about an unknown key lists the known ones; the reference must explain each of them.
+#[test]
+fn the_documentation_explains_every_key() {
+    let document = include_str!("../docs/scenario-format.md");
+    let text = "schema: 1
+name: a
+containers:
+  a:
+    role: python
+    zzzzzz: 1
+    healthcheck: { zzzzzz: 1 }
+    ready: { zzzzzz: 1, http: { zzzzzz: 1 } }
+    layered: { zzzzzz: 1 }
+    expect: { zzzzzz: 1, stdout: { zzzzzz: 1 }, http: [{ zzzzzz: 1 }], files: [{ zzzzzz: 1 }] }
+audit: { zzzzzz: 1 }
+expect: { zzzzzz: 1 }
+waivers: [{ zzzzzz: 1 }]
+zzzzzz: 1
+";
+    let mistakes = parse("a.yaml", text).expect_err("nobody knows this key");
+    let lists: Vec<&str> = mistakes
+        .iter()
+        .filter(|mistake| mistake.title.starts_with("unknown key `zzzzzz`"))
+        .filter_map(|mistake| mistake.help.as_deref()?.split_once(" has ").map(|(_, keys)| keys))
+        .collect();
+    assert_eq!(lists.len(), 12, "{mistakes}");
+    for key in lists.iter().flat_map(|keys| keys.split('`').skip(1).step_by(2)) {
+        let is_explained = document.contains(&format!("`{key}`")) || document.contains(&format!("`{key}: "));
+        assert!(
+            is_explained || document.contains(&format!("{{ {key}:")),
+            "`{key}` is not explained"
+        );
+    }
+}
