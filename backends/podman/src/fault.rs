@@ -66,10 +66,10 @@ impl Fault {
 
     pub fn at(self, engine: &str, op: Op<'_>) -> Error {
         let kind = self.kind();
-        self.as_kind(engine, op, kind)
+        self.with_kind(engine, op, kind)
     }
 
-    pub fn as_kind(self, engine: &str, op: Op<'_>, kind: ErrorKind) -> Error {
+    pub fn with_kind(self, engine: &str, op: Op<'_>, kind: ErrorKind) -> Error {
         Error {
             operation: op.operation,
             engine: engine.to_owned(),
@@ -87,11 +87,6 @@ impl From<podman_api::Error> for Fault {
             E::Fault { code, message } => Self {
                 status: Some(code.as_u16()),
                 message: without_repeated_cause(&message).to_owned(),
-            },
-            // A refusal at the beginning of a stream comes wrapped.
-            E::Error(podman_api::conn::Error::Any(inner)) => match inner.downcast::<podman_api::Error>() {
-                Ok(inner) => Self::from(*inner),
-                Err(inner) => Self::unreachable(&*inner),
             },
             E::IO(_) | E::Error(_) => Self::unreachable(&error),
             // The engine answered, and the client library does not understand it.
