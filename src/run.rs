@@ -152,7 +152,7 @@ impl Runner {
         let mut stores = HashMap::new();
         for engine in engines {
             let connection =
-                engines::connect(engine, &session.path(&format!("{}.sock", engine.name))).await?;
+                engines::connect(engine, &session.path(&format!("images-{}.sock", engine.name))).await?;
             let images = Images::new(connection.runtime, options.fixtures.clone(), options.offline);
             stores.insert(
                 engine.name.clone(),
