@@ -229,7 +229,8 @@ impl Runner {
             return result;
         };
         let socket = self.session.path(&format!("{number}.sock"));
-        let connection = match engines::connect(&job.engine, &socket).await {
+        let known = store.images.runtime().engine();
+        let connection = match engines::connect_again(&job.engine, known, &socket).await {
             Ok(connection) => connection,
             Err(error) => {
                 result.broken = Some(error.to_string());

@@ -174,7 +174,12 @@ const PULL_CAUSES: &[(&str, ErrorKind)] = &[
 pub(crate) fn kind_of_text(text: &str) -> Option<ErrorKind> {
     let ends = CAUSES.iter().find(|(cause, _)| text.ends_with(cause));
     let begins = || BEGINNINGS.iter().find(|(start, _)| text.starts_with(start));
-    ends.or_else(begins).map(|(_, kind)| *kind)
+    match ends.or_else(begins).map(|(_, kind)| *kind) {
+        // Podman says the same where the machine denies something else, such as a resource limit. Only of a program do
+        // runc (`exec: "/x": …`) and crun (`open executable: …`) name the exec.
+        Some(ErrorKind::NotExecutable) if !text.contains("exec") => Some(ErrorKind::Denied),
+        kind => kind,
+    }
 }
 
 /// The kind of a failed pull, by the words of the registry.
@@ -190,6 +195,16 @@ mod tests {
 
     /// Answers as Podman 4.3.1 and 5.4.2 gave them: the status of each, what they said, and what it means.
     const ANSWERS: &str = include_str!("../tests/data/refusals.json");
+
+    #[test]
+    fn what_the_machine_denies_is_no_fault_of_the_program() {
+        let limit = "runc: runc create failed: unable to start container process: error during container init: error \
+            setting rlimits for ready process: error setting rlimit type 7: operation not permitted: OCI permission denied";
+        assert_eq!(kind_of_text(limit), Some(ErrorKind::Denied));
+        let program = "runc: runc create failed: unable to start container process: exec: \"/x\": permission denied: \
+            OCI permission denied";
+        assert_eq!(kind_of_text(program), Some(ErrorKind::NotExecutable));
+    }
 
     #[derive(Deserialize)]
     struct Answer {

@@ -48,18 +48,29 @@ impl Podman {
             let message = "the engine does not tell its version, or whether it is rootless";
             return Err(wire.error(op, ErrorKind::Other, message));
         };
-        Ok(Self {
-            engine: Engine {
-                name: name.to_owned(),
-                kind: EngineKind::Podman,
-                version,
-                rootless,
-            },
-            client,
+        let engine = Engine {
+            name: name.to_owned(),
+            kind: EngineKind::Podman,
+            version,
+            rootless,
+        };
+        Ok(Self::connect_again(endpoint, engine))
+    }
+
+    /// One more way to an engine that has said already who it is: nothing is asked of it again. Podman runs other
+    /// programs to find out about itself, which takes as long as a third of a short container's life.
+    pub fn connect_again(endpoint: &RecordedEndpoint, engine: Engine) -> Self {
+        let wire = Wire {
+            socket: endpoint.socket().to_owned(),
+            engine: engine.name.clone(),
+        };
+        Self {
+            engine,
+            client: podman_api::Podman::unix(&wire.socket),
             wire,
             failed_starts: Mutex::default(),
             listings: Mutex::default(),
-        })
+        }
     }
 
     pub(crate) fn about(&self) -> &Engine {

@@ -21,8 +21,8 @@
 //! the filter (`unconfined`): a trace without any program proves nothing.
 //!
 //! # Architectures
-//! x86-64 and i386 calls are tested against a kernel. The x32 and aarch64 entries exist in the tables and are tested
-//! there, but were never run.
+//! x86-64 and i386 calls are tested against a kernel. The entries for x32 and for 64-bit and 32-bit ARM are in the
+//! tables and are tested there, but were never run.
 //!
 //! Invariants:
 //! - a call is answered before it is recorded, and only an answer that the kernel accepted is recorded as given;
@@ -32,8 +32,18 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod call;
+mod content;
+mod files;
+mod log;
+mod memory;
+pub mod profile;
+mod serve;
+mod state;
 mod supervisor;
+#[expect(unsafe_code, reason = "the kernel's notification calls have no safe wrapper")]
+mod sys;
 mod trace;
 
 pub use supervisor::{Deny, Options, Supervisor};
-pub use trace::{Answer, Call, Digest, Executable, Interpreter, Kind, Program, Session, Trace};
+pub use trace::{Abi, Answer, Call, Digest, Executable, Interpreter, Kind, Program, Session, Trace};

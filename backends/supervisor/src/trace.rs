@@ -116,33 +116,51 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// The system calls that execute a program, by the entry point they came through.
+/// The system call that was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Call {
-    /// `execve` of the machine's own architecture.
-    Execve,
-    /// `execveat` of the machine's own architecture.
-    Execveat,
-    /// `execve` through the 32-bit entry point of x86.
-    I386Execve,
-    /// `execveat` through the 32-bit entry point of x86.
-    I386Execveat,
-    /// `execve` of x32, 64-bit x86 with 32-bit pointers.
-    X32Execve,
-    /// `execveat` of x32.
-    X32Execveat,
+    /// `execve`.
+    Execve(Abi),
+    /// `execveat`.
+    Execveat(Abi),
+    /// A call that the profile notifies on and that this crate does not know: the program cannot be read.
+    Unknown {
+        /// The entry point, as the kernel's `AUDIT_ARCH_*` have it.
+        arch: u32,
+        /// Its number there.
+        number: i32,
+    },
+}
+
+/// The entry point into the kernel that a call came through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Abi {
+    /// 64-bit x86.
+    X86_64,
+    /// 32-bit x86.
+    I386,
+    /// 64-bit x86 with 32-bit pointers.
+    X32,
+    /// 64-bit ARM.
+    Aarch64,
+    /// 32-bit ARM.
+    Arm,
 }
 
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Execve => "execve",
-            Self::Execveat => "execveat",
-            Self::I386Execve => "execve (i386)",
-            Self::I386Execveat => "execveat (i386)",
-            Self::X32Execve => "execve (x32)",
-            Self::X32Execveat => "execveat (x32)",
-        })
+        let (name, abi) = match self {
+            Self::Execve(abi) => ("execve", abi),
+            Self::Execveat(abi) => ("execveat", abi),
+            Self::Unknown { arch, number } => return write!(f, "call {number} of architecture {arch:#x}"),
+        };
+        f.write_str(name)?;
+        match abi {
+            Abi::X86_64 | Abi::Aarch64 => Ok(()),
+            Abi::I386 => f.write_str(" (i386)"),
+            Abi::X32 => f.write_str(" (x32)"),
+            Abi::Arm => f.write_str(" (arm)"),
+        }
     }
 }
 
