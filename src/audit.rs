@@ -3,9 +3,11 @@
 mod evidence;
 pub mod programs;
 mod verdict;
+mod waiver;
 pub mod wire;
 
 pub use evidence::{Evidence, Rule, UnknownRule, Weight};
 pub use verdict::{Judgement, WitnessState, judge};
+pub use waiver::unknown_rules;
 
 pub use crate::scenario::{VerdictKind as Verdict, Witness};

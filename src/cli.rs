@@ -7,16 +7,18 @@ mod doctor;
 mod run;
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::sync::watch;
 
+use crate::audit;
 use crate::engines::{Choice, EngineError};
 use crate::exit::ExitCode;
-use crate::scenario::{self, Color, Mode, Scenario};
+use crate::platform::Platform;
+use crate::scenario::{self, Color, Diagnostics, Mode, Scenario};
 
 /// Prove that a data platform runs on locked-down container images.
 ///
@@ -160,17 +162,36 @@ fn interrupt() -> Result<watch::Receiver<bool>, Failure> {
     Ok(receiver)
 }
 
+/// Mistakes in files, with their places.
+fn mistakes(mistakes: &Diagnostics) -> Failure {
+    let color = if std::io::stderr().is_terminal() {
+        Color::Always
+    } else {
+        Color::Never
+    };
+    Failure::Input(mistakes.render(color))
+}
+
 /// Reads the scenarios below `paths`; all their mistakes are one failure.
 fn load(paths: &[PathBuf]) -> Result<Vec<Arc<Scenario>>, Failure> {
-    let all = scenario::load_all(paths).map_err(|mistakes| {
-        let color = if std::io::stderr().is_terminal() {
-            Color::Always
-        } else {
-            Color::Never
-        };
-        Failure::Input(mistakes.render(color))
-    })?;
-    Ok(all.into_iter().map(Arc::new).collect())
+    let all = scenario::load_all(paths).map_err(|error| mistakes(&error))?;
+    let unknown = audit::unknown_rules(&all);
+    match Diagnostics::from_vec(unknown) {
+        Some(error) => Err(mistakes(&error)),
+        None => Ok(all.into_iter().map(Arc::new).collect()),
+    }
+}
+
+/// Reads the platform's configuration, and warns about what is probably not meant.
+fn platform(env_file: Option<&Path>) -> Result<Platform, Failure> {
+    let platform = Platform::load(env_file).map_err(|error| mistakes(&error))?;
+    for warning in platform.warnings() {
+        anstream::eprintln!("warning: {} ({})", warning.title, warning.place);
+        if let Some(help) = &warning.help {
+            anstream::eprintln!("help: {help}");
+        }
+    }
+    Ok(platform)
 }
 
 /// `layered`, `prebuilt` or `both`.

@@ -5,7 +5,7 @@ mod json;
 mod junit;
 mod summary;
 
-pub use human::{Progress, human};
+pub use human::{Progress, human, plain_result};
 pub use json::json;
 pub use junit::junit;
 pub use summary::{CriterionResult, Summary, Tally, criteria, exit_code};

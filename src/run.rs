@@ -16,12 +16,13 @@ mod result;
 mod session;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use shellproof_api::{ResourceKind, Runtime, labels};
+use shellproof_recorder::{Recorder, Recording};
 use tokio::sync::watch;
 
 pub use clean::{Cleaned, clean};
@@ -97,11 +98,16 @@ pub fn jobs(scenarios: &[Arc<Scenario>], modes: &[Mode], engines: &[EngineSpec])
 pub enum Event<'a> {
     /// A job began.
     Started(&'a Job),
+    /// A job's recorder listens on this socket; what else talks to it is recorded and judged too.
+    Listening(&'a Job, &'a Path),
     /// A job does something that may take a while.
     Progress(&'a Job, String),
     /// A job ended.
     Finished(&'a Job, &'a ScenarioResult),
 }
+
+/// Takes events. Several jobs report at the same time.
+pub type Observer<'a> = &'a (dyn Fn(Event<'_>) + Send + Sync);
 
 /// What a run amounts to.
 #[derive(Debug)]
@@ -116,91 +122,180 @@ pub struct Report {
     pub leftovers: Vec<String>,
 }
 
-/// Runs jobs. `interrupt` ends the run early: what runs is cleaned up, what did not begin does not.
-///
-/// # Errors
-/// An engine cannot be connected to. What fails later is in the results.
-pub async fn run(
-    jobs: &[Job],
-    platform: &Platform,
-    session: &Session,
-    options: &Options,
-    interrupt: watch::Receiver<bool>,
-    observe: &(dyn Fn(Event<'_>) + Send + Sync),
-) -> Result<Report, EngineError> {
-    let mut stores: HashMap<&str, Store> = HashMap::new();
-    for job in jobs {
-        if !stores.contains_key(job.engine.name.as_str()) {
-            stores.insert(
-                &job.engine.name,
-                Store::open(&job.engine, session, options).await?,
-            );
-        }
-    }
-    let (stores, interrupt) = (&stores, &interrupt);
-    let running = jobs.iter().enumerate().map(|(number, job)| async move {
-        if *interrupt.borrow() {
-            return None;
-        }
-        observe(Event::Started(job));
-        let store = &stores[job.engine.name.as_str()];
-        let result = run_job(
-            number,
-            job,
-            store,
-            platform,
-            session,
-            options,
-            interrupt.clone(),
-            observe,
-        )
-        .await;
-        observe(Event::Finished(job, &result));
-        Some((number, result))
-    });
-    let mut results: Vec<_> = futures_util::stream::iter(running)
-        .buffer_unordered(options.jobs.max(1))
-        .filter_map(async |one| one)
-        .collect()
-        .await;
-    results.sort_by_key(|(number, _)| *number);
-    let results: Vec<_> = results.into_iter().map(|(_, result)| result).collect();
-    let interrupted = *interrupt.borrow();
-    let mut leftovers = Vec::new();
-    if interrupted || results.iter().any(|result| result.broken.is_some()) {
-        for store in stores.values() {
-            leftovers.extend(sweep(&store.runtime, session).await);
-        }
-    }
-    Ok(Report {
-        run_id: session.id().to_owned(),
-        results,
-        interrupted,
-        leftovers,
-    })
+/// Connected engines with their images, on which jobs run.
+#[derive(Debug)]
+pub struct Runner {
+    platform: Platform,
+    session: Session,
+    options: Options,
+    stores: HashMap<String, Store>,
 }
 
 /// One engine's images, behind a recorder of their own.
+#[derive(Debug)]
 struct Store {
-    runtime: Arc<dyn Runtime>,
     images: Images,
-    _recorder: shellproof_recorder::Recorder,
+    _recorder: Recorder,
 }
 
-impl Store {
-    async fn open(engine: &EngineSpec, session: &Session, options: &Options) -> Result<Self, EngineError> {
-        let connection = engines::connect(engine, &session.path(&format!("{}.sock", engine.name))).await?;
-        let images = Images::new(
-            connection.runtime.clone(),
-            options.fixtures.clone(),
-            options.offline,
-        );
+impl Runner {
+    /// Connects to the engines.
+    ///
+    /// # Errors
+    /// One of them cannot be connected to.
+    pub async fn open(
+        engines: &[EngineSpec],
+        platform: Platform,
+        session: Session,
+        options: Options,
+    ) -> Result<Self, EngineError> {
+        let mut stores = HashMap::new();
+        for engine in engines {
+            let connection =
+                engines::connect(engine, &session.path(&format!("images-{}.sock", engine.name))).await?;
+            let images = Images::new(connection.runtime, options.fixtures.clone(), options.offline);
+            stores.insert(
+                engine.name.clone(),
+                Store {
+                    images,
+                    _recorder: connection.recorder,
+                },
+            );
+        }
         Ok(Self {
-            runtime: connection.runtime,
-            images,
-            _recorder: connection.recorder,
+            platform,
+            session,
+            options,
+            stores,
         })
     }
+
+    /// Runs jobs side by side. `interrupt` ends the run early: what runs is cleaned up, what did not begin does not.
+    pub async fn run(&self, jobs: &[Job], interrupt: watch::Receiver<bool>, observe: Observer<'_>) -> Report {
+        let interrupt = &interrupt;
+        let running = jobs.iter().enumerate().map(|(number, job)| async move {
+            if *interrupt.borrow() {
+                return None;
+            }
+            Some((
+                number,
+                self.run_job(number, job, interrupt.clone(), observe).await,
+            ))
+        });
+        let running = futures_util::stream::iter(running).buffer_unordered(self.options.jobs.max(1));
+        let mut results: Vec<_> = running.filter_map(async |one| one).collect().await;
+        results.sort_by_key(|(number, _)| *number);
+        let results: Vec<_> = results.into_iter().map(|(_, result)| result).collect();
+        let interrupted = *interrupt.borrow();
+        let mut leftovers = Vec::new();
+        if interrupted || results.iter().any(|result| result.broken.is_some()) {
+            for store in self.stores.values() {
+                leftovers.extend(sweep(store.images.runtime(), &self.session).await);
+            }
+        }
+        Report {
+            run_id: self.session.id().to_owned(),
+            results,
+            interrupted,
+            leftovers,
+        }
+    }
+
+    /// Runs one job. `number` is unique among the jobs of this runner: it is part of the names on the engine.
+    pub async fn run_job(
+        &self,
+        number: usize,
+        job: &Job,
+        interrupt: watch::Receiver<bool>,
+        observe: Observer<'_>,
+    ) -> ScenarioResult {
+        observe(Event::Started(job));
+        let result = self.execute(number, job, interrupt, observe).await;
+        observe(Event::Finished(job, &result));
+        result
+    }
+
+    async fn execute(
+        &self,
+        number: usize,
+        job: &Job,
+        interrupt: watch::Receiver<bool>,
+        observe: Observer<'_>,
+    ) -> ScenarioResult {
+        let store = &self.stores[&job.engine.name];
+        let mut result = ScenarioResult::new(job, store.images.runtime().engine().clone());
+        let Some(plan) = job.scenario.for_mode(job.mode) else {
+            result.broken = Some(format!("the scenario is not meant for {} mode", job.mode));
+            return result;
+        };
+        let socket = self.session.path(&format!("{number}.sock"));
+        let known = store.images.runtime().engine();
+        let connection = match engines::connect_again(&job.engine, known, &socket).await {
+            Ok(connection) => connection,
+            Err(error) => {
+                result.broken = Some(error.to_string());
+                return result;
+            }
+        };
+        observe(Event::Listening(job, &socket));
+        let progress = |text| observe(Event::Progress(job, text));
+        let execution = Execution::new(Context {
+            scenario: &job.scenario,
+            plan: &plan,
+            runtime: &connection.runtime,
+            images: &store.images,
+            platform: &self.platform,
+            session: &self.session,
+            prefix: format!("shellproof-{}-{number}", self.session.id()),
+            progress: &progress,
+        });
+        let recording = || connection.recorder.recording();
+        carry_out(execution, result, &self.options, interrupt, &recording).await
+    }
+}
+
+/// Runs a scenario within its time, judges what was recorded and cleans up. Nothing here knows what kind of runtime
+/// it is, nor who records.
+async fn carry_out(
+    mut execution: Execution<'_>,
+    mut result: ScenarioResult,
+    options: &Options,
+    mut interrupt: watch::Receiver<bool>,
+    recording: &(dyn Fn() -> Recording + Sync),
+) -> ScenarioResult {
+    let limit = options.timeout;
+    let stopped = tokio::select! {
+        ended = tokio::time::timeout(limit, execution.run()) => match ended {
+            Ok(ended) => ended.err(),
+            Err(_) => {
+                execution.took_too_long(limit);
+                Some(Stop::Failed)
+            }
+        },
+        Ok(_) = interrupt.wait_for(|interrupted| *interrupted) => {
+            result.broken = Some("interrupted".to_owned());
+            None
+        }
+    };
+    match stopped {
+        Some(Stop::Failed) | None => {}
+        Some(stop) => result.broken = Some(stop.to_string()),
+    }
+    result.images = std::mem::take(&mut execution.images);
+    result.expectations = std::mem::take(&mut execution.expectations);
+    result.judgement = judge(&result, &execution.started, &recording());
+    let keep = options.keep && result.status() != Status::Passed;
+    result.leftovers = execution.clean_up(keep).await;
+    // Once more: what was asked of the engine meanwhile counts too.
+    result.judgement = judge(&result, &execution.started, &recording());
+    result.duration = execution.duration;
+    result
+}
+
+/// A run that broke proves nothing, but a violation that was seen before stays one.
+fn judge(result: &ScenarioResult, started: &[String], recording: &Recording) -> Option<audit::Judgement> {
+    let judgement = audit::judge(result.mode, &result.scenario, recording, started);
+    (result.broken.is_none() || judgement.verdict == audit::Verdict::Violated).then_some(judgement)
 }
 
 /// Removes what an interrupted operation may have made after its scenario had cleaned up.
@@ -228,84 +323,6 @@ async fn sweep(runtime: &Arc<dyn Runtime>, session: &Session) -> Vec<String> {
     errors
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "called once; the run's parts are not one thing"
-)]
-async fn run_job(
-    number: usize,
-    job: &Job,
-    store: &Store,
-    platform: &Platform,
-    session: &Session,
-    options: &Options,
-    mut interrupt: watch::Receiver<bool>,
-    observe: &(dyn Fn(Event<'_>) + Send + Sync),
-) -> ScenarioResult {
-    let mut result = ScenarioResult {
-        scenario: job.scenario.clone(),
-        mode: job.mode,
-        engine: store.runtime.engine().clone(),
-        images: Vec::new(),
-        judgement: None,
-        expectations: Vec::new(),
-        broken: None,
-        leftovers: Vec::new(),
-        duration: Duration::ZERO,
-    };
-    let Some(plan) = job.scenario.for_mode(job.mode) else {
-        result.broken = Some(format!("the scenario is not meant for {} mode", job.mode));
-        return result;
-    };
-    let connection = match engines::connect(&job.engine, &session.path(&format!("{number}.sock"))).await {
-        Ok(connection) => connection,
-        Err(error) => {
-            result.broken = Some(error.to_string());
-            return result;
-        }
-    };
-    let progress = |text| observe(Event::Progress(job, text));
-    let mut execution = Execution::new(Context {
-        scenario: &job.scenario,
-        plan: &plan,
-        runtime: &connection.runtime,
-        images: &store.images,
-        platform,
-        session,
-        prefix: format!("shellproof-{}-{number}", session.id()),
-        progress: &progress,
-    });
-    let stopped = tokio::select! {
-        ended = tokio::time::timeout(options.timeout, execution.run()) => match ended {
-            Ok(ended) => ended.err(),
-            Err(_) => {
-                execution.took_too_long(options.timeout);
-                Some(Stop::Failed)
-            }
-        },
-        Ok(_) = interrupt.wait_for(|interrupted| *interrupted) => {
-            result.broken = Some("interrupted".to_owned());
-            None
-        }
-    };
-    match stopped {
-        Some(Stop::Failed) | None => {}
-        Some(stop) => result.broken = Some(stop.to_string()),
-    }
-    let did_not_pass =
-        result.broken.is_some() || execution.expectations.iter().any(|one| one.failure.is_some());
-    result.leftovers = execution.clean_up(options.keep && did_not_pass).await;
-    let recording = connection.recorder.recording();
-    if result.broken.is_none() {
-        result.judgement = Some(audit::judge(
-            job.mode,
-            &job.scenario.audit,
-            &recording,
-            &execution.started,
-        ));
-    }
-    result.images = execution.images;
-    result.expectations = execution.expectations;
-    result.duration = execution.duration;
-    result
-}
+#[cfg(test)]
+#[path = "run/run_tests.rs"]
+mod tests;

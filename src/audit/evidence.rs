@@ -109,6 +109,19 @@ pub struct Evidence {
     pub detail: String,
     /// Where in the record: the request, its number and its sender.
     pub source: String,
+    /// Why the scenario accepts it for a while.
+    pub waived: Option<String>,
+}
+
+impl Evidence {
+    /// What it means for the verdict: nothing that is waived stands against it.
+    pub fn weight(&self) -> Weight {
+        if self.waived.is_some() {
+            Weight::Note
+        } else {
+            self.rule.weight()
+        }
+    }
 }
 
 impl fmt::Display for Evidence {

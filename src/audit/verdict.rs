@@ -1,7 +1,7 @@
 use shellproof_recorder::Recording;
 
-use super::{Evidence, Rule, Weight, wire};
-use crate::scenario::{Audit, Mode, Need, VerdictKind as Verdict, Witness};
+use super::{Evidence, Rule, Weight, waiver, wire};
+use crate::scenario::{Mode, Need, Scenario, VerdictKind as Verdict, Witness};
 
 /// Whether a witness spoke in one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Judgement {
     pub fn against(&self) -> impl Iterator<Item = &Evidence> {
         self.evidence
             .iter()
-            .filter(|evidence| evidence.rule.weight() > Weight::Note)
+            .filter(|evidence| evidence.weight() > Weight::Note)
     }
 
     /// The witnesses that spoke, as they stand behind a verdict: `wire`, or `none`.
@@ -76,11 +76,11 @@ impl Judgement {
 /// Weighs what the recorder saw. `started` names the containers that the harness started, by id.
 ///
 /// In layered mode nothing is forbidden, but what the recorder could not follow is a gap there too.
-pub fn judge(mode: Mode, audit: &Audit, recording: &Recording, started: &[String]) -> Judgement {
+pub fn judge(mode: Mode, scenario: &Scenario, recording: &Recording, started: &[String]) -> Judgement {
     let mut evidence = Vec::new();
     let mut witnesses = Vec::new();
     for witness in Witness::ALL {
-        let state = match (witness, audit.written(*witness).map(|need| need.value)) {
+        let state = match (witness, scenario.audit.written(*witness).map(|need| need.value)) {
             (_, Some(Need::Off)) => WitnessState::Off("the scenario says so".into()),
             (Witness::Wire, _) => {
                 evidence.extend(wire::gaps(recording, started));
@@ -99,12 +99,14 @@ pub fn judge(mode: Mode, audit: &Audit, recording: &Recording, started: &[String
                 container: None,
                 detail: format!("{witness} evidence unavailable: {reason}"),
                 source: "shellproof".into(),
+                waived: None,
             });
         }
         witnesses.push((*witness, state));
     }
+    waiver::apply(&scenario.waivers, &mut evidence, waiver::today());
     let nobody_spoke = witnesses.iter().all(|(_, state)| *state != WitnessState::Spoke);
-    let heaviest = evidence.iter().map(|evidence| evidence.rule.weight()).max();
+    let heaviest = evidence.iter().map(Evidence::weight).max();
     let verdict = match heaviest {
         Some(Weight::Violation) => Verdict::Violated,
         Some(Weight::Gap) => Verdict::Unproven,

@@ -2,13 +2,21 @@ use shellproof_recorder::Recording;
 
 use super::super::wire::tests::{record, recording, run};
 use super::*;
-use crate::scenario::{Span, Spanned};
+use crate::scenario;
 
 const STARTED: &[&str] = &["1"];
 
+/// A scenario with some more lines.
+fn scenario(lines: &str) -> Scenario {
+    let text = format!(
+        "schema: 1\nname: test\ncontainers: {{ job: {{ image: x, expect: {{ exit: 0 }} }} }}\n{lines}"
+    );
+    scenario::parse("test.yaml", &text).unwrap()
+}
+
 fn verdict(mode: Mode, recording: &Recording, started: &[&str]) -> Judgement {
     let started: Vec<String> = started.iter().map(|id| (*id).to_owned()).collect();
-    judge(mode, &Audit::default(), recording, &started)
+    judge(mode, &scenario(""), recording, &started)
 }
 
 #[test]
@@ -84,25 +92,6 @@ fn a_gap_in_prebuilt_mode_is_unproven() {
     assert_eq!(judgement.spoke(), "wire");
 }
 
-/// An audit in which a scenario says how much it needs one witness.
-fn needing(witness: Witness, need: Need) -> Audit {
-    let need = Some(Spanned::new(need, Span::default()));
-    match witness {
-        Witness::Wire => Audit {
-            wire: need,
-            ..Audit::default()
-        },
-        Witness::Image => Audit {
-            image: need,
-            ..Audit::default()
-        },
-        Witness::Kernel => Audit {
-            kernel: need,
-            ..Audit::default()
-        },
-    }
-}
-
 #[test]
 fn a_witness_that_is_required_and_missing_is_unproven() {
     let clean = recording(run("1", &["/tiny"], &[]));
@@ -110,7 +99,7 @@ fn a_witness_that_is_required_and_missing_is_unproven() {
     for witness in [Witness::Image, Witness::Kernel] {
         let judgement = judge(
             Mode::Prebuilt,
-            &needing(witness, Need::Required),
+            &scenario(&format!("audit: {{ {witness}: required }}")),
             &clean,
             &started,
         );
@@ -118,7 +107,7 @@ fn a_witness_that_is_required_and_missing_is_unproven() {
         assert_eq!(judgement.rules().collect::<Vec<_>>(), [Rule::WitnessMissing]);
         let judgement = judge(
             Mode::Prebuilt,
-            &needing(witness, Need::IfAvailable),
+            &scenario(&format!("audit: {{ {witness}: if-available }}")),
             &clean,
             &started,
         );
@@ -131,7 +120,7 @@ fn with_every_witness_off_nothing_is_proven() {
     let shell = recording(run("1", &["sh"], &[]));
     let judgement = judge(
         Mode::Prebuilt,
-        &needing(Witness::Wire, Need::Off),
+        &scenario("audit: { wire: off }"),
         &shell,
         &["1".to_owned()],
     );
@@ -140,4 +129,21 @@ fn with_every_witness_off_nothing_is_proven() {
         (Verdict::Unproven, "none")
     );
     assert_eq!(judgement.evidence, []);
+}
+
+#[test]
+fn a_waived_violation_does_not_stand_against_a_clean_verdict_and_stays_visible() {
+    let waiver = "waivers: [{ rule: shell, program: sh, reason: the vendor mends it, until: 9999-12-31 }]";
+    let shell = recording(run("1", &["sh", "-c", "true"], &[]));
+    let judgement = judge(Mode::Prebuilt, &scenario(waiver), &shell, &["1".to_owned()]);
+    assert_eq!(judgement.verdict, Verdict::Clean);
+    assert_eq!(
+        judgement.evidence[0].waived.as_deref(),
+        Some("the vendor mends it")
+    );
+    let both = recording(run("1", &["sh"], &["CMD-SHELL", "true"]));
+    assert_eq!(
+        judge(Mode::Prebuilt, &scenario(waiver), &both, &["1".to_owned()]).verdict,
+        Verdict::Violated
+    );
 }

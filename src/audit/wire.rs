@@ -60,6 +60,7 @@ fn gap(rule: Rule, detail: String) -> Evidence {
         container: None,
         detail,
         source: "recorder".into(),
+        waived: None,
     }
 }
 
@@ -81,6 +82,7 @@ fn judge_record(
             .or_else(|| object.map(str::to_owned)),
         detail,
         source: source(record),
+        waived: None,
     };
     let request = |rule: Rule, what: &str| {
         vec![evidence(

@@ -2,9 +2,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failure, SHIPPED, load};
+use super::{Failure, SHIPPED, load, platform};
 use crate::exit::ExitCode;
-use crate::platform::Platform;
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -19,8 +18,7 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         let scenarios = load(&self.paths);
-        let platform =
-            Platform::load(self.env_file.as_deref()).map_err(|error| Failure::Input(error.to_string()));
+        let platform = platform(self.env_file.as_deref());
         let scenarios = match (scenarios, platform) {
             (Ok(scenarios), Ok(_)) => scenarios,
             // Both are said at once.
@@ -36,7 +34,10 @@ impl Check {
                 modes.join(", ")
             );
         }
-        anstream::println!("{} scenarios are well-formed", scenarios.len());
+        match scenarios.len() {
+            1 => anstream::println!("1 scenario is well-formed"),
+            number => anstream::println!("{number} scenarios are well-formed"),
+        }
         Ok(ExitCode::Clean)
     }
 }

@@ -2,9 +2,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failure, Format};
+use super::{Failure, Format, platform};
 use crate::exit::ExitCode;
-use crate::platform::Platform;
 use crate::scenario::Mode;
 
 #[derive(Debug, Args)]
@@ -22,7 +21,15 @@ pub(super) struct Config {
 
 impl Config {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
-        let _ = (Platform::load(self.env_file.as_deref()), self.mode, self.format);
+        let platform = platform(self.env_file.as_deref())?;
+        let report = match self.mode {
+            Some(mode) => platform.report_for(mode),
+            None => platform.report(),
+        };
+        match self.format {
+            Format::Human => anstream::print!("{}", report.render_human()),
+            Format::Json => anstream::println!("{:#}", report.to_json()),
+        }
         Ok(ExitCode::Clean)
     }
 }

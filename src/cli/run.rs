@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Engines, Failure, Format, Modes, SHIPPED, duration, interrupt, load};
+use super::{Engines, Failure, Format, Modes, SHIPPED, duration, interrupt, load, platform};
+use crate::engines;
 use crate::exit::ExitCode;
 use crate::report::{self, Progress};
-use crate::run::{self, Options, Session};
-use crate::{engines, platform::Platform};
+use crate::run::{self, Options, Runner, Session};
 
 #[derive(Debug, Args)]
 pub(super) struct Run {
@@ -49,8 +49,7 @@ pub(super) struct Run {
 impl Run {
     pub(super) async fn run(self) -> Result<ExitCode, Failure> {
         let scenarios = load(&self.paths)?;
-        let platform =
-            Platform::load(self.env_file.as_deref()).map_err(|error| Failure::Input(error.to_string()))?;
+        let platform = platform(self.env_file.as_deref())?;
         let session = Session::start().map_err(Failure::machine("no private directory can be made"))?;
         let interrupt = interrupt()?;
         let found = engines::find(&self.engines.choices, &session.path("")).await?;
@@ -69,10 +68,10 @@ impl Run {
         }
         let quiet = self.format == Format::Json;
         let progress = Progress::new(jobs.len(), std::io::stderr().is_terminal(), quiet);
-        let report = run::run(&jobs, &platform, &session, &options, interrupt, &|event| {
-            progress.observe(&event)
-        })
-        .await?;
+        let runner = Runner::open(&found.engines, platform, session, options).await?;
+        let report = runner
+            .run(&jobs, interrupt, &|event| progress.observe(&event))
+            .await;
         progress.finish();
         if let Some(path) = &self.junit {
             let document = report::junit(&report).map_err(std::io::Error::other);

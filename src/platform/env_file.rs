@@ -325,6 +325,7 @@ impl<'a> Reader<'a> {
             columns: statement.key_columns.clone(),
         };
         if let Name::Near(meant) = statement.name {
+            self.show_value(statement, raw);
             self.near_misses
                 .push((statement.key.to_owned(), meant, key_place.clone()));
         }

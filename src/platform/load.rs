@@ -89,3 +89,20 @@ fn cannot_read(error: &std::io::Error) -> String {
         _ => format!("failed to read this env file: {error}"),
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_there_and_a_mistake() {
+        let link = std::env::temp_dir().join(format!("shellproof-link-{}.env", std::process::id()));
+        assert!(!exists(&link));
+        assert!(!exists(&link.join("below")));
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        let (is_there, mistakes) = (exists(&link), read_file(&link).unwrap_err());
+        fs::remove_file(&link).unwrap();
+        assert!(is_there);
+        assert!(mistakes.to_string().contains("no such env file"));
+    }
+}

@@ -218,19 +218,25 @@ fn check_component(component: &str, start: usize) -> Result<(), ReferenceError> 
         let problem = "the repository of an image has no empty parts";
         return wrong(start..start, problem, "expected a name here");
     }
-    if let Some(at) = component.find(|c: char| c.is_ascii_uppercase()) {
-        let run = component[at..].bytes().take_while(u8::is_ascii_uppercase).count();
-        let range = start + at..start + at + run;
-        let problem = "the repository of an image is written in lower case";
-        return wrong(range, problem, "upper case");
-    }
     let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let foreign = component
         .bytes()
         .position(|b| !is_plain(b) && !b"._-".contains(&b));
     if let Some(at) = foreign {
-        let problem = "the repository of an image holds lower-case letters, digits and `. _ -` only";
-        return wrong(start + at..start + at + 1, problem, "not allowed here");
+        let capitals = component[at..].bytes().take_while(u8::is_ascii_uppercase).count();
+        let range = start + at..start + at + capitals.max(1);
+        return match capitals {
+            0 => wrong(
+                range,
+                "the repository of an image holds lower-case letters, digits and `. _ -` only",
+                "not allowed here",
+            ),
+            _ => wrong(
+                range,
+                "the repository of an image is written in lower case",
+                "upper case",
+            ),
+        };
     }
     let mut separators = component
         .split(|c: char| is_plain(c as u8))
@@ -309,3 +315,7 @@ fn check_digest(text: &str, start: usize) -> Result<(), ReferenceError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "reference_tests.rs"]
+mod tests;

@@ -31,6 +31,9 @@ pub const fn variable_in_mode(role: Role, mode: Mode) -> &'static str {
 }
 
 /// The image of a role in a mode, where no variable names one.
+///
+/// The specification's table gives the Kerberos test the Python image and its script gives prebuilt
+/// mode an image of its own: the table is layered mode's, since the Python image alone cannot pass.
 pub const fn default_image(role: Role, mode: Mode) -> &'static str {
     match (role, mode) {
         (Role::Python, _) | (Role::KerberosTest, Mode::Layered) => "python:3.11-alpine",

@@ -27,6 +27,11 @@ pub fn human(report: &Report) -> String {
     text
 }
 
+/// One result as a person reads it, without styles.
+pub fn plain_result(result: &ScenarioResult) -> String {
+    plain(&(line(result) + &detail(result)))
+}
+
 /// The text without its styles.
 pub(super) fn plain(text: &str) -> String {
     anstream::adapter::strip_str(text).to_string()
@@ -72,6 +77,10 @@ pub(super) fn detail(result: &ScenarioResult) -> String {
     }
     if let Some(judgement) = &result.judgement {
         for evidence in &judgement.evidence {
+            if let Some(reason) = &evidence.waived {
+                let _ = writeln!(text, "{indent}{UNSURE}waived:{UNSURE:#} {evidence}: {reason}");
+                continue;
+            }
             let _ = writeln!(
                 text,
                 "{indent}{evidence}  {FAINT}{}, {}: {}{FAINT:#}",
@@ -225,7 +234,7 @@ impl Progress {
         match &self.view {
             View::Silent => {}
             View::Lines => match event {
-                Event::Started(_) | Event::Progress(..) => {}
+                Event::Started(_) | Event::Listening(..) | Event::Progress(..) => {}
                 Event::Finished(job, result) => {
                     anstream::eprintln!(
                         "{FAINT}{} {}{FAINT:#}",
@@ -249,6 +258,7 @@ impl Progress {
                             bar.set_message(text.clone());
                         }
                     }
+                    Event::Listening(..) => {}
                     Event::Finished(job, _) => {
                         let key = name(job);
                         jobs.retain(|(other, bar)| {

@@ -22,6 +22,7 @@ pub fn json(report: &Report) -> Value {
             "violated": summary.tally.violated,
             "unproven": summary.tally.unproven,
             "failed": summary.tally.failed,
+            "waived": summary.waived,
             "interrupted": report.interrupted,
         },
         "leftovers": report.leftovers,
@@ -130,6 +131,7 @@ fn evidence(evidence: &Evidence) -> Value {
         "container": evidence.container,
         "detail": evidence.detail,
         "source": evidence.source,
+        "waived": evidence.waived,
     })
 }
 

@@ -26,6 +26,8 @@ pub struct Summary {
     pub tally: Tally,
     /// How many verdicts are clean.
     pub clean: usize,
+    /// How many violations a scenario accepts for a while.
+    pub waived: usize,
     /// Scenarios that ran in both modes on one engine: their name, the engine, and prebuilt time over layered time.
     pub ratios: Vec<(String, String, f64)>,
 }
@@ -47,9 +49,15 @@ impl Summary {
             .iter()
             .filter(|result| result.verdict() == Some(Verdict::Clean))
             .count();
+        let evidence = report
+            .results
+            .iter()
+            .filter_map(|result| result.judgement.as_ref())
+            .flat_map(|one| &one.evidence);
         Self {
             tally,
             clean,
+            waived: evidence.filter(|evidence| evidence.waived.is_some()).count(),
             ratios: ratios(&report.results),
         }
     }
@@ -144,25 +152,18 @@ fn judge(criterion: Criterion, results: &[ScenarioResult]) -> Option<CriterionRe
 }
 
 /// The exit code of a run. Where several apply, a violation or failed expectation counts before a broken engine,
-/// and that before a missing proof.
+/// and that before a missing proof. What could not be removed is a broken run.
 pub fn exit_code(report: &Report) -> ExitCode {
     if report.interrupted {
         return ExitCode::Interrupted;
     }
+    let is_left = !report.leftovers.is_empty();
     match report.results.iter().map(ScenarioResult::status).max() {
+        None => ExitCode::NothingRan,
         Some(Status::Violated | Status::Failed) => ExitCode::Violated,
         Some(Status::Broken) => ExitCode::Broken,
-        Some(Status::Unproven) if report.leftovers.is_empty() => ExitCode::Unproven,
-        _ if !report.leftovers.is_empty() || report.results.iter().any(|result| has_leftovers(result)) => {
-            ExitCode::Broken
-        }
+        Some(_) if is_left => ExitCode::Broken,
         Some(Status::Unproven) => ExitCode::Unproven,
         Some(Status::Passed) => ExitCode::Clean,
-        None => ExitCode::NothingRan,
     }
-}
-
-/// A container that was kept on request is no failure of the machine, and neither is its scenario a pass.
-fn has_leftovers(result: &ScenarioResult) -> bool {
-    !result.leftovers.is_empty() && result.status() == Status::Passed
 }

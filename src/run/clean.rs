@@ -22,16 +22,18 @@ pub struct Cleaned {
 /// An engine cannot be connected to, or does not say what it has.
 pub async fn clean(engines: &[EngineSpec], session: &Session) -> Result<Vec<Cleaned>, EngineError> {
     let machine = |error: std::io::Error| EngineError::Machine(error.to_string());
-    let (alive, dead) = session::others().map_err(machine)?;
     let mut all = Vec::new();
     for engine in engines {
-        let connection = engines::connect(engine, &session.path(&format!("{}.sock", engine.name))).await?;
+        let connection =
+            engines::connect(engine, &session.path(&format!("images-{}.sock", engine.name))).await?;
         let runtime = connection.runtime;
         let mut owned = runtime
             .owned()
             .await
             .map_err(|error| EngineError::Machine(error.to_string()))?;
         owned.sort_by_key(|resource| resource.kind);
+        // Asked after the engine: whatever the engine listed was made by a run that had its lock by then.
+        let (alive, _) = session::others().map_err(machine)?;
         let name = engine.name.clone();
         let mut cleaned = Cleaned {
             engine: name,
@@ -56,8 +58,13 @@ pub async fn clean(engines: &[EngineSpec], session: &Session) -> Result<Vec<Clea
         }
         all.push(cleaned);
     }
+    let (_, dead) = session::others().map_err(machine)?;
     for directory in dead {
-        std::fs::remove_dir_all(&directory).map_err(machine)?;
+        match std::fs::remove_dir_all(&directory) {
+            // A run that just ended removes its own.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            removed => removed.map_err(machine)?,
+        }
     }
     Ok(all)
 }

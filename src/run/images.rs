@@ -99,6 +99,10 @@ impl Images {
         }
     }
 
+    pub(crate) fn runtime(&self) -> &Arc<dyn Runtime> {
+        &self.runtime
+    }
+
     /// The image that a container of a scenario runs.
     pub(crate) async fn for_source(
         &self,

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use shellproof_api::Engine;
 
+use super::Job;
 use super::images::Image;
 use crate::audit::{Judgement, Verdict};
 use crate::scenario::{Diagnostic, Mode, Scenario};
@@ -66,6 +67,20 @@ pub enum Status {
 }
 
 impl ScenarioResult {
+    pub(super) fn new(job: &Job, engine: Engine) -> Self {
+        Self {
+            scenario: job.scenario.clone(),
+            mode: job.mode,
+            engine,
+            images: Vec::new(),
+            judgement: None,
+            expectations: Vec::new(),
+            broken: None,
+            leftovers: Vec::new(),
+            duration: Duration::ZERO,
+        }
+    }
+
     /// How the result counts.
     pub fn status(&self) -> Status {
         let failed = self
@@ -77,6 +92,8 @@ impl ScenarioResult {
             _ if failed => Status::Failed,
             _ if self.broken.is_some() => Status::Broken,
             None => Status::Broken,
+            // Nobody asked to keep what passed: what is left of it could not be removed.
+            Some(_) if self.is_expected_verdict() && !self.leftovers.is_empty() => Status::Broken,
             Some(_) if self.is_expected_verdict() => Status::Passed,
             Some(Verdict::Clean) => Status::Failed,
             Some(Verdict::Unproven | Verdict::Violated) => Status::Unproven,

@@ -36,11 +36,11 @@ impl fmt::Display for Object<'_> {
 /// Why an operation failed, the same on every engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
-    /// The engine could not be reached, or the connection broke.
+    /// The engine, or on a pull the registry, could not be reached, or the connection broke.
     Unreachable,
     /// The image is not present on the engine, or not in the registry.
     ImageMissing,
-    /// The container, network or volume does not exist.
+    /// The container, network, volume, bind source or archive does not exist.
     NotFound,
     /// An object of that name exists already.
     AlreadyExists,

@@ -127,9 +127,9 @@ fn engines(kind: EngineKind, variable: &str) -> std::result::Result<Vec<(String,
                 "`{name}` in {ENGINES} starts neither with `docker` nor with `podman`"
             ));
         };
-        let endpoint = Endpoint::parse(of, url).map_err(|error| format!("`{name}` in {ENGINES}: {error}"))?;
+        let socket = Endpoint::socket_path(url).map_err(|error| format!("`{name}` in {ENGINES}: {error}"))?;
         if of == kind {
-            engines.push((name.to_owned(), endpoint));
+            engines.push((name.to_owned(), Endpoint { kind, socket }));
         }
     }
     Ok(engines)

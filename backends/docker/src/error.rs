@@ -83,10 +83,10 @@ fn kind(operation: &str, status: u16, message: &str) -> ErrorKind {
     }
 }
 
-/// The error and its causes on one line: the outermost alone says "client error (Connect)".
+/// The causes of an error on one line. The outermost text only names the client library's parts.
 fn with_causes(error: &Bollard) -> String {
-    let mut text = error.to_string();
     let mut cause = error.source();
+    let mut text = cause.map_or_else(|| error.to_string(), ToString::to_string);
     while let Some(error) = cause {
         let words = error.to_string();
         // Transparent errors repeat what they wrap.

@@ -115,9 +115,9 @@ mod tests {
 
     #[test]
     fn only_unix_sockets_with_an_absolute_path_are_taken() {
-        let parse = |url| Endpoint::parse(EngineKind::Docker, url);
+        let parse = Endpoint::socket_path;
         assert_eq!(
-            parse("unix:///run/docker.sock").unwrap().socket,
+            parse("unix:///run/docker.sock").unwrap(),
             Path::new("/run/docker.sock")
         );
         for url in ["tcp://127.0.0.1:2375", "ssh://host", "/run/docker.sock", ""] {

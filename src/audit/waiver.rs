@@ -1,0 +1,89 @@
+//! Violations that a scenario accepts for a while.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::{Evidence, Rule, Weight};
+use crate::scenario::{Date, Diagnostic, Scenario, Spanned, Waiver};
+
+/// Marks the violations that a waiver covers today: of its rule, and with its program in what was seen.
+pub(super) fn apply(waivers: &[Waiver], evidence: &mut [Evidence], today: Date) {
+    for one in evidence
+        .iter_mut()
+        .filter(|one| one.rule.weight() == Weight::Violation)
+    {
+        let covers = |waiver: &&Waiver| {
+            waiver.rule.value == one.rule.as_str()
+                && waiver.until.value >= today
+                && one
+                    .detail
+                    .split(|c: char| c.is_whitespace() || c == '`')
+                    .any(|word| word == waiver.program.value)
+        };
+        one.waived = waivers
+            .iter()
+            .find(covers)
+            .map(|waiver| waiver.reason.value.clone());
+    }
+}
+
+/// The day in UTC.
+pub(super) fn today() -> Date {
+    let seconds = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    from_days(seconds / 86_400)
+}
+
+/// A day of the Gregorian calendar from the days since 1970-01-01.
+fn from_days(days: u64) -> Date {
+    // Years that begin in March: the leap day is then the last of its year.
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let (day, month) = (
+        day - (153 * month + 2) / 5 + 1,
+        if month < 10 { month + 3 } else { month - 9 },
+    );
+    let year = era * 400 + year + u64::from(month <= 2);
+    Date {
+        year: year as u16,
+        month: month as u8,
+        day: day as u8,
+    }
+}
+
+/// Rules that scenarios name and that do not exist, each with what was probably meant.
+pub fn unknown_rules(scenarios: &[Scenario]) -> Vec<Diagnostic> {
+    let mut mistakes = Vec::new();
+    for scenario in scenarios {
+        let expected = [&scenario.expect.layered.rule, &scenario.expect.prebuilt.rule]
+            .into_iter()
+            .flatten();
+        for name in expected.chain(scenario.waivers.iter().map(|waiver| &waiver.rule)) {
+            if name.value.parse::<Rule>().is_err() {
+                mistakes.push(unknown(scenario, name));
+            }
+        }
+    }
+    mistakes
+}
+
+fn unknown(scenario: &Scenario, name: &Spanned<String>) -> Diagnostic {
+    let closest = Rule::ALL
+        .iter()
+        .min_by_key(|rule| strsim::damerau_levenshtein(rule.as_str(), name));
+    let all: Vec<_> = Rule::ALL.iter().map(|rule| format!("`{rule}`")).collect();
+    let help = match closest {
+        Some(rule) if strsim::damerau_levenshtein(rule.as_str(), name) <= 3 => {
+            format!("did you mean `{rule}`?")
+        }
+        _ => format!("the rules are {}", all.join(", ")),
+    };
+    Diagnostic::new(&scenario.file, name.span, format!("no rule is called `{name}`")).help(help)
+}
+
+#[cfg(test)]
+#[path = "waiver_tests.rs"]
+mod tests;

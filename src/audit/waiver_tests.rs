@@ -1,0 +1,101 @@
+use super::*;
+use crate::scenario::{self, Witness};
+
+const WAIVED: &str = "
+schema: 1
+name: waived
+containers:
+  job: { image: x, expect: { exit: 0 } }
+waivers:
+  - { rule: shell, program: /bin/sh, reason: the vendor mends it, until: 2026-12-31 }
+";
+
+fn seen(rule: Rule, detail: &str) -> Evidence {
+    Evidence {
+        witness: Witness::Wire,
+        rule,
+        container: None,
+        detail: detail.into(),
+        source: String::new(),
+        waived: None,
+    }
+}
+
+fn day(year: u16, month: u8, day: u8) -> Date {
+    Date { year, month, day }
+}
+
+/// Why one piece of evidence is waived on a day.
+fn waived(evidence: Evidence, today: Date) -> Option<String> {
+    let scenario = scenario::parse("waived.yaml", WAIVED).unwrap();
+    let mut all = [evidence];
+    apply(&scenario.waivers, &mut all, today);
+    all[0].waived.take()
+}
+
+#[test]
+fn a_waiver_covers_its_rule_and_program_until_its_day() {
+    let shell = || seen(Rule::Shell, "`/bin/sh -c true`, a shell, was about to run");
+    assert_eq!(
+        waived(shell(), day(2026, 12, 31)).as_deref(),
+        Some("the vendor mends it")
+    );
+    assert_eq!(waived(shell(), day(2027, 1, 1)), None);
+    assert_eq!(
+        waived(seen(Rule::Shell, "`/bin/shx -c true`"), day(2026, 1, 1)),
+        None
+    );
+    assert_eq!(
+        waived(seen(Rule::Exec, "exec of `/bin/sh`"), day(2026, 1, 1)),
+        None
+    );
+}
+
+#[test]
+fn a_gap_cannot_be_waived() {
+    let scenario =
+        scenario::parse("waived.yaml", &WAIVED.replace("rule: shell", "rule: wire-fault")).unwrap();
+    let mut all = [seen(Rule::WireFault, "`/bin/sh`")];
+    apply(&scenario.waivers, &mut all, day(2026, 1, 1));
+    assert_eq!(all[0].waived, None);
+}
+
+#[test]
+fn days_are_counted_by_the_calendar() {
+    for (days, expected) in [
+        (0, day(1970, 1, 1)),
+        (59, day(1970, 3, 1)),
+        (11_016, day(2000, 2, 29)),
+        (20_779, day(2026, 11, 22)),
+        (20_819, day(2027, 1, 1)),
+        (47_540, day(2100, 2, 28)),
+        (47_541, day(2100, 3, 1)),
+    ] {
+        assert_eq!(from_days(days), expected, "{days}");
+    }
+    assert!(today() > day(2026, 1, 1));
+}
+
+#[test]
+fn a_rule_that_does_not_exist_is_a_mistake_with_its_place() {
+    let misspelt = WAIVED.replace("rule: shell", "rule: shel");
+    let mistakes = unknown_rules(&[scenario::parse("waived.yaml", &misspelt).unwrap()]);
+    assert_eq!(mistakes.len(), 1);
+    let text = mistakes[0].to_string();
+    assert!(
+        text.contains("no rule is called `shel`") && text.contains("waived.yaml:7:13"),
+        "{text}"
+    );
+    assert!(text.contains("did you mean `shell`?"), "{text}");
+    assert_eq!(
+        unknown_rules(&[scenario::parse("waived.yaml", WAIVED).unwrap()]),
+        []
+    );
+    let far = WAIVED.replace("rule: shell", "rule: something-else");
+    let mistakes = unknown_rules(&[scenario::parse("waived.yaml", &far).unwrap()]);
+    assert!(
+        mistakes[0].to_string().contains("the rules are `exec`, `shell`"),
+        "{}",
+        mistakes[0]
+    );
+}
