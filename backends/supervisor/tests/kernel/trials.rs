@@ -10,8 +10,11 @@ use shellproof_supervisor::{Abi, Answer, Call, Kind, Options, Program, Superviso
 
 use crate::{Lab, Programs, command, confined, elf, programs_of, succeed};
 
+/// A test and its name.
+type Test = (&'static str, fn(&Programs));
+
 pub fn all(programs: &Arc<Programs>) -> Vec<Trial> {
-    let tests: [(&str, fn(&Programs)); 17] = [
+    let tests: [Test; 17] = [
         ("a_program_is_recorded_with_all_that_is_known", a_program),
         ("every_way_to_the_same_file_finds_it", every_way),
         ("a_file_without_a_name", memfd),
@@ -30,10 +33,10 @@ pub fn all(programs: &Arc<Programs>) -> Vec<Trial> {
         ("nothing_is_leaked", no_leaks),
         ("a_socket_is_made_with_the_mode_asked_for", socket),
     ];
-    let measured: [(&str, fn(&Programs)); 2] = [("load", load), ("start_delay", start_delay)];
+    let measured: [Test; 2] = [("load", load), ("start_delay", start_delay)];
     let trial = |ignored: bool| {
         let programs = programs.clone();
-        move |(name, test): (&'static str, fn(&Programs))| {
+        move |(name, test): Test| {
             let programs = programs.clone();
             let run = move || {
                 test(&programs);
@@ -263,10 +266,13 @@ fn too_many_sessions(programs: &Programs) {
     );
 }
 
+/// What a client of the socket does.
+type Client<'c> = &'c dyn Fn(&mut UnixStream);
+
 fn no_listener(programs: &Programs) {
     let state = br#"{"fds":["seccompFd"],"pid":7,"state":{"id":"c","status":"creating"}}"#;
     let null = std::fs::File::open("/dev/null").unwrap();
-    let cases: [(&str, &dyn Fn(&mut UnixStream)); 4] = [
+    let cases: [(&str, Client); 4] = [
         ("ended after 5 bytes", &|stream| {
             stream.write_all(b"{\"pid").unwrap()
         }),
