@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Buf;
 use hyper::{Method, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use shellproof_api::EngineKind;
@@ -20,6 +21,8 @@ use crate::{Endpoint, http};
 
 /// The size of one read, in bytes.
 const BUFFER: usize = 64 << 10;
+/// From how many bytes on a part of a body is written from where it was read, and not gathered with what is around it.
+const UNCOPIED: usize = 4 << 10;
 /// The longest answer to an inspect that is read, in bytes.
 const INSPECT: usize = 4 << 20;
 
@@ -168,7 +171,12 @@ impl Requests<'_> {
                                 }
                             });
                         }
-                        out.extend_from_slice(data);
+                        if data.len() < UNCOPIED {
+                            out.extend_from_slice(data);
+                        } else {
+                            to.write_all_buf(&mut Buf::chain(out.as_slice(), data)).await?;
+                            out.clear();
+                        }
                     }
                     Piece::Framing(raw) => out.extend(raw),
                     Piece::End => {
