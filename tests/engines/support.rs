@@ -16,6 +16,7 @@ use tokio::runtime::Runtime;
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An engine under test.
+#[derive(Clone)]
 pub struct Engine {
     pub name: String,
     pub socket: PathBuf,
@@ -66,9 +67,15 @@ impl Engine {
 
     /// One request to the engine itself, with its answer's status and body.
     pub fn request(&self, method: &str, path: &str) -> (u16, Vec<u8>) {
+        block_on(self.call(method, path))
+    }
+
+    /// The same where futures run already.
+    pub async fn call(&self, method: &str, path: &str) -> (u16, Vec<u8>) {
         let method = method.parse().expect("a method");
-        let (status, body) = block_on(http::call(&self.socket, method, path, None, 16 << 20))
-            .unwrap_or_else(|error| panic!("engine `{}` does not answer: {error}", self.name));
+        let answer = http::call(&self.socket, method, path, None, 16 << 20).await;
+        let (status, body) =
+            answer.unwrap_or_else(|error| panic!("engine `{}` does not answer: {error}", self.name));
         (status.as_u16(), body.to_vec())
     }
 
