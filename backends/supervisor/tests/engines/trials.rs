@@ -8,9 +8,12 @@ use crate::engine::{Engine, Watched};
 
 const PYTHON: &str = "/usr/bin/python3.11";
 
+/// A test and its name.
+type Test = (&'static str, fn(&Engine));
+
 pub fn of(engine: &Arc<Engine>) -> Vec<Trial> {
     let trial = |ignored: bool| {
-        move |(name, test): (&'static str, fn(&Engine))| {
+        move |(name, test): Test| {
             let engine = engine.clone();
             let run_on = engine.clone();
             let run = move || {
@@ -21,10 +24,10 @@ pub fn of(engine: &Arc<Engine>) -> Vec<Trial> {
         }
     };
     if engine.name.starts_with("docker-20") {
-        let tests: [(&str, fn(&Engine)); 1] = [("drops_the_listener", drops_the_listener)];
+        let tests: [Test; 1] = [("drops_the_listener", drops_the_listener)];
         return tests.into_iter().map(trial(false)).collect();
     }
-    let tests: [(&str, fn(&Engine)); 7] = [
+    let tests: [Test; 7] = [
         ("a_shell_is_seen_although_there_is_none", os_system),
         ("a_program_alone_is_seen_alone", print),
         ("an_engines_exec_is_a_session", exec),
@@ -33,7 +36,7 @@ pub fn of(engine: &Arc<Engine>) -> Vec<Trial> {
         ("without_a_supervisor_nothing_starts", dropped),
         ("a_dead_socket_keeps_a_container_from_starting", dead_socket),
     ];
-    let measured: [(&str, fn(&Engine)); 2] = [("start_delay", start_delay), ("thirty_two_at_once", at_once)];
+    let measured: [Test; 2] = [("start_delay", start_delay), ("thirty_two_at_once", at_once)];
     tests
         .into_iter()
         .map(trial(false))
