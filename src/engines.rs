@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shellproof_api::{EngineKind, Runtime};
+use shellproof_api::{Engine, EngineKind, Runtime};
 use shellproof_docker::Docker;
 use shellproof_podman::Podman;
 use shellproof_recorder::{Endpoint, EndpointError, Recorder};
@@ -19,6 +19,15 @@ pub struct EngineSpec {
     pub name: String,
     /// Where it listens.
     pub endpoint: Endpoint,
+}
+
+impl EngineSpec {
+    fn unconnected(&self, reason: String) -> EngineError {
+        EngineError::Connect {
+            name: self.name.clone(),
+            reason,
+        }
+    }
 }
 
 /// Which engines are wanted, as `--engine` says it.
@@ -124,13 +133,8 @@ pub(crate) struct Connection {
 
 /// Starts a recorder on `socket` and builds the engine's backend on it.
 pub(crate) async fn connect(engine: &EngineSpec, socket: &Path) -> Result<Connection, EngineError> {
-    let failed = |reason: String| EngineError::Connect {
-        name: engine.name.clone(),
-        reason,
-    };
-    let recorder = Recorder::start(&engine.endpoint, socket)
-        .await
-        .map_err(|error| failed(error.to_string()))?;
+    let failed = |reason: String| engine.unconnected(reason);
+    let recorder = record(engine, socket).await?;
     let endpoint = recorder.endpoint();
     let runtime: Arc<dyn Runtime> = match engine.endpoint.kind {
         EngineKind::Podman => Arc::new(
@@ -146,6 +150,30 @@ pub(crate) async fn connect(engine: &EngineSpec, socket: &Path) -> Result<Connec
         EngineKind::Fake => return Err(failed("the fake engine listens nowhere".into())),
     };
     Ok(Connection { recorder, runtime })
+}
+
+/// As [`connect`], for an engine that has said already who it is: then nothing but a scenario's own requests is in its
+/// record, and none of its time goes to asking.
+pub(crate) async fn connect_again(
+    engine: &EngineSpec,
+    known: &Engine,
+    socket: &Path,
+) -> Result<Connection, EngineError> {
+    let recorder = record(engine, socket).await?;
+    let (endpoint, known) = (recorder.endpoint(), known.clone());
+    let runtime: Arc<dyn Runtime> = match known.kind {
+        EngineKind::Podman => Arc::new(Podman::connect_again(&endpoint, known)),
+        EngineKind::Docker => Arc::new(
+            Docker::connect_again(&endpoint, known).map_err(|error| engine.unconnected(error.to_string()))?,
+        ),
+        EngineKind::Fake => return Err(engine.unconnected("the fake engine listens nowhere".into())),
+    };
+    Ok(Connection { recorder, runtime })
+}
+
+async fn record(engine: &EngineSpec, socket: &Path) -> Result<Recorder, EngineError> {
+    let recorder = Recorder::start(&engine.endpoint, socket).await;
+    recorder.map_err(|error| engine.unconnected(error.to_string()))
 }
 
 /// Engines that were found, and the Podman service that was started for them.

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use shellproof_api::{ResourceKind, Runtime, labels};
-use shellproof_recorder::Recorder;
+use shellproof_recorder::{Recorder, Recording};
 use tokio::sync::watch;
 
 pub use clean::{Cleaned, clean};
@@ -152,7 +152,7 @@ impl Runner {
         let mut stores = HashMap::new();
         for engine in engines {
             let connection =
-                engines::connect(engine, &session.path(&format!("{}.sock", engine.name))).await?;
+                engines::connect(engine, &session.path(&format!("images-{}.sock", engine.name))).await?;
             let images = Images::new(connection.runtime, options.fixtures.clone(), options.offline);
             stores.insert(
                 engine.name.clone(),
@@ -219,7 +219,7 @@ impl Runner {
         &self,
         number: usize,
         job: &Job,
-        mut interrupt: watch::Receiver<bool>,
+        interrupt: watch::Receiver<bool>,
         observe: Observer<'_>,
     ) -> ScenarioResult {
         let store = &self.stores[&job.engine.name];
@@ -229,7 +229,8 @@ impl Runner {
             return result;
         };
         let socket = self.session.path(&format!("{number}.sock"));
-        let connection = match engines::connect(&job.engine, &socket).await {
+        let known = store.images.runtime().engine();
+        let connection = match engines::connect_again(&job.engine, known, &socket).await {
             Ok(connection) => connection,
             Err(error) => {
                 result.broken = Some(error.to_string());
@@ -238,7 +239,7 @@ impl Runner {
         };
         observe(Event::Listening(job, &socket));
         let progress = |text| observe(Event::Progress(job, text));
-        let mut execution = Execution::new(Context {
+        let execution = Execution::new(Context {
             scenario: &job.scenario,
             plan: &plan,
             runtime: &connection.runtime,
@@ -248,42 +249,53 @@ impl Runner {
             prefix: format!("shellproof-{}-{number}", self.session.id()),
             progress: &progress,
         });
-        let limit = self.options.timeout;
-        let stopped = tokio::select! {
-            ended = tokio::time::timeout(limit, execution.run()) => match ended {
-                Ok(ended) => ended.err(),
-                Err(_) => {
-                    execution.took_too_long(limit);
-                    Some(Stop::Failed)
-                }
-            },
-            Ok(_) = interrupt.wait_for(|interrupted| *interrupted) => {
-                result.broken = Some("interrupted".to_owned());
-                None
-            }
-        };
-        match stopped {
-            Some(Stop::Failed) | None => {}
-            Some(stop) => result.broken = Some(stop.to_string()),
-        }
-        let failed = execution.expectations.iter().any(|one| one.failure.is_some());
-        result.leftovers = execution
-            .clean_up(self.options.keep && (failed || result.broken.is_some()))
-            .await;
-        if result.broken.is_none() {
-            let recording = connection.recorder.recording();
-            result.judgement = Some(audit::judge(
-                job.mode,
-                &job.scenario,
-                &recording,
-                &execution.started,
-            ));
-        }
-        result.images = execution.images;
-        result.expectations = execution.expectations;
-        result.duration = execution.duration;
-        result
+        let recording = || connection.recorder.recording();
+        carry_out(execution, result, &self.options, interrupt, &recording).await
     }
+}
+
+/// Runs a scenario within its time, judges what was recorded and cleans up. Nothing here knows what kind of runtime
+/// it is, nor who records.
+async fn carry_out(
+    mut execution: Execution<'_>,
+    mut result: ScenarioResult,
+    options: &Options,
+    mut interrupt: watch::Receiver<bool>,
+    recording: &(dyn Fn() -> Recording + Sync),
+) -> ScenarioResult {
+    let limit = options.timeout;
+    let stopped = tokio::select! {
+        ended = tokio::time::timeout(limit, execution.run()) => match ended {
+            Ok(ended) => ended.err(),
+            Err(_) => {
+                execution.took_too_long(limit);
+                Some(Stop::Failed)
+            }
+        },
+        Ok(_) = interrupt.wait_for(|interrupted| *interrupted) => {
+            result.broken = Some("interrupted".to_owned());
+            None
+        }
+    };
+    match stopped {
+        Some(Stop::Failed) | None => {}
+        Some(stop) => result.broken = Some(stop.to_string()),
+    }
+    result.images = std::mem::take(&mut execution.images);
+    result.expectations = std::mem::take(&mut execution.expectations);
+    result.judgement = judge(&result, &execution.started, &recording());
+    let keep = options.keep && result.status() != Status::Passed;
+    result.leftovers = execution.clean_up(keep).await;
+    // Once more: what was asked of the engine meanwhile counts too.
+    result.judgement = judge(&result, &execution.started, &recording());
+    result.duration = execution.duration;
+    result
+}
+
+/// A run that broke proves nothing, but a violation that was seen before stays one.
+fn judge(result: &ScenarioResult, started: &[String], recording: &Recording) -> Option<audit::Judgement> {
+    let judgement = audit::judge(result.mode, &result.scenario, recording, started);
+    (result.broken.is_none() || judgement.verdict == audit::Verdict::Violated).then_some(judgement)
 }
 
 /// Removes what an interrupted operation may have made after its scenario had cleaned up.
@@ -310,3 +322,7 @@ async fn sweep(runtime: &Arc<dyn Runtime>, session: &Session) -> Vec<String> {
     }
     errors
 }
+
+#[cfg(test)]
+#[path = "run/run_tests.rs"]
+mod tests;

@@ -152,14 +152,12 @@ fn judge(criterion: Criterion, results: &[ScenarioResult]) -> Option<CriterionRe
 }
 
 /// The exit code of a run. Where several apply, a violation or failed expectation counts before a broken engine,
-/// and that before a missing proof. What is left behind is a broken run, unless it was asked for.
+/// and that before a missing proof. What could not be removed is a broken run.
 pub fn exit_code(report: &Report) -> ExitCode {
     if report.interrupted {
         return ExitCode::Interrupted;
     }
-    let passed_and_left =
-        |result: &ScenarioResult| result.status() == Status::Passed && !result.leftovers.is_empty();
-    let is_left = !report.leftovers.is_empty() || report.results.iter().any(passed_and_left);
+    let is_left = !report.leftovers.is_empty();
     match report.results.iter().map(ScenarioResult::status).max() {
         None => ExitCode::NothingRan,
         Some(Status::Violated | Status::Failed) => ExitCode::Violated,

@@ -25,7 +25,8 @@ pub async fn clean(engines: &[EngineSpec], session: &Session) -> Result<Vec<Clea
     let (alive, dead) = session::others().map_err(machine)?;
     let mut all = Vec::new();
     for engine in engines {
-        let connection = engines::connect(engine, &session.path(&format!("{}.sock", engine.name))).await?;
+        let connection =
+            engines::connect(engine, &session.path(&format!("images-{}.sock", engine.name))).await?;
         let runtime = connection.runtime;
         let mut owned = runtime
             .owned()

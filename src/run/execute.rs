@@ -103,8 +103,8 @@ impl Question<'_> {
     }
 }
 
-/// A container's exit code, or why nobody knows it.
-type Ended = Result<i64, String>;
+/// A container's exit code, or how the engine failed while it ran.
+type Ended = Result<i64, Error>;
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -115,10 +115,21 @@ impl Drop for Running {
 impl Running {
     async fn ended(&self) -> Ended {
         let mut ended = self.ended.clone();
-        let unknown = || Err("nobody knows how it ended".to_owned());
-        match ended.wait_for(Option::is_some).await {
-            Ok(ended) => ended.clone().unwrap_or_else(unknown),
-            Err(_) => unknown(),
+        match ended.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(ended)) => ended.clone(),
+            // The follower tells the end before it ends, unless it panicked; then nothing is known for ever.
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// What has been written so far.
+    ///
+    /// # Errors
+    /// The engine failed while it was read, so that nobody knows what is missing.
+    fn output(&self) -> Result<Collected, Error> {
+        match &*self.ended.borrow() {
+            Some(Err(error)) => Err(error.clone()),
+            _ => Ok(self.output.snapshot()),
         }
     }
 }
@@ -169,11 +180,11 @@ impl<'a> Execution<'a> {
         }
         self.check_answers().await?;
         for container in plan.containers.iter().filter(|container| container.runs_to_end) {
-            self.check_end(container).await;
+            self.check_end(container).await?;
         }
         self.duration = began.elapsed();
         for container in &plan.containers {
-            self.check_output(container);
+            self.check_output(container)?;
         }
         for (container, image) in plan.containers.iter().zip(&images) {
             self.check_files(container, image).await?;
@@ -353,13 +364,14 @@ impl<'a> Execution<'a> {
         let follower = tokio::spawn({
             let (runtime, output) = (runtime.clone(), output.clone());
             async move {
-                while let Some(Ok(chunk)) = stream.next().await {
-                    output.push(&chunk);
-                }
-                let ended = runtime
-                    .wait_container(&id)
-                    .await
-                    .map_err(|error| error.to_string());
+                let ended = loop {
+                    match stream.next().await {
+                        Some(Ok(chunk)) => output.push(&chunk),
+                        // Output that is not whole is no output to judge.
+                        Some(Err(error)) => break Err(error),
+                        None => break runtime.wait_container(&id).await,
+                    }
+                };
                 sender.send_replace(Some(ended));
             }
         });
@@ -416,7 +428,7 @@ impl<'a> Execution<'a> {
                 }
                 AfterState::Exited(code) => {
                     let what = format!("`{name}` to exit with {code}");
-                    let actual = match self.end(other).await {
+                    let actual = match self.end(other).await? {
                         Ok(ended) if ended == i64::from(code) => None,
                         Ok(ended) => Some(format!("it exited with {ended}")),
                         Err(reason) => Some(reason),
@@ -428,14 +440,14 @@ impl<'a> Execution<'a> {
         Ok(())
     }
 
-    /// How a container ended, within its own time.
-    async fn end(&self, container: &ContainerPlan) -> Ended {
+    /// How a container ended within its own time, or why it did not.
+    async fn end(&self, container: &ContainerPlan) -> Result<Result<i64, String>, Error> {
         let Some(running) = self.running(&container.name) else {
-            return Err("it was never started".into());
+            return Ok(Err("it was never started".into()));
         };
         match tokio::time::timeout(container.timeout, running.ended()).await {
-            Ok(ended) => ended,
-            Err(_) => Err(format!("it still ran after {:?}", container.timeout)),
+            Ok(ended) => ended.map(Ok),
+            Err(_) => Ok(Err(format!("it still ran after {:?}", container.timeout))),
         }
     }
 
@@ -457,9 +469,10 @@ impl<'a> Execution<'a> {
                     return Ok(());
                 };
                 match tokio::time::timeout(ready.within, running.ended()).await {
-                    Ok(Ok(ended)) if ended == i64::from(*code) => None,
-                    Ok(Ok(ended)) => Some(format!("it exited with {ended}")),
-                    Ok(Err(reason)) => Some(reason),
+                    Ok(ended) => match ended? {
+                        ended if ended == i64::from(*code) => None,
+                        ended => Some(format!("it exited with {ended}")),
+                    },
                     Err(_) => Some("it still ran".to_owned()),
                 }
             }
@@ -471,7 +484,7 @@ impl<'a> Execution<'a> {
                 tokio::select! {
                     biased;
                     () = found => None,
-                    ended = running.ended() => Some(format!("it ended first: {}", describe_end(&ended))),
+                    ended = running.ended() => Some(ended_first(ended?)),
                     () = tokio::time::sleep(ready.within) => Some("no such line".to_owned()),
                 }
             }
@@ -520,15 +533,15 @@ impl<'a> Execution<'a> {
             return Ok(Err("it was never started".into()));
         };
         Ok(tokio::select! {
+            biased;
             ended = probe.ended() => {
                 let output = probe.output.snapshot();
-                match ended {
-                    Ok(0) => Ok(output.text(StdStream::Stdout)),
-                    Ok(_) => Err(output.text(StdStream::Stderr).trim().to_owned()),
-                    Err(reason) => Err(format!("its probe failed: {reason}")),
+                match ended? {
+                    0 => Ok(output.text(StdStream::Stdout)),
+                    _ => Err(output.text(StdStream::Stderr).trim().to_owned()),
                 }
             }
-            ended = target.ended() => Err(format!("it ended first: {}", describe_end(&ended))),
+            ended = target.ended() => Err(ended_first(ended?)),
             () = tokio::time::sleep(left + PROBE_GRACE) => Err("its probe did not end".into()),
         })
     }
@@ -545,7 +558,13 @@ impl<'a> Execution<'a> {
                         status: None,
                     };
                     let answer = self.ask(container, question, deadline).await?;
-                    let expectations = self.check_answer(container, expected, &answer);
+                    let output = self.collected(&container.name);
+                    let checked = Checked {
+                        file: &self.context.scenario.file,
+                        container: &container.name,
+                        output: &output,
+                    };
+                    let expectations = checked.answer(expected, &answer);
                     let fits = expectations
                         .iter()
                         .all(|expectation| expectation.failure.is_none());
@@ -560,35 +579,9 @@ impl<'a> Execution<'a> {
         Ok(())
     }
 
-    fn check_answer(
-        &self,
-        container: &ContainerPlan,
-        expected: &scenario::HttpExpect,
-        answer: &Result<String, String>,
-    ) -> Vec<Expectation> {
-        let output = self.collected(&container.name);
-        let checked = Checked {
-            file: &self.context.scenario.file,
-            container: &container.name,
-            output: &output,
-        };
-        let of = format!("`http://{}:{}{}`", container.name, expected.port, expected.path);
-        let what = format!("{of} to answer {}", expected.status);
-        let (status, body) = match answer {
-            Ok(answer) => answer.split_once('\n').unwrap_or((answer, "")),
-            Err(reason) => return vec![checked.expectation(what, expected.span, Some(reason.clone()))],
-        };
-        let actual = (status != expected.status.to_string()).then(|| format!("it answered {status}"));
-        let mut expectations = vec![checked.expectation(what, expected.status.span, actual)];
-        if let Some(wanted) = &expected.body {
-            expectations.extend(checked.text(&format!("the body of {of}"), body, wanted));
-        }
-        expectations
-    }
-
     /// The end of a container that runs to its end: within its time, and with its exit code if one is expected.
-    async fn check_end(&mut self, container: &ContainerPlan) {
-        let ended = self.end(container).await;
+    async fn check_end(&mut self, container: &ContainerPlan) -> Result<(), Error> {
+        let ended = self.end(container).await?;
         let output = self.collected(&container.name);
         let checked = Checked {
             file: &self.context.scenario.file,
@@ -597,17 +590,21 @@ impl<'a> Execution<'a> {
         };
         let expectation = match (&container.expect.exit, &ended) {
             (Some(exit), ended) => checked.exit(exit, ended),
-            (None, Ok(_)) => return,
+            (None, Ok(_)) => return Ok(()),
             (None, Err(reason)) => {
                 let what = format!("`{}` to end", container.name);
                 checked.expectation(what, container.name.span, Some(reason.clone()))
             }
         };
         self.expectations.push(expectation);
+        Ok(())
     }
 
-    fn check_output(&mut self, container: &ContainerPlan) {
-        let output = self.collected(&container.name);
+    fn check_output(&mut self, container: &ContainerPlan) -> Result<(), Error> {
+        let output = match self.running(&container.name) {
+            Some(running) => running.output()?,
+            None => Collected::default(),
+        };
         let checked = Checked {
             file: &self.context.scenario.file,
             container: &container.name,
@@ -625,6 +622,7 @@ impl<'a> Execution<'a> {
             }
         }
         self.expectations.extend(expectations);
+        Ok(())
     }
 
     async fn check_files(&mut self, container: &ContainerPlan, image: &Image) -> Result<(), Error> {
@@ -667,11 +665,8 @@ impl<'a> Execution<'a> {
     }
 }
 
-fn describe_end(ended: &Ended) -> String {
-    match ended {
-        Ok(code) => format!("it exited with {code}"),
-        Err(reason) => reason.clone(),
-    }
+fn ended_first(code: i64) -> String {
+    format!("it ended first: it exited with {code}")
 }
 
 fn values(words: &[Spanned<String>]) -> Vec<String> {

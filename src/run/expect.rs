@@ -6,7 +6,7 @@ use shellproof_api::{FileKind, ImageFile, StdStream};
 
 use super::output::Collected;
 use super::result::{Expectation, Failure};
-use crate::scenario::{Diagnostic, FileExpect, ScenarioFile, Span, Spanned, TextExpect};
+use crate::scenario::{Diagnostic, FileExpect, HttpExpect, ScenarioFile, Span, Spanned, TextExpect};
 
 /// How many of a container's last lines a failure shows.
 const LOG_LINES: usize = 12;
@@ -51,6 +51,7 @@ impl Checked<'_> {
         let what = format!("{name} of `{}`", self.container);
         if self.output.is_cut {
             let actual = "it wrote more than is kept, so that nothing can be said of all of it".to_owned();
+            let what = format!("{what} to be kept as a whole");
             return vec![self.expectation(what, expected.span, Some(actual))];
         }
         self.text(&what, &self.output.text(stream), expected)
@@ -75,6 +76,22 @@ impl Checked<'_> {
         if let Some(whole) = &expected.equals {
             let what = format!("{what} to be {:?}", whole.value);
             checked.push(self.expectation(what, whole.span, saw(text == whole.value)));
+        }
+        checked
+    }
+
+    /// `http:`. `answer` is the probe's: status and body with a line feed between them, or why there is none.
+    pub(super) fn answer(&self, expected: &HttpExpect, answer: &Result<String, String>) -> Vec<Expectation> {
+        let of = format!("`http://{}:{}{}`", self.container, expected.port, expected.path);
+        let what = format!("{of} to answer {}", expected.status);
+        let (status, body) = match answer {
+            Ok(answer) => answer.split_once('\n').unwrap_or((answer, "")),
+            Err(reason) => return vec![self.expectation(what, expected.span, Some(reason.clone()))],
+        };
+        let actual = (status != expected.status.to_string()).then(|| format!("it answered {status}"));
+        let mut checked = vec![self.expectation(what, expected.status.span, actual)];
+        if let Some(wanted) = &expected.body {
+            checked.extend(self.text(&format!("the body of {of}"), body, wanted));
         }
         checked
     }

@@ -92,6 +92,8 @@ impl ScenarioResult {
             _ if failed => Status::Failed,
             _ if self.broken.is_some() => Status::Broken,
             None => Status::Broken,
+            // Nobody asked to keep what passed: what is left of it could not be removed.
+            Some(_) if self.is_expected_verdict() && !self.leftovers.is_empty() => Status::Broken,
             Some(_) if self.is_expected_verdict() => Status::Passed,
             Some(Verdict::Clean) => Status::Failed,
             Some(Verdict::Unproven | Verdict::Violated) => Status::Unproven,

@@ -41,13 +41,7 @@ impl Docker {
     /// [`ErrorKind::Unreachable`], or [`ErrorKind::Unsupported`] when a Podman answers: its compatible API keeps
     /// less than the contract, and there is a backend for its own.
     pub async fn connect(endpoint: &RecordedEndpoint, name: &str) -> Result<Self> {
-        let socket = endpoint.socket().to_owned();
-        let failing = Failing::new("connect", name, &socket.to_string_lossy());
-        let path = socket
-            .to_str()
-            .ok_or_else(|| failing.with(ErrorKind::Invalid, "the socket's path is not UTF-8"))?;
-        let client = bollard::Docker::connect_with_unix(path, u64::MAX, API_DEFAULT_VERSION)
-            .map_err(|error| failing.from(error))?;
+        let (client, failing) = client(endpoint, name)?;
         let version = client.version().await.map_err(|error| failing.from(error))?;
         refuse_podman(&version, &failing)?;
         let info = client.info().await.map_err(|error| failing.from(error))?;
@@ -64,7 +58,20 @@ impl Docker {
         };
         Ok(Self {
             client,
-            socket,
+            socket: endpoint.socket().to_owned(),
+            engine,
+        })
+    }
+
+    /// One more way to an engine that has said already who it is: nothing is asked of it again.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when the socket's path is not UTF-8.
+    pub fn connect_again(endpoint: &RecordedEndpoint, engine: Engine) -> Result<Self> {
+        let (client, _) = client(endpoint, &engine.name)?;
+        Ok(Self {
+            client,
+            socket: endpoint.socket().to_owned(),
             engine,
         })
     }
@@ -72,6 +79,18 @@ impl Docker {
     fn failing(&self, operation: &'static str, object: &str) -> Failing {
         Failing::new(operation, &self.engine.name, object)
     }
+}
+
+/// A client of the engine behind `endpoint`, and what names both in an error.
+fn client(endpoint: &RecordedEndpoint, name: &str) -> Result<(bollard::Docker, Failing)> {
+    let socket = endpoint.socket();
+    let failing = Failing::new("connect", name, &socket.to_string_lossy());
+    let path = socket
+        .to_str()
+        .ok_or_else(|| failing.with(ErrorKind::Invalid, "the socket's path is not UTF-8"))?;
+    let client = bollard::Docker::connect_with_unix(path, u64::MAX, API_DEFAULT_VERSION)
+        .map_err(|error| failing.from(error))?;
+    Ok((client, failing))
 }
 
 fn refuse_podman(version: &SystemVersion, failing: &Failing) -> Result<()> {

@@ -52,6 +52,8 @@ struct Image {
 pub struct Behaviour {
     output: Vec<OutputChunk>,
     refusal: Option<ErrorKind>,
+    /// The stream of whoever is attached breaks behind the output.
+    breaks: Option<ErrorKind>,
     /// `None`: it runs until it is killed.
     end: Option<(Duration, i64)>,
 }
@@ -82,6 +84,13 @@ impl Behaviour {
     #[must_use]
     pub fn after(mut self, delay: Duration) -> Self {
         self.end = self.end.map(|(_, code)| (delay, code));
+        self
+    }
+
+    /// Breaks the stream of whoever is attached, once all output is written.
+    #[must_use]
+    pub fn stream_breaks(mut self, kind: ErrorKind) -> Self {
+        self.breaks = Some(kind);
         self
     }
 

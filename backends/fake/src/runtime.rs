@@ -268,7 +268,7 @@ impl Runtime for Fake {
             container.attached.push(sender);
         }
         let chunks = stream::unfold(receiver, async |mut receiver| {
-            Some((Ok(receiver.recv().await?), receiver))
+            Some((receiver.recv().await?, receiver))
         });
         Ok(Box::pin(chunks))
     }
@@ -283,7 +283,12 @@ impl Runtime for Fake {
             }
             (container.spec.clone(), container.argv.clone())
         };
-        let Behaviour { output, refusal, end } = (doing.present(&spec.image)?.program)(&spec, &argv);
+        let Behaviour {
+            output,
+            refusal,
+            breaks,
+            end,
+        } = (doing.present(&spec.image)?.program)(&spec, &argv);
         let mut state = self.state();
         let container = doing.container(&mut state)?;
         if let Some(kind) = refusal {
@@ -292,6 +297,12 @@ impl Runtime for Fake {
         }
         container.life.send_replace(Life::Running);
         output.into_iter().for_each(|chunk| container.write(chunk));
+        if let Some(kind) = breaks {
+            for reader in container.attached.drain(..) {
+                // Whoever dropped the stream does not want to hear of it.
+                let _ = reader.send(Err(doing.error(kind, "the stream broke")));
+            }
+        }
         match end {
             Some((after, code)) if after.is_zero() => container.end(code),
             Some((after, code)) => self.end_later(&id.0, after, code),
@@ -348,7 +359,10 @@ impl Runtime for Fake {
         let id = &resource.id;
         match resource.kind {
             ResourceKind::Container => {
-                state.containers.remove(id);
+                // By name too, as real engines do: whoever was interrupted while making it knows no id.
+                state
+                    .containers
+                    .retain(|known, container| known != id && container.spec.name != *id);
             }
             ResourceKind::Network => {
                 let on_it = |container: &Container| {

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use shellproof_api::{
-    ContainerSpec, ContainerState, ContainerStatus, Labels, OutputChunk, Resource, ResourceKind, labels,
+    ContainerSpec, ContainerState, ContainerStatus, Labels, OutputChunk, Resource, ResourceKind, Result,
+    labels,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -25,7 +26,7 @@ pub(crate) struct Container {
     pub(crate) argv: Vec<String>,
     pub(crate) number: u16,
     pub(crate) output: Vec<OutputChunk>,
-    pub(crate) attached: Vec<mpsc::UnboundedSender<OutputChunk>>,
+    pub(crate) attached: Vec<mpsc::UnboundedSender<Result<OutputChunk>>>,
     pub(crate) life: watch::Sender<Life>,
 }
 
@@ -40,7 +41,8 @@ pub(crate) enum Life {
 impl Container {
     pub(crate) fn write(&mut self, chunk: OutputChunk) {
         // Whoever dropped the stream does not want to hear of it.
-        self.attached.retain(|reader| reader.send(chunk.clone()).is_ok());
+        self.attached
+            .retain(|reader| reader.send(Ok(chunk.clone())).is_ok());
         self.output.push(chunk);
     }
 

@@ -1,9 +1,12 @@
 //! Containers: what `podman-api` gets wrong about them, and what Podman does differently from Docker.
 
-use futures_util::{StreamExt, stream};
+use std::time::Duration;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
 use hyper::Method;
 use shellproof_api::{
-    ContainerId, ContainerSpec, ContainerState, ContainerStatus, ErrorKind, MountSource, OutputStream, Result,
+    ContainerId, ContainerSpec, ContainerState, ContainerStatus, ErrorKind, MountSource, Output,
+    OutputStream, Result,
 };
 use shellproof_recorder::http;
 
@@ -17,6 +20,10 @@ use crate::wire::escape;
 /// Exit codes of programs that could not be started, as Docker and the shells have them.
 const NOT_EXECUTABLE: i64 = 126;
 const COMMAND_NOT_FOUND: i64 = 127;
+
+/// How often, and at which distance, a container is looked at again whose process has just gone.
+const VANISHED_ASKS: u32 = 20;
+const VANISHED_PAUSE: Duration = Duration::from_millis(10);
 
 impl Podman {
     pub(crate) async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
@@ -87,9 +94,15 @@ impl Podman {
     }
 
     pub(crate) async fn inspect(&self, op: Op<'_>, id: &ContainerId) -> Result<Container> {
-        self.wire
-            .get(op, &format!("/containers/{}/json", escape(&id.0)))
-            .await
+        let path = format!("/containers/{}/json", escape(&id.0));
+        for _ in 0..VANISHED_ASKS {
+            match self.wire.call(Method::GET, &path, None).await {
+                Ok(body) => return self.wire.parse(op, &body),
+                Err(fault) if vanished(&fault) => tokio::time::sleep(VANISHED_PAUSE).await,
+                Err(fault) => return Err(fault.at(&self.wire.engine, op)),
+            }
+        }
+        self.wire.get(op, &path).await
     }
 
     /// The state, with what the engine has forgotten about a failed start.
@@ -129,6 +142,25 @@ impl Podman {
             Err(fault) if exit_code_of(&fault.message).is_some() => Ok(stream::empty().boxed()),
             Err(fault) => Err(fault.at(&self.wire.engine, op)),
         }
+    }
+
+    pub(crate) async fn read_logs(&self, id: &ContainerId) -> Result<Output> {
+        let op = Op {
+            operation: "read logs of container",
+            object: &id.0,
+        };
+        let path = format!(
+            "/containers/{}/logs?stdout=true&stderr=true&follow=false",
+            escape(&id.0)
+        );
+        let answer = self.wire.open(Method::GET, &path, None, http::empty()).await;
+        let answer = answer.map_err(|fault| fault.at(&self.wire.engine, op))?;
+        let mut chunks = frames::output_stream(self.wire.clone(), op, answer.into_body());
+        let mut output = Output::default();
+        while let Some(chunk) = chunks.try_next().await? {
+            output.push(&chunk);
+        }
+        Ok(output)
     }
 
     pub(crate) async fn start(&self, id: &ContainerId) -> Result<()> {
@@ -186,6 +218,11 @@ impl Podman {
         self.failed_starts().remove(&ContainerId(id.to_owned()));
         deleted.map_err(self.fault(op))
     }
+}
+
+/// Podman 4 fails to inspect a container in the moment between its process's end and its own notice of it.
+fn vanished(fault: &Fault) -> bool {
+    fault.message.starts_with("read /proc/") && fault.message.ends_with("no such process")
 }
 
 /// The exit code that stands for a start which failed with this message, if its program was at fault.

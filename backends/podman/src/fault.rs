@@ -66,10 +66,10 @@ impl Fault {
 
     pub fn at(self, engine: &str, op: Op<'_>) -> Error {
         let kind = self.kind();
-        self.as_kind(engine, op, kind)
+        self.with_kind(engine, op, kind)
     }
 
-    pub fn as_kind(self, engine: &str, op: Op<'_>, kind: ErrorKind) -> Error {
+    pub fn with_kind(self, engine: &str, op: Op<'_>, kind: ErrorKind) -> Error {
         Error {
             operation: op.operation,
             engine: engine.to_owned(),
@@ -87,11 +87,6 @@ impl From<podman_api::Error> for Fault {
             E::Fault { code, message } => Self {
                 status: Some(code.as_u16()),
                 message: without_repeated_cause(&message).to_owned(),
-            },
-            // A refusal at the beginning of a stream comes wrapped.
-            E::Error(podman_api::conn::Error::Any(inner)) => match inner.downcast::<podman_api::Error>() {
-                Ok(inner) => Self::from(*inner),
-                Err(inner) => Self::unreachable(&*inner),
             },
             E::IO(_) | E::Error(_) => Self::unreachable(&error),
             // The engine answered, and the client library does not understand it.
@@ -179,7 +174,12 @@ const PULL_CAUSES: &[(&str, ErrorKind)] = &[
 pub(crate) fn kind_of_text(text: &str) -> Option<ErrorKind> {
     let ends = CAUSES.iter().find(|(cause, _)| text.ends_with(cause));
     let begins = || BEGINNINGS.iter().find(|(start, _)| text.starts_with(start));
-    ends.or_else(begins).map(|(_, kind)| *kind)
+    match ends.or_else(begins).map(|(_, kind)| *kind) {
+        // Podman says the same where the machine denies something else, such as a resource limit. Only of a program do
+        // runc (`exec: "/x": …`) and crun (`open executable: …`) name the exec.
+        Some(ErrorKind::NotExecutable) if !text.contains("exec") => Some(ErrorKind::Denied),
+        kind => kind,
+    }
 }
 
 /// The kind of a failed pull, by the words of the registry.
@@ -195,6 +195,16 @@ mod tests {
 
     /// Answers as Podman 4.3.1 and 5.4.2 gave them: the status of each, what they said, and what it means.
     const ANSWERS: &str = include_str!("../tests/data/refusals.json");
+
+    #[test]
+    fn what_the_machine_denies_is_no_fault_of_the_program() {
+        let limit = "runc: runc create failed: unable to start container process: error during container init: error \
+            setting rlimits for ready process: error setting rlimit type 7: operation not permitted: OCI permission denied";
+        assert_eq!(kind_of_text(limit), Some(ErrorKind::Denied));
+        let program = "runc: runc create failed: unable to start container process: exec: \"/x\": permission denied: \
+            OCI permission denied";
+        assert_eq!(kind_of_text(program), Some(ErrorKind::NotExecutable));
+    }
 
     #[derive(Deserialize)]
     struct Answer {

@@ -148,7 +148,7 @@ impl Podman {
             }
         }
         drop(sender);
-        let listing = reading.await.map_err(io::Error::other).flatten();
+        let listing = reading.await.unwrap_or_else(|error| Err(io::Error::other(error)));
         listing.map_err(|error| self.wire.error(op, ErrorKind::Other, error.to_string()))
     }
 

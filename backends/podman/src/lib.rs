@@ -1,10 +1,11 @@
 //! Podman, rootful or rootless, behind the [`shellproof_api::Runtime`] contract.
 //!
 //! Two ways lead to the engine, and both go through the recorder's socket:
-//! - `podman-api` where it is right: networks, volumes, start, kill, logs, exec, removal;
+//! - `podman-api` where it is right: info, networks, volumes, start, kill, exec, removal;
 //! - `wire`, with small tolerant structs, where it is not: create (it misspells `no_new_privileges`, which libpod then
-//!   ignores), info, inspect and list (typed models that do not fit every engine), wait (no exit code), load (the whole
-//!   file in memory), pull (no progress until the end), attach (asks for the container's size first).
+//!   ignores), inspect (it asks for sizes, and its models are stricter than engines are), wait (no exit code), load (the
+//!   whole file in memory), pull (no progress until the end), attach (it inspects first, with sizes), logs (a broken
+//!   stream passes for its end, and a refusal for a broken connection).
 //!
 //! Nothing of `podman-api` is visible outside this crate.
 

@@ -1,9 +1,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hyper::Method;
-use serde::Deserialize;
-use shellproof_api::{ContainerId, Engine, EngineKind, Result};
+use shellproof_api::{ContainerId, Engine, EngineKind, ErrorKind, Result};
 use shellproof_recorder::RecordedEndpoint;
 
 use crate::fault::{Fault, Op};
@@ -22,28 +20,6 @@ pub struct Podman {
     listings: Mutex<HashMap<String, Arc<Listing>>>,
 }
 
-#[derive(Deserialize)]
-struct Info {
-    host: Host,
-    version: Version,
-}
-
-#[derive(Deserialize)]
-struct Host {
-    security: Security,
-}
-
-#[derive(Deserialize)]
-struct Security {
-    rootless: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Version {
-    version: String,
-}
-
 impl Podman {
     /// Asks the engine behind the recorder who it is. `name` is what reports and errors call it.
     ///
@@ -58,21 +34,43 @@ impl Podman {
             operation: "connect to Podman",
             object: "",
         };
-        // One small call tells both version and rootless; podman-api's model of it does not fit newer engines.
-        let info = wire.call(Method::GET, "/info", None).await;
-        let info: Info = wire.parse(op, &info.map_err(|fault| fault.at(name, op))?)?;
-        Ok(Self {
-            engine: Engine {
-                name: name.to_owned(),
-                kind: EngineKind::Podman,
-                version: info.version.version,
-                rootless: info.host.security.rootless,
-            },
+        let client = podman_api::Podman::unix(&wire.socket);
+        let info = client
+            .info()
+            .await
+            .map_err(|error| Fault::from(error).at(name, op))?;
+        let version = info.version.and_then(|version| version.version);
+        let rootless = info
+            .host
+            .and_then(|host| host.security)
+            .and_then(|security| security.rootless);
+        let (Some(version), Some(rootless)) = (version, rootless) else {
+            let message = "the engine does not tell its version, or whether it is rootless";
+            return Err(wire.error(op, ErrorKind::Other, message));
+        };
+        let engine = Engine {
+            name: name.to_owned(),
+            kind: EngineKind::Podman,
+            version,
+            rootless,
+        };
+        Ok(Self::connect_again(endpoint, engine))
+    }
+
+    /// One more way to an engine that has said already who it is: nothing is asked of it again. Podman runs other
+    /// programs to find out about itself, which takes as long as a third of a short container's life.
+    pub fn connect_again(endpoint: &RecordedEndpoint, engine: Engine) -> Self {
+        let wire = Wire {
+            socket: endpoint.socket().to_owned(),
+            engine: engine.name.clone(),
+        };
+        Self {
+            engine,
             client: podman_api::Podman::unix(&wire.socket),
             wire,
             failed_starts: Mutex::default(),
             listings: Mutex::default(),
-        })
+        }
     }
 
     pub(crate) fn about(&self) -> &Engine {

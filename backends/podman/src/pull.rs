@@ -68,7 +68,7 @@ impl Podman {
         if let Ok(reference) = Reference::parse(op.object) {
             fault.message = format!("registry `{}`: {}", reference.registry, fault.message);
         }
-        fault.as_kind(&self.wire.engine, op, kind)
+        fault.with_kind(&self.wire.engine, op, kind)
     }
 }
 

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use podman_api::conn::TtyChunk;
 use podman_api::opts::{
-    ContainerLogsOpts, ExecCreateOpts, ExecStartOpts, NetworkCreateOpts, NetworkListFilter, NetworkListOpts,
-    VolumeCreateOpts, VolumeListFilter, VolumeListOpts,
+    ExecCreateOpts, ExecStartOpts, NetworkCreateOpts, NetworkListFilter, NetworkListOpts, VolumeCreateOpts,
+    VolumeListFilter, VolumeListOpts,
 };
 use shellproof_api::{
     Capabilities, ContainerId, ContainerSpec, ContainerState, Credentials, Engine, ErrorKind, Exec,
@@ -109,22 +109,7 @@ impl Runtime for Podman {
     }
 
     async fn logs(&self, id: &ContainerId) -> Result<Output> {
-        let op = Op {
-            operation: "read logs of container",
-            object: &id.0,
-        };
-        let options = ContainerLogsOpts::builder().stdout(true).stderr(true).build();
-        let container = self.client.containers().get(escape(&id.0));
-        let mut chunks = container.logs(&options);
-        let mut output = Output::default();
-        while let Some(chunk) = chunks.try_next().await.map_err(self.fault(op))? {
-            match chunk {
-                TtyChunk::StdOut(bytes) => output.stdout.extend(bytes),
-                TtyChunk::StdErr(bytes) => output.stderr.extend(bytes),
-                TtyChunk::StdIn(_) => {}
-            }
-        }
-        Ok(output)
+        self.read_logs(id).await
     }
 
     async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerState> {

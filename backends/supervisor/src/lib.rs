@@ -1,0 +1,49 @@
+//! The kernel witness: a supervisor on seccomp user notification that records every program a container starts.
+//!
+//! An engine is given a seccomp [`profile`] that notifies on `execve` and `execveat` and that names a socket. The
+//! OCI runtime hands a listener to whoever listens on that socket, here a [`Supervisor`]: the kernel then holds each
+//! of those calls, by any process in the container, until it is answered. The supervisor reads what is about to be
+//! executed, answers "go on", and records; what it recorded is a [`Trace`].
+//!
+//! # What it needs
+//! - The supervisor must run as the user that the engine runs as (a rootless engine), or as root: reading another
+//!   user's memory is refused otherwise.
+//! - One supervisor per container: the socket says whose programs these are. A container has several [`Session`]s on
+//!   it: its start, and one for each exec or health check of the engine.
+//! - When the supervisor dies or is dropped, the kernel answers each later `execve` in the container with `ENOSYS`
+//!   and the container goes on: nothing starts unseen. A container that is started with a dead socket does not start.
+//!
+//! # What it proves
+//! It is an audit of what an image does, and no boundary against an image that fights it: a process can change the
+//! path in its memory between our reading and the kernel's. It sees attempts: whether a call succeeded is not
+//! recorded. It does not see code that a process loads without `execve` (`dlopen`, an applet of a multi-call
+//! binary, an ELF loader in user space), which interpreter `binfmt_misc` adds, or what runs in a container without
+//! the filter (`unconfined`): a trace without any program proves nothing.
+//!
+//! # Architectures
+//! x86-64 and i386 calls are tested against a kernel. The entries for x32 and for 64-bit and 32-bit ARM are in the
+//! tables and are tested there, but were never run.
+//!
+//! Invariants:
+//! - a call is answered before it is recorded, and only an answer that the kernel accepted is recorded as given;
+//! - memory is bounded ([`Options`]); what is beyond a bound is counted, never silently dropped;
+//! - nothing here judges: what a trace means is decided where the policy is;
+//! - unsafe code is in `sys.rs` and nowhere else.
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
+mod call;
+mod content;
+mod files;
+mod log;
+mod memory;
+pub mod profile;
+mod serve;
+mod state;
+mod supervisor;
+#[expect(unsafe_code, reason = "the kernel's notification calls have no safe wrapper")]
+mod sys;
+mod trace;
+
+pub use supervisor::{Deny, Options, Supervisor};
+pub use trace::{Abi, Answer, Call, Digest, Executable, Interpreter, Kind, Program, Session, Trace};

@@ -1,0 +1,147 @@
+use std::collections::BTreeSet;
+
+use super::*;
+
+const SOCKET: &str = "/run/x/kernel.sock";
+
+fn made(default: &str) -> Result<Value, ProfileError> {
+    notify(default, Path::new(SOCKET)).map(|profile| serde_json::from_str(&profile).unwrap())
+}
+
+fn rules(profile: &Value) -> impl Iterator<Item = (&Value, BTreeSet<&str>)> {
+    let rules = profile["syscalls"].as_array().unwrap();
+    rules.iter().map(|rule| {
+        (
+            rule,
+            names(rule).unwrap().iter().filter_map(Value::as_str).collect(),
+        )
+    })
+}
+
+#[test]
+fn only_the_two_calls_and_the_listener_differ_from_the_default() {
+    let default: Value = serde_json::from_str(DOCKER_DEFAULT).unwrap();
+    let mut profile = made(DOCKER_DEFAULT).unwrap();
+    assert_eq!(profile["listenerPath"], SOCKET);
+    assert_eq!(profile["archMap"], default["archMap"]);
+    let notified: Vec<_> = rules(&profile)
+        .filter(|(rule, _)| rule["action"] == "SCMP_ACT_NOTIFY")
+        .map(|(_, names)| names)
+        .collect();
+    assert_eq!(notified, [BTreeSet::from(NOTIFIED)]);
+    profile["syscalls"].as_array_mut().unwrap().pop();
+    for ((before, mut names_before), (after, names_after)) in rules(&default).zip(rules(&profile)) {
+        for key in ["action", "args", "includes", "excludes", "errnoRet"] {
+            assert_eq!(before[key], after[key]);
+        }
+        names_before.retain(|name| !NOTIFIED.contains(name));
+        assert_eq!(names_before, names_after);
+    }
+    assert_eq!(rules(&default).count(), rules(&profile).count());
+}
+
+#[test]
+fn the_architectures_of_x86_are_all_there() {
+    let default: Value = serde_json::from_str(DOCKER_DEFAULT).unwrap();
+    let x86 = &default["archMap"][0];
+    assert_eq!(x86["architecture"], "SCMP_ARCH_X86_64");
+    assert_eq!(x86["subArchitectures"], json!(["SCMP_ARCH_X86", "SCMP_ARCH_X32"]));
+}
+
+#[test]
+fn what_dockers_documentation_lists_as_blocked_is_blocked() {
+    let default: Value = serde_json::from_str(DOCKER_DEFAULT).unwrap();
+    assert_eq!(default["defaultAction"], "SCMP_ACT_ERRNO");
+    let blocked = include_str!("../data/docker-blocked.txt").lines();
+    let blocked: Vec<_> = blocked.filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(blocked.len(), 50);
+    for name in blocked {
+        for (rule, _) in rules(&default).filter(|(_, names)| names.contains(name)) {
+            let needs_capability = !is_empty(&rule["includes"]["caps"]);
+            let denies = rule["action"] == "SCMP_ACT_ERRNO";
+            let in_part = match name {
+                "clone" | "personality" => !is_empty(&rule["args"]),
+                "ptrace" => rule["includes"]["minKernel"] == "4.8",
+                _ => false,
+            };
+            assert!(needs_capability || denies || in_part, "{name}");
+        }
+    }
+}
+
+#[test]
+fn each_rule_of_our_table_has_a_reason_and_no_call_twice() {
+    let default: Value = serde_json::from_str(DOCKER_DEFAULT).unwrap();
+    let mut seen = BTreeSet::new();
+    for (rule, names) in rules(&default) {
+        assert!(!rule["comment"].as_str().unwrap().is_empty());
+        let unconditional = ["args", "includes", "excludes"]
+            .iter()
+            .all(|key| is_empty(&rule[key]));
+        for name in names.into_iter().filter(|_| unconditional) {
+            assert!(seen.insert(name), "{name} is allowed twice");
+        }
+    }
+    assert!(seen.contains("getrandom") && seen.contains("openat"));
+}
+
+#[test]
+fn podmans_form_of_a_profile_is_taken() {
+    let podman = r#"{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":38,"defaultErrno":"ENOSYS",
+        "archMap":[{"architecture":"SCMP_ARCH_X86_64","subArchitectures":["SCMP_ARCH_X86"]}],
+        "syscalls":[
+            {"names":["bdflush"],"action":"SCMP_ACT_ERRNO","args":[],"comment":"","includes":{},"excludes":{},"errnoRet":1},
+            {"names":["execve","execveat"],"action":"SCMP_ACT_ALLOW","args":[],"comment":"","includes":{},"excludes":{}},
+            {"names":["open"],"action":"SCMP_ACT_ALLOW","args":null,"comment":"","includes":{},"excludes":{}}]}"#;
+    let profile = made(podman).unwrap();
+    let names: Vec<_> = rules(&profile).map(|(_, names)| names).collect();
+    let expected = [
+        BTreeSet::from(["bdflush"]),
+        BTreeSet::from(["open"]),
+        BTreeSet::from(NOTIFIED),
+    ];
+    assert_eq!(names, expected);
+    assert_eq!(profile["defaultErrno"], "ENOSYS");
+}
+
+#[test]
+fn what_a_profile_restricts_is_never_opened() {
+    let with = |rules: &str| format!(r#"{{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{rules}]}}"#);
+    let restricted = [
+        "",
+        r#"{"names":["execve"],"action":"SCMP_ACT_ALLOW"}"#,
+        r#"{"names":["execve","execveat"],"action":"SCMP_ACT_ERRNO"}"#,
+        r#"{"names":["execve","execveat"],"action":"SCMP_ACT_ALLOW","args":[{"index":0}]}"#,
+        r#"{"names":["execve","execveat"],"action":"SCMP_ACT_ALLOW","includes":{"caps":["CAP_SYS_ADMIN"]}}"#,
+        r#"{"names":["execve","execveat"],"action":"SCMP_ACT_ALLOW"},{"name":"execve","action":"SCMP_ACT_ERRNO"}"#,
+    ];
+    for rules in restricted {
+        assert!(
+            matches!(made(&with(rules)), Err(ProfileError::Restricted(_))),
+            "{rules}"
+        );
+    }
+    let allow = r#"{"names":["execve","execveat"],"action":"SCMP_ACT_ALLOW"}"#;
+    assert!(made(&with(allow)).is_ok());
+    let notifies = with(r#"{"names":["open"],"action":"SCMP_ACT_NOTIFY"}"#);
+    let listens = r#"{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/x","syscalls":[]}"#;
+    for profile in [notifies.as_str(), listens] {
+        assert!(matches!(made(profile), Err(ProfileError::Listener)));
+    }
+    for profile in ["", "[]", "{}", r#"{"defaultAction":"SCMP_ACT_ALLOW"}"#] {
+        assert!(
+            matches!(made(profile), Err(ProfileError::Invalid(_))),
+            "{profile}"
+        );
+    }
+}
+
+#[test]
+fn a_listeners_path_is_one_that_a_socket_can_have() {
+    for path in ["", "kernel.sock", &format!("/{}", "x".repeat(107))] {
+        assert!(
+            matches!(docker(Path::new(path)), Err(ProfileError::Path(_))),
+            "{path}"
+        );
+    }
+}

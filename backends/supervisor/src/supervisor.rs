@@ -1,0 +1,178 @@
+use std::fmt;
+use std::fs::{Permissions, set_permissions};
+use std::io::{self, PipeReader, PipeWriter};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+
+use crate::content::Hasher;
+use crate::log::Log;
+use crate::serve::{self, Shared};
+use crate::{Kind, Program, Trace};
+
+/// The longest path of a unix socket on Linux, in bytes.
+pub(crate) const SOCKET_PATH: usize = 107;
+/// How long a trace waits for content that is being hashed.
+const HASHING: Duration = Duration::from_secs(5);
+/// How long dropping waits for its threads: only one that reads a file which a container serves itself takes longer.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Decides, before the answer, whether a program is denied with `EACCES`.
+///
+/// It sees the program as [`Trace`] will have it, save that no content was hashed yet, and holds the calling process
+/// as long as it thinks. A container whose first program is denied does not start.
+pub type Deny = Box<dyn Fn(Kind, &Program) -> bool + Send + Sync>;
+
+/// How a supervisor listens and how much it keeps.
+pub struct Options {
+    /// The socket's mode. 0600 by default.
+    pub mode: u32,
+    /// The user and group to give the socket to: the engine's, when root supervises a rootless engine.
+    pub owner: Option<(u32, u32)>,
+    /// How many sessions are recorded; one more is a fault. 1,000 by default.
+    pub sessions: usize,
+    /// How many programs of a session are recorded; the rest is counted. 10,000 by default.
+    pub programs: usize,
+    /// How many bytes of text a session's programs may take together; the rest is counted. 16 MiB by default.
+    pub bytes: usize,
+    /// Which programs to deny. None by default.
+    pub deny: Option<Deny>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            mode: 0o600,
+            owner: None,
+            sessions: 1_000,
+            programs: 10_000,
+            bytes: 16 << 20,
+            deny: None,
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Listens for the listeners of one container and records what it executes. Dropping it ends its threads, closes its
+/// socket and removes the socket's file.
+#[derive(Debug)]
+pub struct Supervisor {
+    socket: PathBuf,
+    shared: Arc<Shared>,
+    /// Closing it is what stops the threads.
+    stop: Option<PipeWriter>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+impl Supervisor {
+    /// Listens on `socket`, which should be in a directory that only the engine's user and root can enter.
+    ///
+    /// # Errors
+    /// The socket cannot be made: its path is longer than 107 bytes, exists already or cannot be written, or cannot be
+    /// given to [`Options::owner`]. Or no thread can be started.
+    pub fn start(socket: &Path, options: Options) -> io::Result<Self> {
+        let length = socket.as_os_str().len();
+        if length > SOCKET_PATH {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!(
+                    "socket path `{}` has {length} bytes, at most {SOCKET_PATH} are possible",
+                    socket.display()
+                ),
+            ));
+        }
+        let listener = UnixListener::bind(socket)?;
+        let (stopped, stop) = io::pipe()?;
+        let (mode, owner) = (options.mode, options.owner);
+        let shared = Arc::new(Shared {
+            options,
+            log: Log::new(),
+            hasher: Hasher::start()?,
+        });
+        // From here on dropping it removes the socket's file.
+        let mut supervisor = Self {
+            socket: socket.to_owned(),
+            shared: shared.clone(),
+            stop: Some(stop),
+            accepting: None,
+        };
+        set_permissions(socket, Permissions::from_mode(mode))?;
+        if let Some((user, group)) = owner {
+            chown(socket, Some(user), Some(group))?;
+        }
+        let accepting = std::thread::Builder::new()
+            .name("supervisor".into())
+            .spawn(move || accept(&listener, &shared, &Arc::new(stopped)))?;
+        supervisor.accepting = Some(accepting);
+        Ok(supervisor)
+    }
+
+    /// The socket that a profile names as its `listenerPath`.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// What was seen so far. Waits up to five seconds for content that is still being hashed.
+    pub fn trace(&self) -> Trace {
+        self.shared.hasher.settle(HASHING);
+        self.shared.log.snapshot()
+    }
+
+    /// Waits until every session has ended, and says whether that came to pass `within` the time.
+    ///
+    /// An engine may report a container's end before its last program is recorded: wait before judging. Without any
+    /// session there is nothing to wait for.
+    pub fn wait_ended(&self, within: Duration) -> bool {
+        self.shared.log.wait_ended(within)
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(accepting) = self.accepting.take() {
+            // Its end is all that matters; a panic would have been a fault in the trace of a living supervisor.
+            let _ = accepting.join();
+        }
+        self.shared.log.wait_ended(FAREWELL);
+        // The directory is removed by its owner; a file that is gone already is no loss.
+        let _ = std::fs::remove_file(&self.socket);
+    }
+}
+
+fn accept(listener: &UnixListener, shared: &Arc<Shared>, stop: &Arc<PipeReader>) {
+    loop {
+        let mut both = [
+            PollFd::new(listener, PollFlags::IN),
+            PollFd::new(stop.as_ref(), PollFlags::IN),
+        ];
+        match poll(&mut both, None) {
+            Ok(_) if !both[1].revents().is_empty() => return,
+            Ok(_) => {}
+            Err(Errno::INTR) => continue,
+            Err(error) => {
+                return shared
+                    .log
+                    .fault(format_args!("cannot wait for listeners: {error}"));
+            }
+        }
+        match listener.accept() {
+            Ok((stream, _)) => serve::spawn(shared, stream, stop),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return shared.log.fault(format_args!("cannot accept listeners: {error}")),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+use std::fmt;
+use std::time::Duration;
+
+/// Everything that was seen through one supervisor's socket.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    /// The sessions, in the order in which their listeners arrived.
+    pub sessions: Vec<Session>,
+    /// What could not be followed. With any fault the trace proves nothing.
+    pub faults: Vec<String>,
+}
+
+/// One process that the engine put into the container, with everything that came from it.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// The container's id, as the OCI runtime has it.
+    pub container: String,
+    /// The process that the session began with, as the host sees it.
+    pub pid: u32,
+    /// What the session is.
+    pub kind: Kind,
+    /// When its listener arrived, since the supervisor started.
+    pub started_at: Duration,
+    /// When the last of its processes was gone, since the supervisor started; `None` while one lives.
+    pub ended: Option<Duration>,
+    /// The programs, in the order in which they were asked for.
+    ///
+    /// None at all is no proof of silence: an engine's exec of a program that does not exist ends before the call.
+    pub programs: Vec<Program>,
+    /// How many more programs there were, beyond the bounds in [`crate::Options`].
+    pub lost: u64,
+    /// Calls that ended before they could be read: the process was killed, or a signal made it ask again, which is
+    /// then recorded. None of them executed anything.
+    pub withdrawn: u64,
+    /// Executed files whose content was not read: no permission, larger than the bound, too many at once, or changed
+    /// by the time.
+    pub unread: u64,
+}
+
+/// What a session is, by the container's status when it began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The container's own start.
+    Start,
+    /// An exec of the engine or one of its health checks: the kernel cannot tell them apart, their argv can.
+    Exec,
+}
+
+/// One attempt to execute a program.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// When the call was met, since the supervisor started.
+    pub at: Duration,
+    /// The process that called, as the host sees it.
+    pub pid: u32,
+    /// Who started it: the place in [`Session::programs`] of the program that this process, or else its nearest known
+    /// ancestor, was running. `None` for the first one, and where the ancestor is not known.
+    ///
+    /// A failed attempt counts as running until the next: its process called again.
+    pub parent: Option<usize>,
+    /// The program that called, by its path inside the container; the OCI runtime's for the first of a session.
+    pub caller: Option<String>,
+    /// The system call.
+    pub call: Call,
+    /// The path as given; bytes that are no UTF-8 are replaced. Empty when a descriptor alone was given.
+    pub path: String,
+    /// The arguments as given, as many as the bounds allow.
+    pub argv: Vec<String>,
+    /// There were more or longer arguments than [`Program::argv`] has.
+    pub argv_cut: bool,
+    /// Path and arguments could be read. If not, what ran is not known.
+    pub readable: bool,
+    /// The file that the path or the descriptor means; `None` when there is none, and the call failed.
+    pub file: Option<Executable>,
+    /// The `#!` chain, outermost first: the script's interpreter, then that one's, at most five.
+    pub interpreters: Vec<Interpreter>,
+    /// What was answered.
+    pub answer: Answer,
+}
+
+/// A file that was about to be executed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Executable {
+    /// Its real path inside the container, symbolic links followed. A file without a name shows as
+    /// `/memfd:… (deleted)`.
+    pub path: String,
+    /// The hash of its content, read after the answer from a descriptor that was opened before; `None` when it could
+    /// not be read ([`Session::unread`]).
+    pub content: Option<Digest>,
+}
+
+/// One step of a `#!` chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interpreter {
+    /// Its path as the script has it.
+    pub path: String,
+    /// The rest of the line, which the kernel passes as one argument.
+    pub argument: Option<String>,
+    /// The file behind it; `None` when there is none.
+    pub file: Option<Executable>,
+}
+
+/// A SHA-256 of a file's content; [`fmt::Display`] writes it in lower-case hexadecimal.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest(pub [u8; 32]);
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// The system call that was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Call {
+    /// `execve`.
+    Execve(Abi),
+    /// `execveat`.
+    Execveat(Abi),
+    /// A call that the profile notifies on and that this crate does not know: the program cannot be read.
+    Unknown {
+        /// The entry point, as the kernel's `AUDIT_ARCH_*` have it.
+        arch: u32,
+        /// Its number there.
+        number: i32,
+    },
+}
+
+/// The entry point into the kernel that a call came through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Abi {
+    /// 64-bit x86.
+    X86_64,
+    /// 32-bit x86.
+    I386,
+    /// 64-bit x86 with 32-bit pointers.
+    X32,
+    /// 64-bit ARM.
+    Aarch64,
+    /// 32-bit ARM.
+    Arm,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, abi) = match self {
+            Self::Execve(abi) => ("execve", abi),
+            Self::Execveat(abi) => ("execveat", abi),
+            Self::Unknown { arch, number } => return write!(f, "call {number} of architecture {arch:#x}"),
+        };
+        f.write_str(name)?;
+        match abi {
+            Abi::X86_64 | Abi::Aarch64 => Ok(()),
+            Abi::I386 => f.write_str(" (i386)"),
+            Abi::X32 => f.write_str(" (x32)"),
+            Abi::Arm => f.write_str(" (arm)"),
+        }
+    }
+}
+
+/// What the supervisor answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Answer {
+    /// The kernel went on with the call.
+    Continued,
+    /// The call failed with `EACCES`, because [`crate::Options::deny`] said so.
+    Denied,
+    /// The kernel no longer wanted an answer: the process was killed, or a signal made it ask again, which is then
+    /// recorded too. It did not execute anything on this call.
+    Withdrawn,
+}

@@ -1,0 +1,106 @@
+//! Programs of a few bytes, so that no compiler for another architecture is needed.
+
+/// Where a 32-bit program is loaded.
+const BASE: u32 = 0x0804_8000;
+/// The length of its headers.
+const HEADERS: u32 = 52 + 32;
+
+/// A program of this machine that ends with 0.
+pub fn exit() -> Vec<u8> {
+    #[cfg(target_arch = "x86_64")]
+    // xor edi, edi; mov eax, 60 (exit); syscall
+    let (machine, code) = (62u16, vec![0x31, 0xff, 0xb8, 60, 0, 0, 0, 0x0f, 0x05]);
+    #[cfg(target_arch = "aarch64")]
+    // mov x0, 0; mov x8, 93 (exit); svc 0
+    let (machine, code) = (
+        183u16,
+        [0xd280_0000u32, 0xd280_0ba8, 0xd400_0001]
+            .map(u32::to_le_bytes)
+            .concat(),
+    );
+    let (base, headers) = (0x40_0000u64, 64 + 56u64);
+    let size = headers + code.len() as u64;
+    let mut elf = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0".to_vec();
+    elf.extend(machine.to_le_bytes());
+    elf.extend(1u32.to_le_bytes());
+    for word in [base + headers, 64, 0] {
+        elf.extend(word.to_le_bytes());
+    }
+    elf.extend(0u32.to_le_bytes());
+    for half in [64u16, 56, 1, 0, 0, 0] {
+        elf.extend(half.to_le_bytes());
+    }
+    // One segment, readable and executable.
+    elf.extend([1u32, 5].map(u32::to_le_bytes).concat());
+    elf.extend([0, base, base, size, size, 0x1000].map(u64::to_le_bytes).concat());
+    elf.extend(code);
+    elf
+}
+
+/// A program for i386 that ends with 0.
+pub fn exit32() -> Vec<u8> {
+    // xor ebx, ebx; mov eax, 1 (exit); int 0x80
+    wrap32(vec![0x31, 0xdb, 0xb8, 1, 0, 0, 0, 0xcd, 0x80])
+}
+
+/// A program for i386 that executes `path` with `execve` and the one argument `path`, and ends with 99 if it cannot.
+pub fn execve32(path: &str) -> Vec<u8> {
+    // mov ebx, path; mov ecx, argv; xor edx, edx; mov eax, 11 (execve); int 0x80
+    let calls = |path: u32, argv: u32| {
+        let mut code = vec![0xbb];
+        code.extend(path.to_le_bytes());
+        code.push(0xb9);
+        code.extend(argv.to_le_bytes());
+        code.extend([0x31, 0xd2, 0xb8, 11, 0, 0, 0, 0xcd, 0x80]);
+        code
+    };
+    with_argument(path, calls)
+}
+
+/// The same with `execveat`, relative to the working directory's descriptor.
+pub fn execveat32(path: &str) -> Vec<u8> {
+    // mov ebx, -100; mov ecx, path; mov edx, argv; xor esi, esi; xor edi, edi; mov eax, 358 (execveat); int 0x80
+    let calls = |path: u32, argv: u32| {
+        let mut code = vec![0xbb];
+        code.extend((-100i32).to_le_bytes());
+        code.push(0xb9);
+        code.extend(path.to_le_bytes());
+        code.push(0xba);
+        code.extend(argv.to_le_bytes());
+        code.extend([0x31, 0xf6, 0x31, 0xff, 0xb8]);
+        code.extend(358u32.to_le_bytes());
+        code.extend([0xcd, 0x80]);
+        code
+    };
+    with_argument(path, calls)
+}
+
+/// The calls, then `exit(99)`, then a list of one argument, then the path.
+fn with_argument(path: &str, calls: impl Fn(u32, u32) -> Vec<u8>) -> Vec<u8> {
+    // mov ebx, 99; mov eax, 1 (exit); int 0x80
+    let failed = [0xbb, 99, 0, 0, 0, 0xb8, 1, 0, 0, 0, 0xcd, 0x80];
+    let argv = BASE + HEADERS + (calls(0, 0).len() + failed.len()) as u32;
+    let text = argv + 8;
+    let mut code = calls(text, argv);
+    code.extend(failed);
+    code.extend([text, 0].map(u32::to_le_bytes).concat());
+    code.extend(path.as_bytes());
+    code.push(0);
+    wrap32(code)
+}
+
+fn wrap32(code: Vec<u8>) -> Vec<u8> {
+    let size = HEADERS + code.len() as u32;
+    let mut elf = b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x03\0".to_vec();
+    elf.extend([1, BASE + HEADERS, 52, 0, 0].map(u32::to_le_bytes).concat());
+    for half in [52u16, 32, 1, 0, 0, 0] {
+        elf.extend(half.to_le_bytes());
+    }
+    elf.extend(
+        [1, 0, BASE, BASE, size, size, 5, 0x1000]
+            .map(u32::to_le_bytes)
+            .concat(),
+    );
+    elf.extend(code);
+    elf
+}
