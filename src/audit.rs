@@ -4,12 +4,14 @@ mod changes;
 mod events;
 mod evidence;
 mod health;
+mod program;
 pub mod programs;
 mod verdict;
 mod waiver;
 pub mod wire;
 
 pub use evidence::{Evidence, Rule, UnknownRule, Weight};
+pub use program::{Exit, ExpectedExit, ProgramResult, ProgramStatus};
 pub use verdict::{Judgement, WitnessState, judge, judge_program};
 pub use waiver::unknown_rules;
 
