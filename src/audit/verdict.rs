@@ -114,16 +114,16 @@ pub fn judge(mode: Mode, scenario: &Scenario, recording: &Recording, started: &[
 /// A program that starts no container is unproven, without any evidence against it.
 pub fn judge_program(mode: Mode, recording: &Recording) -> Judgement {
     let mut evidence = wire::gaps(recording, &[]);
-    let wire = match evidence.first() {
-        Some(fault) => WitnessState::Missing(fault.detail.clone()),
-        None if !wire::has_started(recording) => {
-            WitnessState::Missing("no container start was recorded".into())
-        }
-        None => WitnessState::Spoke,
-    };
+    let fault = evidence.first().map(|fault| fault.detail.clone());
     if mode == Mode::Prebuilt {
         evidence.extend(wire::judge(recording));
     }
+    let has_seen = evidence.iter().any(|one| one.weight() > Weight::Note);
+    let wire = match fault {
+        Some(fault) => WitnessState::Missing(fault),
+        None if wire::has_started(recording) || has_seen => WitnessState::Spoke,
+        None => WitnessState::Missing("no container start was recorded".into()),
+    };
     let witnesses = Witness::ALL.iter().map(|witness| match witness {
         Witness::Wire => (*witness, wire.clone()),
         _ => (*witness, WitnessState::Off(NOT_BUILT.into())),

@@ -10,19 +10,41 @@ use super::programs::{self, Reading};
 use super::{Evidence, Rule, Weight, changes, events};
 use crate::scenario::Witness;
 
+/// What the whole recording says about the objects of its requests.
+#[derive(Default)]
+struct Known<'a> {
+    /// The containers that were made on the recorder, by id.
+    created: HashSet<&'a str>,
+    /// The containers of which a start was passed on, by id and by name.
+    started: HashMap<&'a str, &'a Subject>,
+    /// The execs that were prepared on the recorder, by id.
+    prepared: HashSet<&'a str>,
+}
+
+impl<'a> Known<'a> {
+    fn of(recording: &'a Recording) -> Self {
+        let subjects = recording.starts().filter_map(|record| record.subject.as_ref());
+        let prepared = recording
+            .records
+            .iter()
+            .filter(|record| record.route.action == Action::CreateExec);
+        Self {
+            created: recording.created(),
+            started: subjects
+                .flat_map(|subject| [(subject.id.as_str(), subject), (subject.name.as_str(), subject)])
+                .collect(),
+            prepared: prepared.filter_map(|record| record.made.as_deref()).collect(),
+        }
+    }
+}
+
 /// Reads a recording under the policy for prebuilt mode.
 pub fn judge(recording: &Recording) -> Vec<Evidence> {
-    let created = recording.created();
-    let subjects: HashMap<&str, &Subject> = recording
-        .records
-        .iter()
-        .filter_map(|record| record.subject.as_ref())
-        .flat_map(|subject| [(subject.id.as_str(), subject), (subject.name.as_str(), subject)])
-        .collect();
+    let known = Known::of(recording);
     recording
         .records
         .iter()
-        .flat_map(|record| judge_record(record, &created, &subjects))
+        .flat_map(|record| judge_record(record, &known))
         .chain(events::judge(recording))
         .chain(changes::judge(recording))
         .collect()
@@ -33,7 +55,7 @@ pub fn gate() -> Gate {
     Gate::new(|record| {
         let against = match record.route.action {
             Action::CreateContainer => judge_create(record),
-            _ => judge_record(record, &HashSet::new(), &HashMap::new()),
+            _ => judge_record(record, &Known::default()),
         };
         let reason = against.into_iter().find(|one| one.weight() > Weight::Note)?;
         Some(Refusal {
@@ -83,16 +105,12 @@ pub(super) fn gap(rule: Rule, detail: String) -> Evidence {
     }
 }
 
-fn judge_record(
-    record: &Record,
-    created: &HashSet<&str>,
-    subjects: &HashMap<&str, &Subject>,
-) -> Vec<Evidence> {
+fn judge_record(record: &Record, known: &Known<'_>) -> Vec<Evidence> {
     let object = record.route.object.as_deref();
     let subject = record
         .subject
         .as_ref()
-        .or_else(|| object.and_then(|object| subjects.get(object).copied()));
+        .or_else(|| object.and_then(|object| known.started.get(object).copied()));
     let evidence = |rule: Rule, detail: String| Evidence {
         witness: Witness::Wire,
         rule,
@@ -111,7 +129,13 @@ fn judge_record(
         )]
     };
     match record.route.action {
-        Action::Attach => Vec::new(),
+        // Podman prepares a container's program as soon as somebody attaches to it.
+        Action::Attach => match &record.subject {
+            Some(subject) if !subject.running && !known.started.contains_key(subject.id.as_str()) => {
+                judge_start(subject, known, evidence)
+            }
+            _ => Vec::new(),
+        },
         // What it would run is judged when it starts; a refused one never does.
         Action::CreateContainer if record.refused.is_some() => judge_create(record),
         // Where no engine leaves HTTP, nobody knows what follows.
@@ -122,7 +146,7 @@ fn judge_record(
             request(Rule::OpaqueStream, "a stream that cannot be read")
         }
         Action::StartContainer => match subject {
-            Some(subject) => judge_start(subject, created, evidence),
+            Some(subject) => judge_start(subject, known, evidence),
             // A start of what does not exist starts nothing.
             None if record.status == Some(404) => Vec::new(),
             None => request(
@@ -131,10 +155,12 @@ fn judge_record(
             ),
         },
         Action::CreateExec => vec![evidence(Rule::Exec, format!("exec of `{}`", exec_argv(record)))],
+        // The request that prepared it says what it runs.
+        Action::StartExec if object.is_some_and(|exec| known.prepared.contains(exec)) => Vec::new(),
         Action::StartExec => request(Rule::Exec, "a prepared exec was started"),
         Action::RunHealthCheck => match subject {
             Some(subject) => health::judge_all(subject, "health check run")
-                .map(|finding| with(finding, &evidence))
+                .map(|finding| with(finding, evidence))
                 .collect(),
             None => request(
                 Rule::HealthCheckUnknown,
@@ -147,7 +173,7 @@ fn judge_record(
         Action::Update => match health::of_update(record) {
             Some(findings) => findings
                 .into_iter()
-                .map(|finding| with(finding, &evidence))
+                .map(|finding| with(finding, evidence))
                 .collect(),
             None => request(
                 Rule::Update,
@@ -161,10 +187,10 @@ fn judge_record(
 /// A container that starts: its program and its health check.
 fn judge_start(
     subject: &Subject,
-    created: &HashSet<&str>,
+    known: &Known<'_>,
     evidence: impl Fn(Rule, String) -> Evidence,
 ) -> Vec<Evidence> {
-    let foreign = (!created.contains(subject.id.as_str())).then(|| {
+    let foreign = (!known.created.contains(subject.id.as_str())).then(|| {
         evidence(
             Rule::Foreign,
             "a container that was not made on this recorder was started".into(),

@@ -264,7 +264,7 @@ fn refused(method: &str, target: &str, body: Value) -> Option<Rule> {
             body,
             ..record(method, target)
         }),
-        _ => judge_record(&record(method, target), &HashSet::new(), &HashMap::new()),
+        _ => judge_record(&record(method, target), &Known::default()),
     };
     against.first().map(|one| one.rule)
 }
@@ -333,4 +333,33 @@ fn a_refused_create_is_evidence() {
     assert_eq!(evidence[0].rule, Rule::Shell);
     assert_eq!(evidence[0].container.as_deref(), Some("job"));
     assert!(evidence[0].source.ends_with(", refused"));
+}
+
+#[test]
+fn attaching_to_what_does_not_run_yet_counts_as_its_start() {
+    let attach = |argv: &[&str], running| {
+        let mut records = run("1", argv, &[]);
+        let start = records.pop().unwrap();
+        let mut subject = start.subject.clone().unwrap();
+        subject.running = running;
+        records.push(Record {
+            subject: Some(subject),
+            ..record("POST", "/containers/1/attach")
+        });
+        (records, start)
+    };
+    let (records, start) = attach(&["sh"], false);
+    assert_eq!(rules(records.clone()), [Rule::Shell]);
+    assert_eq!(rules(then(records, start)), [Rule::Shell]);
+    assert_eq!(rules(attach(&["sh"], true).0), []);
+    assert_eq!(rules(attach(&["/tiny"], false).0), []);
+}
+
+#[test]
+fn an_exec_that_was_prepared_here_is_evidence_once() {
+    let create = Record {
+        made: Some("2".into()),
+        ..record("POST", "/containers/1/exec")
+    };
+    assert_eq!(rules(vec![create, record("POST", "/exec/2/start")]), [Rule::Exec]);
 }

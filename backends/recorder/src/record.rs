@@ -116,6 +116,8 @@ pub struct Subject {
     pub auto_remove: bool,
     /// Its root file system cannot be written.
     pub read_only: bool,
+    /// It runs already.
+    pub running: bool,
     /// Where volumes and host directories are mounted.
     pub mounts: Vec<String>,
 }
@@ -150,6 +152,7 @@ impl Subject {
                 .map(str::to_owned),
             auto_remove: host["AutoRemove"] == true,
             read_only: host["ReadonlyRootfs"] == true,
+            running: inspect["State"]["Running"] == true,
             mounts: mounts.map(|mount| text(&mount["Destination"])).collect(),
         })
     }

@@ -146,8 +146,7 @@ impl Relay {
             "{prefix}/containers/{}/json",
             utf8_percent_encode(container, NON_ALPHANUMERIC)
         );
-        let failed =
-            |why: String| format!("container `{container}` could not be inspected before its start: {why}");
+        let failed = |why: String| format!("container `{container}` could not be inspected: {why}");
         let asked = http::call(&self.engine.socket, Method::GET, &path, None, INSPECT);
         let (status, body) = tokio::time::timeout(PATIENCE, asked)
             .await

@@ -133,7 +133,7 @@ impl Requests<'_> {
         let is_pod = route.path.starts_with("/pods/");
         let place = log.add(self.connection, &self.who, &head.method, &target, route);
         match (action, object) {
-            (Action::StartContainer | Action::RunHealthCheck, Some(container)) => {
+            (Action::StartContainer | Action::Attach | Action::RunHealthCheck, Some(container)) => {
                 match self.relay.subject(&container).await {
                     Ok(subject) => log.update(place, |record| record.subject = subject),
                     Err(fault) => log.fault(self.connection, fault),
