@@ -491,7 +491,10 @@ impl<'a> Execution<'a> {
                     () = tokio::time::sleep(ready.within) => Some("no such line".to_owned()),
                 }
             }
-            Probe::Tcp(port) => self.ask_until(container, Question::Tcp(*port), deadline).await?.err(),
+            Probe::Tcp(port) => self
+                .ask_until(container, Question::Tcp(*port), deadline)
+                .await?
+                .err(),
             Probe::Http { port, path, status } => {
                 let question = Question::Http {
                     port: *port,
