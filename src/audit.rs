@@ -1,13 +1,18 @@
 //! From evidence to a verdict. Nothing here talks to an engine.
 
+mod changes;
+mod events;
 mod evidence;
+mod health;
+mod program;
 pub mod programs;
 mod verdict;
 mod waiver;
 pub mod wire;
 
 pub use evidence::{Evidence, Rule, UnknownRule, Weight};
-pub use verdict::{Judgement, WitnessState, judge};
+pub use program::{Exit, ExpectedExit, ProgramResult, ProgramStatus};
+pub use verdict::{Judgement, WitnessState, judge, judge_program};
 pub use waiver::unknown_rules;
 
 pub use crate::scenario::{VerdictKind as Verdict, Witness};

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod audit;
 mod check;
 mod clean;
 mod config;
@@ -14,7 +15,6 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::sync::watch;
 
-use crate::audit;
 use crate::engines::{Choice, EngineError};
 use crate::exit::ExitCode;
 use crate::platform::Platform;
@@ -38,6 +38,8 @@ const EXIT_CODES: &str = "Exit codes: 0 all clean, 1 violated or an expectation 
 enum Command {
     /// Run scenarios and judge them.
     Run(run::Run),
+    /// Run any program behind a recorder, and judge what it asked of an engine.
+    Audit(Box<audit::Audit>),
     /// Read scenarios and the env file, with no engine, and say what is wrong with them.
     Check(check::Check),
     /// Show which image each role resolves to, and from where.
@@ -112,6 +114,7 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Config(config) => config.run(),
         Command::Run(run) => block_on(run.run()),
+        Command::Audit(audit) => block_on(audit.run()),
         Command::Doctor(doctor) => block_on(doctor.run()),
         Command::Clean(clean) => block_on(clean.run()),
     };
@@ -175,7 +178,7 @@ fn mistakes(mistakes: &Diagnostics) -> Failure {
 /// Reads the scenarios below `paths`; all their mistakes are one failure.
 fn load(paths: &[PathBuf]) -> Result<Vec<Arc<Scenario>>, Failure> {
     let all = scenario::load_all(paths).map_err(|error| mistakes(&error))?;
-    let unknown = audit::unknown_rules(&all);
+    let unknown = crate::audit::unknown_rules(&all);
     match Diagnostics::from_vec(unknown) {
         Some(error) => Err(mistakes(&error)),
         None => Ok(all.into_iter().map(Arc::new).collect()),

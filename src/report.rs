@@ -3,9 +3,11 @@
 mod human;
 mod json;
 mod junit;
+mod program;
 mod summary;
 
 pub use human::{Progress, human, plain_result};
 pub use json::json;
 pub use junit::junit;
+pub use program::{program_exit_code, program_human, program_json};
 pub use summary::{CriterionResult, Summary, Tally, criteria, exit_code};

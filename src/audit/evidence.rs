@@ -54,7 +54,13 @@ rules! {
     Commit = "commit", Violation;
     /// Files were written into a container.
     CopyIn = "copy-in", Violation;
-    /// A container's configuration was changed, which may replace its health check.
+    /// A container added or changed a program, a shared library or a Python package in its file system.
+    RunTimeInstall = "run-time-install", Violation;
+    /// The engine told of an exec, in a container that was made or started here, that no record explains.
+    UnrecordedExec = "unrecorded-exec", Violation;
+    /// The engine told of the start of a container that was made here, and no record explains it.
+    UnrecordedStart = "unrecorded-start", Violation;
+    /// A container's configuration was changed in a way that cannot be read.
     Update = "update", Gap;
     /// A health check was run of which nobody knows what it runs.
     HealthCheckUnknown = "health-check-unknown", Gap;
@@ -72,7 +78,13 @@ rules! {
     WireSilent = "wire-silent", Gap;
     /// A witness that is required did not speak.
     WitnessMissing = "witness-missing", Gap;
-    /// A container was started that was not made on the same recorder.
+    /// The engine's own events could not be followed, or disagree with the records.
+    EventsMissing = "events-missing", Gap;
+    /// What a container changed in its file system could not be read.
+    ChangesMissing = "changes-missing", Gap;
+    /// What a container changed in its file system could not be read, since the engine removed it as it ended.
+    ChangesUnread = "changes-unread", Note;
+    /// Something happened to a container that was not made on the same recorder.
     Foreign = "foreign", Note;
 }
 
@@ -111,6 +123,8 @@ pub struct Evidence {
     pub source: String,
     /// Why the scenario accepts it for a while.
     pub waived: Option<String>,
+    /// What to do about it.
+    pub help: Option<String>,
 }
 
 impl Evidence {

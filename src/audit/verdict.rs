@@ -100,11 +100,38 @@ pub fn judge(mode: Mode, scenario: &Scenario, recording: &Recording, started: &[
                 detail: format!("{witness} evidence unavailable: {reason}"),
                 source: "shellproof".into(),
                 waived: None,
+                help: None,
             });
         }
         witnesses.push((*witness, state));
     }
     waiver::apply(&scenario.waivers, &mut evidence, waiver::today());
+    conclude(witnesses, evidence)
+}
+
+/// Weighs what the recorder saw of a program that is no scenario.
+///
+/// A program that starts no container is unproven, without any evidence against it.
+pub fn judge_program(mode: Mode, recording: &Recording) -> Judgement {
+    let mut evidence = wire::gaps(recording, &[]);
+    let fault = evidence.first().map(|fault| fault.detail.clone());
+    if mode == Mode::Prebuilt {
+        evidence.extend(wire::judge(recording));
+    }
+    let has_seen = evidence.iter().any(|one| one.weight() > Weight::Note);
+    let wire = match fault {
+        Some(fault) => WitnessState::Missing(fault),
+        None if wire::has_started(recording) || has_seen => WitnessState::Spoke,
+        None => WitnessState::Missing("no container start was recorded".into()),
+    };
+    let witnesses = Witness::ALL.iter().map(|witness| match witness {
+        Witness::Wire => (*witness, wire.clone()),
+        _ => (*witness, WitnessState::Off(NOT_BUILT.into())),
+    });
+    conclude(witnesses.collect(), evidence)
+}
+
+fn conclude(witnesses: Vec<(Witness, WitnessState)>, evidence: Vec<Evidence>) -> Judgement {
     let nobody_spoke = witnesses.iter().all(|(_, state)| *state != WitnessState::Spoke);
     let heaviest = evidence.iter().map(Evidence::weight).max();
     let verdict = match heaviest {

@@ -18,6 +18,7 @@ fn seen(rule: Rule, detail: &str) -> Evidence {
         detail: detail.into(),
         source: String::new(),
         waived: None,
+        help: None,
     }
 }
 

@@ -18,11 +18,7 @@ pub(in crate::audit) fn record(method: &str, target: &str) -> Record {
         target: target.into(),
         route: Route::parse(method, target),
         status: Some(204),
-        left_http: false,
-        body: Vec::new(),
-        body_bytes: 0,
-        answer: Vec::new(),
-        subject: None,
+        ..Record::default()
     }
 }
 
@@ -31,7 +27,7 @@ pub(in crate::audit) fn run(id: &str, argv: &[&str], health_test: &[&str]) -> Ve
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     let create = Record {
         status: Some(201),
-        answer: format!("{{\"Id\":\"{id}\"}}").into_bytes(),
+        made: Some(id.into()),
         ..record("POST", "/v1.41/containers/create?name=job")
     };
     let subject = Subject {
@@ -40,6 +36,7 @@ pub(in crate::audit) fn run(id: &str, argv: &[&str], health_test: &[&str]) -> Ve
         image: "sha256:1".into(),
         argv: words(argv),
         health_test: words(health_test),
+        ..Subject::default()
     };
     let start = Record {
         subject: Some(subject),
@@ -51,7 +48,7 @@ pub(in crate::audit) fn run(id: &str, argv: &[&str], health_test: &[&str]) -> Ve
 pub(in crate::audit) fn recording(records: Vec<Record>) -> Recording {
     Recording {
         records,
-        faults: Vec::new(),
+        ..Recording::default()
     }
 }
 
@@ -218,7 +215,7 @@ fn a_start_of_nothing_starts_nothing() {
 fn an_exec_is_shown_with_its_program_in_any_spelling_of_the_key() {
     for body in [r#"{"Cmd":["sh","-c","true"]}"#, r#"{"cMD":["sh","-c","true"]}"#] {
         let exec = Record {
-            body: body.into(),
+            body: serde_json::from_str(body).unwrap(),
             ..record("POST", "/containers/job/exec")
         };
         let evidence = judge(&recording(vec![exec]));
@@ -236,10 +233,133 @@ fn what_the_recorder_did_not_see_is_a_gap() {
         [Rule::WireSilent]
     );
     let faulty = Recording {
-        records: Vec::new(),
         faults: vec!["connection 1: broken".into()],
+        ..Recording::default()
     };
     let fault = gaps(&faulty, &[]);
     assert_eq!(fault[0].rule, Rule::WireFault);
     assert_eq!(fault[0].detail, "connection 1: broken");
+}
+
+#[test]
+fn an_update_that_sets_no_health_check_leaves_no_evidence() {
+    let update = |body: Value| {
+        rules(vec![Record {
+            body,
+            ..record("POST", "/containers/1/update")
+        }])
+    };
+    assert_eq!(update(serde_json::json!({ "Memory": 1 })), []);
+    assert_eq!(
+        update(serde_json::json!({ "health_cmd": "exit 0" })),
+        [Rule::HealthCheckShell]
+    );
+    assert_eq!(update(Value::Null), [Rule::Update]);
+}
+
+/// What the gate says to a request with this body.
+fn refused(method: &str, target: &str, body: Value) -> Option<Rule> {
+    let against = match Route::parse(method, target).action {
+        Action::CreateContainer => judge_create(&Record {
+            body,
+            ..record(method, target)
+        }),
+        _ => judge_record(&record(method, target), &Known::default()),
+    };
+    against.first().map(|one| one.rule)
+}
+
+#[test]
+fn a_create_is_refused_for_what_it_says_by_itself() {
+    use serde_json::json;
+    let create = |body: Value| refused("POST", "/containers/create?name=job", body);
+    for (body, rule) in [
+        (
+            json!({ "Entrypoint": ["sh"], "Cmd": ["-c", "true"] }),
+            Rule::Shell,
+        ),
+        (json!({ "eNtrypoint": "sh" }), Rule::Shell),
+        (json!({ "entrypoint": ["env"], "command": ["sh"] }), Rule::Shell),
+        (
+            json!({ "Entrypoint": ["apk"], "Cmd": ["add", "x"] }),
+            Rule::PackageManager,
+        ),
+        (json!({ "Entrypoint": ["xargs"] }), Rule::UnreadableWrapper),
+        (
+            json!({ "Healthcheck": { "Test": ["CMD-SHELL", "x"] } }),
+            Rule::HealthCheckShell,
+        ),
+        (
+            json!({ "healthconfig": { "tEst": ["CMD", "sh"] } }),
+            Rule::HealthCheckShell,
+        ),
+    ] {
+        assert_eq!(create(body.clone()), Some(rule), "{body}");
+    }
+    for body in [
+        json!({ "Cmd": ["sh"] }),
+        json!({ "Entrypoint": [], "Cmd": ["sh"] }),
+        json!({ "Entrypoint": [""], "Cmd": ["sh"] }),
+        json!({ "Entrypoint": ["/tiny"], "Cmd": ["sh"], "Healthcheck": { "Test": ["NONE"] } }),
+        Value::Null,
+    ] {
+        assert_eq!(create(body.clone()), None, "{body}");
+    }
+}
+
+#[test]
+fn the_gate_refuses_what_violates_and_what_cannot_be_judged() {
+    for (method, target, rule) in [
+        ("POST", "/containers/1/exec", Some(Rule::Exec)),
+        ("POST", "/libpod/build", Some(Rule::Build)),
+        ("POST", "/session", Some(Rule::OpaqueStream)),
+        ("POST", "/libpod/play/kube", Some(Rule::UnknownRequest)),
+        ("GET", "/containers/json", None),
+        ("DELETE", "/containers/1", None),
+        ("POST", "/images/create?fromImage=x", None),
+    ] {
+        assert_eq!(refused(method, target, Value::Null), rule, "{method} {target}");
+    }
+}
+
+#[test]
+fn a_refused_create_is_evidence() {
+    let create = Record {
+        body: serde_json::json!({ "Entrypoint": ["sh"] }),
+        refused: Some(Refusal { message: "no".into() }),
+        ..record("POST", "/containers/create?name=job")
+    };
+    let evidence = judge(&recording(vec![create]));
+    assert_eq!(evidence[0].rule, Rule::Shell);
+    assert_eq!(evidence[0].container.as_deref(), Some("job"));
+    assert!(evidence[0].source.ends_with(", refused"));
+}
+
+#[test]
+fn attaching_to_what_does_not_run_yet_counts_as_its_start() {
+    let attach = |argv: &[&str], running| {
+        let mut records = run("1", argv, &[]);
+        let start = records.pop().unwrap();
+        let mut subject = start.subject.clone().unwrap();
+        subject.running = running;
+        records.push(Record {
+            subject: Some(subject),
+            ..record("POST", "/containers/1/attach")
+        });
+        (records, start)
+    };
+    let (records, start) = attach(&["sh"], false);
+    assert_eq!(rules(records.clone()), [Rule::Shell]);
+    assert_eq!(rules(then(records, start)), [Rule::Shell]);
+    assert_eq!(rules(attach(&["sh"], true).0), []);
+    assert_eq!(rules(attach(&["/tiny"], false).0), []);
+}
+
+#[test]
+fn an_exec_that_was_prepared_here_is_evidence_once() {
+    let create = Record {
+        made: Some("2".into()),
+        ..record("POST", "/containers/1/exec")
+    };
+    assert_eq!(rules(vec![create, record("POST", "/exec/2/start")]), [Rule::Exec]);
 }

@@ -6,14 +6,14 @@ use anstyle::{AnsiColor, Style};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::{Summary, criteria};
-use crate::audit::{Judgement, Verdict, WitnessState};
+use crate::audit::{Evidence, Judgement, Verdict, WitnessState};
 use crate::run::{Event, Job, Report, ScenarioResult, Status};
 use crate::scenario::Color;
 
-const GOOD: Style = AnsiColor::Green.on_default().bold();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const UNSURE: Style = AnsiColor::Yellow.on_default().bold();
-const FAINT: Style = Style::new().dimmed();
+pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
+pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
+pub(super) const UNSURE: Style = AnsiColor::Yellow.on_default().bold();
+pub(super) const FAINT: Style = Style::new().dimmed();
 const STRONG: Style = Style::new().bold();
 
 /// A run as a person reads it, with styles as escape codes; whoever prints it strips them where they do not belong.
@@ -81,11 +81,7 @@ pub(super) fn detail(result: &ScenarioResult) -> String {
                 let _ = writeln!(text, "{indent}{UNSURE}waived:{UNSURE:#} {evidence}: {reason}");
                 continue;
             }
-            let _ = writeln!(
-                text,
-                "{indent}{evidence}  {FAINT}{}, {}: {}{FAINT:#}",
-                evidence.rule, evidence.witness, evidence.source
-            );
+            text.push_str(&evidence_lines(evidence));
             if let (Some(span), false) = (
                 container_span(result, evidence.container.as_deref()),
                 result.is_expected_verdict(),
@@ -123,6 +119,19 @@ pub(super) fn detail(result: &ScenarioResult) -> String {
     }
     for leftover in &result.leftovers {
         let _ = writeln!(text, "{indent}{UNSURE}left behind:{UNSURE:#} {leftover}");
+    }
+    text
+}
+
+/// One piece of evidence: what was seen, where, and what to do about it.
+pub(super) fn evidence_lines(evidence: &Evidence) -> String {
+    let indent = " ".repeat(9);
+    let mut text = format!(
+        "{indent}{evidence}  {FAINT}{}, {}: {}{FAINT:#}\n",
+        evidence.rule, evidence.witness, evidence.source
+    );
+    if let Some(help) = &evidence.help {
+        let _ = writeln!(text, "{indent}help: {help}");
     }
     text
 }

@@ -79,7 +79,7 @@ fn reasons(result: &ScenarioResult) -> Vec<String> {
         .collect()
 }
 
-fn engine(engine: &Engine) -> Value {
+pub(super) fn engine(engine: &Engine) -> Value {
     value!({
         "name": engine.name,
         "kind": engine.kind.as_str(),
@@ -88,7 +88,7 @@ fn engine(engine: &Engine) -> Value {
     })
 }
 
-fn witnesses(judgement: &Judgement) -> Value {
+pub(super) fn witnesses(judgement: &Judgement) -> Value {
     let states = judgement.witnesses.iter().map(|(witness, state)| {
         (
             witness.as_str().to_owned(),
@@ -124,7 +124,7 @@ fn expectation(result: &ScenarioResult, one: &Expectation) -> Value {
     value!({ "what": one.what, "passed": one.failure.is_none(), "failure": failure })
 }
 
-fn evidence(evidence: &Evidence) -> Value {
+pub(super) fn evidence(evidence: &Evidence) -> Value {
     value!({
         "witness": evidence.witness.as_str(),
         "rule": evidence.rule.as_str(),
@@ -132,6 +132,7 @@ fn evidence(evidence: &Evidence) -> Value {
         "detail": evidence.detail,
         "source": evidence.source,
         "waived": evidence.waived,
+        "help": evidence.help,
     })
 }
 

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use shellproof_api::{ErrorKind, ImageConfig, Labels, Resource};
 use shellproof_fake::{Behaviour, Fake};
-use shellproof_recorder::{Action, Client, Record, Route, Subject};
+use shellproof_recorder::{Action, Record, Route, Subject};
 
 use super::*;
 use crate::exit::ExitCode;
@@ -163,22 +163,13 @@ fn record(action: &str, target: &str, subject: Option<Subject>) -> Record {
     let makes = route.action == Action::CreateContainer;
     Record {
         number: 1,
-        at: Duration::ZERO,
-        connection: 1,
-        client: Client::default(),
         method: action.into(),
         target: target.into(),
         route,
         status: Some(204),
-        left_http: false,
-        body: Vec::new(),
-        body_bytes: 0,
-        answer: if makes {
-            format!("{{\"Id\":\"{id}\"}}").into()
-        } else {
-            Vec::new()
-        },
+        made: makes.then_some(id),
         subject,
+        ..Record::default()
     }
 }
 
@@ -196,7 +187,7 @@ pub(super) fn recording_of_a_start() -> Recording {
             record("POST", "/containers/create", Some(subject.clone())),
             record("POST", &target, Some(subject)),
         ],
-        faults: Vec::new(),
+        ..Recording::default()
     }
 }
 

@@ -8,19 +8,27 @@
 //! - nothing outside this crate opens an engine's socket;
 //! - the relay forwards exactly the bytes that it has understood; what it does not understand closes the connection
 //!   and is a fault of the [`Recording`];
-//! - nothing here judges: what a recording means is decided where the policy is.
+//! - nothing that may be a secret is kept: values of the environment, build arguments, headers;
+//! - nothing here judges: what a recording means, and what a [`Gate`] refuses, is decided where the policy is.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod changes;
 mod endpoint;
+mod events;
 pub mod http;
+mod lines;
 mod record;
 mod recorder;
+mod redact;
 mod relay;
 mod route;
-mod scan;
+pub mod scan;
 
+pub use changes::{ChangedFile, Changes, FileKind};
 pub use endpoint::{Endpoint, EndpointError, RecordedEndpoint};
-pub use record::{Client, Record, Recording, Subject};
-pub use recorder::Recorder;
+pub use events::{Event, EventKind, EventStream, Events};
+pub use lines::LinesError;
+pub use record::{Client, Record, Recording, Refusal, Subject};
+pub use recorder::{Gate, Options, Recorder};
 pub use route::{Action, Dialect, Route};

@@ -2,24 +2,31 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::changes::Changes;
+use crate::events::Events;
 use crate::route::{Action, Route};
 
-/// How much of a body is kept, in bytes; the rest is only counted.
+/// How much of a body is read to say what it asks for, in bytes; a longer one is only counted.
 pub(crate) const KEPT: usize = 256 << 10;
 
 /// Everything that went over one recorder's socket.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recording {
     /// The requests, in the order in which their heads arrived.
     pub records: Vec<Record>,
     /// What could not be followed. With any fault the wire proves nothing.
     pub faults: Vec<String>,
+    /// What the engine itself told meanwhile, if it was listened to.
+    pub events: Option<Events>,
+    /// What containers had changed in their file systems when they were removed or the recording ended.
+    pub changes: Vec<Changes>,
 }
 
 /// One request, recorded before the engine saw it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// Its number on this recorder, from 1.
     pub number: u64,
@@ -31,46 +38,56 @@ pub struct Record {
     pub client: Client,
     /// The method as sent.
     pub method: String,
-    /// The target as sent.
+    /// The target as sent, without values that may be secret.
     pub target: String,
     /// What it means.
+    #[serde(skip)]
     pub route: Route,
     /// The status of the engine's answer, once there is one.
     pub status: Option<u16>,
     /// The connection left HTTP with the answer.
     pub left_http: bool,
-    /// The body of a request whose [`Action`] says what will run; empty for all others.
-    pub body: Vec<u8>,
+    /// The body of a request whose [`Action`] says what will run, without its secrets; null for all others, and for
+    /// one that cannot be read.
+    pub body: Value,
     /// How long the request's body was, in bytes.
     pub body_bytes: u64,
-    /// The body of the answer to a request that makes a container or an exec.
-    pub answer: Vec<u8>,
-    /// What the engine was about to run, asked of it before a start was passed on.
+    /// The id of the container or exec that the request made.
+    pub made: Option<String>,
+    /// What the engine was about to run, asked of it before a start or health check was passed on.
     pub subject: Option<Subject>,
+    /// Why it was not passed on.
+    pub refused: Option<Refusal>,
 }
 
-impl Record {
-    /// The id in the answer to a request that made something.
-    pub fn created_id(&self) -> Option<String> {
-        let answer: Value = serde_json::from_slice(&self.answer).ok()?;
-        answer.get("Id")?.as_str().map(str::to_owned)
-    }
+/// Why a request was not passed on to the engine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// What the client was told.
+    pub message: String,
 }
 
 impl Recording {
     /// The ids of the containers that were made on this recorder.
-    pub fn created(&self) -> HashSet<String> {
+    pub fn created(&self) -> HashSet<&str> {
         let made = |record: &&Record| record.route.action == Action::CreateContainer;
         self.records
             .iter()
             .filter(made)
-            .filter_map(Record::created_id)
+            .filter_map(|record| record.made.as_deref())
             .collect()
+    }
+
+    /// The requests to start a container that the engine was asked for.
+    pub fn starts(&self) -> impl Iterator<Item = &Record> {
+        let is_start =
+            |record: &&Record| record.route.action == Action::StartContainer && record.refused.is_none();
+        self.records.iter().filter(is_start)
     }
 }
 
 /// The program at the other end of a connection, by the socket's credentials.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Client {
     /// Its process id, when the kernel knows it.
     pub pid: Option<i32>,
@@ -79,7 +96,7 @@ pub struct Client {
 }
 
 /// What an engine says that a container will run: the image's configuration merged in.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
     /// The container's id.
     pub id: String,
@@ -91,6 +108,18 @@ pub struct Subject {
     pub argv: Vec<String>,
     /// Its health check's `Test`, empty when there is none.
     pub health_test: Vec<String>,
+    /// The `Test` of the check that Podman runs until a container has started.
+    pub startup_test: Vec<String>,
+    /// The compose service that it belongs to.
+    pub service: Option<String>,
+    /// The engine removes it as soon as it has ended.
+    pub auto_remove: bool,
+    /// Its root file system cannot be written.
+    pub read_only: bool,
+    /// It runs already.
+    pub running: bool,
+    /// Where volumes and host directories are mounted.
+    pub mounts: Vec<String>,
 }
 
 impl Subject {
@@ -109,14 +138,35 @@ impl Subject {
         let id = inspect.get("Id")?.as_str()?.to_owned();
         let mut argv = vec![inspect.get("Path")?.as_str()?.to_owned()];
         argv.extend(words(&inspect["Args"]));
+        let (config, host) = (&inspect["Config"], &inspect["HostConfig"]);
+        let mounts = inspect["Mounts"].as_array().into_iter().flatten();
         Some(Self {
             id,
             name: text(&inspect["Name"]).trim_start_matches('/').to_owned(),
             image: text(&inspect["Image"]),
             argv,
-            health_test: words(&inspect["Config"]["Healthcheck"]["Test"]),
+            health_test: words(&config["Healthcheck"]["Test"]),
+            startup_test: words(&config["StartupHealthCheck"]["Test"]),
+            service: config["Labels"]["com.docker.compose.service"]
+                .as_str()
+                .map(str::to_owned),
+            auto_remove: host["AutoRemove"] == true,
+            read_only: host["ReadonlyRootfs"] == true,
+            running: inspect["State"]["Running"] == true,
+            mounts: mounts.map(|mount| text(&mount["Destination"])).collect(),
         })
     }
+
+    /// Whether a request that names `object` means this container.
+    pub fn is_called(&self, object: &str) -> bool {
+        self.name == object || (!object.is_empty() && self.id.starts_with(object))
+    }
+}
+
+/// The id in an answer to a request that made something.
+pub(crate) fn made(answer: &[u8]) -> Option<String> {
+    let answer: Value = serde_json::from_slice(answer).ok()?;
+    answer.get("Id")?.as_str().map(str::to_owned)
 }
 
 /// The shared, growing recording.
@@ -134,7 +184,7 @@ impl Log {
         }
     }
 
-    /// Adds a request and gives its place, for [`Log::update`].
+    /// Adds a request, whose target holds no secret any more, and gives its place, for [`Log::update`].
     pub(crate) fn add(
         &self,
         connection: u64,
@@ -153,23 +203,43 @@ impl Log {
                 method: method.to_owned(),
                 target: target.to_owned(),
                 route,
-                status: None,
-                left_http: false,
-                body: Vec::new(),
-                body_bytes: 0,
-                answer: Vec::new(),
-                subject: None,
+                ..Record::default()
             });
             place
         })
     }
 
-    pub(crate) fn update(&self, place: usize, change: impl FnOnce(&mut Record)) {
-        self.with(|recording| change(&mut recording.records[place]));
+    pub(crate) fn update<T>(&self, place: usize, change: impl FnOnce(&mut Record) -> T) -> T {
+        self.with(|recording| change(&mut recording.records[place]))
     }
 
     pub(crate) fn fault(&self, connection: u64, fault: impl std::fmt::Display) {
         self.with(|recording| recording.faults.push(format!("connection {connection}: {fault}")));
+    }
+
+    /// Notes what a container has changed, in place of what was noted of it before. A list that could be read is not
+    /// given up for one that could not: the container may be gone.
+    pub(crate) fn changes(&self, changes: Changes) {
+        self.with(|recording| {
+            let is_before = |before: &Changes| before.container == changes.container;
+            match recording.changes.iter().position(is_before) {
+                Some(_) if changes.gap.is_some() => {}
+                Some(at) => recording.changes[at] = changes,
+                None => recording.changes.push(changes),
+            }
+        });
+    }
+
+    /// The containers that were started here, each as the engine described it last.
+    pub(crate) fn started(&self) -> Vec<Subject> {
+        self.with(|recording| {
+            let mut started: Vec<Subject> = Vec::new();
+            for subject in recording.starts().filter_map(|record| record.subject.as_ref()) {
+                started.retain(|before| before.id != subject.id);
+                started.push(subject.clone());
+            }
+            started
+        })
     }
 
     pub(crate) fn snapshot(&self) -> Recording {
@@ -181,10 +251,25 @@ impl Log {
     }
 }
 
-/// Appends to a kept body what still fits.
-pub(crate) fn keep(body: &mut Vec<u8>, data: &[u8]) {
-    let room = KEPT.saturating_sub(body.len());
-    body.extend_from_slice(&data[..data.len().min(room)]);
+/// The beginning of a body, until it is known what it says.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    bytes: Vec<u8>,
+    too_long: bool,
+}
+
+impl Kept {
+    pub(crate) fn push(&mut self, data: &[u8]) {
+        self.too_long |= self.bytes.len() + data.len() > KEPT;
+        if !self.too_long {
+            self.bytes.extend_from_slice(data);
+        }
+    }
+
+    /// The whole body; empty when it was too long.
+    pub(crate) fn whole(&self) -> &[u8] {
+        if self.too_long { &[] } else { &self.bytes }
+    }
 }
 
 #[cfg(test)]
@@ -195,12 +280,23 @@ mod tests {
     fn a_subject_is_read_from_an_inspect() {
         let inspect = serde_json::json!({
             "Id": "abc", "Name": "/job", "Image": "sha256:1", "Path": "env", "Args": ["sh", "-c", "true"],
-            "Config": { "Healthcheck": { "Test": ["CMD-SHELL", "exit 0"] } }
+            "Config": {
+                "Healthcheck": { "Test": ["CMD-SHELL", "exit 0"] },
+                "StartupHealthCheck": { "Test": ["CMD", "/up"] },
+                "Labels": { "com.docker.compose.service": "web" }
+            },
+            "HostConfig": { "AutoRemove": true, "ReadonlyRootfs": true },
+            "Mounts": [{ "Destination": "/data" }]
         });
         let subject = Subject::from_inspect(&inspect).unwrap();
         assert_eq!((subject.id.as_str(), subject.name.as_str()), ("abc", "job"));
         assert_eq!(subject.argv, ["env", "sh", "-c", "true"]);
         assert_eq!(subject.health_test, ["CMD-SHELL", "exit 0"]);
+        assert_eq!(subject.startup_test, ["CMD", "/up"]);
+        assert_eq!(subject.service.as_deref(), Some("web"));
+        assert!(subject.auto_remove && subject.read_only);
+        assert_eq!(subject.mounts, ["/data"]);
+        assert!(subject.is_called("job") && subject.is_called("ab") && !subject.is_called(""));
     }
 
     #[test]
@@ -213,10 +309,12 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_body_is_bounded() {
-        let mut body = Vec::new();
-        keep(&mut body, &vec![0; KEPT - 1]);
-        keep(&mut body, &[0; 10]);
-        assert_eq!(body.len(), KEPT);
+    fn a_body_that_is_too_long_is_not_kept_at_all() {
+        let mut body = Kept::default();
+        body.push(&vec![0; KEPT - 1]);
+        assert_eq!(body.whole().len(), KEPT - 1);
+        body.push(&[0; 10]);
+        body.push(&[0]);
+        assert_eq!(body.whole(), b"");
     }
 }

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -6,18 +7,52 @@ use std::sync::Arc;
 use tokio::net::UnixListener;
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::record::{Log, Recording};
+use crate::record::{Log, Record, Recording, Refusal};
 use crate::relay::Relay;
 use crate::{Endpoint, RecordedEndpoint};
 
 /// The longest path of a unix socket on Linux, in bytes.
 const MAX_SOCKET_PATH: usize = 107;
 
+/// Decides whether a request may reach the engine. The policy lives with whoever makes one; nothing here judges.
+///
+/// It is asked when the request's body is known, or its subject for a start.
+#[derive(Clone)]
+pub struct Gate(Arc<Refuse>);
+
+type Refuse = dyn Fn(&Record) -> Option<Refusal> + Send + Sync;
+
+impl Gate {
+    /// A gate that asks `refuse` about each request.
+    pub fn new(refuse: impl Fn(&Record) -> Option<Refusal> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(refuse))
+    }
+
+    pub(crate) fn refuse(&self, record: &Record) -> Option<Refusal> {
+        (self.0)(record)
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Gate")
+    }
+}
+
+/// How to record.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Decides which requests reach the engine; all without one.
+    pub gate: Option<Gate>,
+    /// Ask what each container has changed in its file system: before it is removed, and in [`Recorder::finish`].
+    pub changes: bool,
+}
+
 /// A recording socket in front of one engine. Dropping it closes the socket, its connections and its file.
 #[derive(Debug)]
 pub struct Recorder {
     socket: PathBuf,
-    log: Log,
+    relay: Arc<Relay>,
     accepting: AbortHandle,
 }
 
@@ -28,6 +63,14 @@ impl Recorder {
     /// # Errors
     /// The socket cannot be made: its path is longer than 107 bytes, exists already or cannot be written.
     pub async fn start(engine: &Endpoint, socket: &Path) -> io::Result<Self> {
+        Self::start_with(engine, socket, Options::default()).await
+    }
+
+    /// As [`Recorder::start`], with options.
+    ///
+    /// # Errors
+    /// As [`Recorder::start`].
+    pub async fn start_with(engine: &Endpoint, socket: &Path, options: Options) -> io::Result<Self> {
         let length = socket.as_os_str().len();
         if length > MAX_SOCKET_PATH {
             return Err(io::Error::new(
@@ -40,15 +83,15 @@ impl Recorder {
         }
         let listener = UnixListener::bind(socket)?;
         std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
-        let log = Log::new();
         let relay = Arc::new(Relay {
             engine: engine.clone(),
-            log: log.clone(),
+            log: Log::new(),
+            options,
         });
-        let accepting = tokio::spawn(accept(listener, relay)).abort_handle();
+        let accepting = tokio::spawn(accept(listener, relay.clone())).abort_handle();
         Ok(Self {
             socket: socket.to_owned(),
-            log,
+            relay,
             accepting,
         })
     }
@@ -65,7 +108,15 @@ impl Recorder {
 
     /// What was recorded so far. A request is in it before the engine's answer reaches the client.
     pub fn recording(&self) -> Recording {
-        self.log.snapshot()
+        self.relay.log.snapshot()
+    }
+
+    /// Asks what the containers that are still there have changed, if that is wanted, and gives the recording.
+    pub async fn finish(&self) -> Recording {
+        if self.relay.options.changes {
+            self.relay.read_changes(|_| true).await;
+        }
+        self.recording()
     }
 }
 

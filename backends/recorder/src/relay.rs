@@ -4,33 +4,50 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use bytes::Buf;
 use hyper::{Method, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use shellproof_api::EngineKind;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::oneshot;
+use tokio::net::unix::OwnedWriteHalf;
+use tokio::sync::{oneshot, watch};
 
-use crate::record::{Client, Log, Subject, keep};
-use crate::route::{Action, Route};
-use crate::scan::{BodyLength, Piece, RequestHead, ResponseHead, ScanError, Scanner};
+use crate::changes::Changes;
+use crate::record::{Client, Log, Subject};
+use crate::recorder::Options;
+use crate::relay::answers::Answers;
+use crate::relay::requests::Requests;
+use crate::route::Action;
+use crate::scan::ScanError;
 use crate::{Endpoint, http};
+
+mod answers;
+mod requests;
 
 /// The size of one read, in bytes.
 const BUFFER: usize = 64 << 10;
-/// From how many bytes on a part of a body is written from where it was read, and not gathered with what is around it.
-const UNCOPIED: usize = 4 << 10;
 /// The longest answer to an inspect that is read, in bytes.
 const INSPECT: usize = 4 << 20;
+/// How long an engine may take to say what it is about to run.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What all connections of one recorder share.
 #[derive(Debug)]
 pub(crate) struct Relay {
     pub(crate) engine: Endpoint,
     pub(crate) log: Log,
+    pub(crate) options: Options,
+}
+
+/// What the two directions of one connection tell each other.
+struct Exchange {
+    queue: Mutex<VecDeque<Pending>>,
+    /// How many requests were passed on whose answer has not ended.
+    unanswered: watch::Sender<usize>,
+    /// The way to the client, which a refusal takes too.
+    to_client: tokio::sync::Mutex<OwnedWriteHalf>,
 }
 
 /// A request whose answer has not begun.
@@ -42,7 +59,32 @@ struct Pending {
     leaves_http: Option<oneshot::Sender<bool>>,
 }
 
-type Queue = Arc<Mutex<VecDeque<Pending>>>;
+impl Exchange {
+    fn queue(&self) -> std::sync::MutexGuard<'_, VecDeque<Pending>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn asked(&self, pending: Pending) {
+        self.unanswered.send_modify(|number| *number += 1);
+        self.queue().push_back(pending);
+    }
+
+    fn answered(&self) {
+        self.unanswered
+            .send_modify(|number| *number = number.saturating_sub(1));
+    }
+
+    /// Nothing will be answered any more.
+    fn silent(&self) {
+        // Drops the senders, so that a request direction which waits for word goes on.
+        self.queue().clear();
+        self.unanswered.send_replace(0);
+    }
+
+    async fn to_client(&self, bytes: &[u8]) -> io::Result<()> {
+        self.to_client.lock().await.write_all(bytes).await
+    }
+}
 
 #[derive(Debug, thiserror::Error)]
 enum RelayError {
@@ -69,20 +111,24 @@ impl Relay {
         };
         let (from_client, to_client) = client.into_split();
         let (from_engine, to_engine) = engine.into_split();
-        let queue = Queue::default();
+        let exchange = Exchange {
+            queue: Mutex::default(),
+            unanswered: watch::Sender::new(0),
+            to_client: tokio::sync::Mutex::new(to_client),
+        };
         let answers = Answers {
-            log: self.log.clone(),
-            queue: queue.clone(),
+            log: &self.log,
+            exchange: &exchange,
         };
         let requests = Requests {
             relay: &self,
             connection,
             who,
-            queue,
+            exchange: &exchange,
         };
         let directions = tokio::try_join!(
             fault_only(requests.copy(from_client, to_engine)),
-            fault_only(answers.copy(from_engine, to_client))
+            fault_only(answers.copy(from_engine))
         );
         if let Err(fault) = directions {
             self.log.fault(connection, fault);
@@ -100,11 +146,12 @@ impl Relay {
             "{prefix}/containers/{}/json",
             utf8_percent_encode(container, NON_ALPHANUMERIC)
         );
-        let (status, body) = http::call(&self.engine.socket, Method::GET, &path, None, INSPECT)
+        let failed = |why: String| format!("container `{container}` could not be inspected: {why}");
+        let asked = http::call(&self.engine.socket, Method::GET, &path, None, INSPECT);
+        let (status, body) = tokio::time::timeout(PATIENCE, asked)
             .await
-            .map_err(|error| {
-                format!("container `{container}` could not be inspected before its start: {error}")
-            })?;
+            .map_err(|_| failed(format!("no answer within {} s", PATIENCE.as_secs())))?
+            .map_err(|error| failed(error.to_string()))?;
         match status {
             StatusCode::NOT_FOUND => Ok(None),
             StatusCode::OK => {
@@ -114,9 +161,20 @@ impl Relay {
                     .map(Some)
                     .ok_or_else(|| format!("the engine does not say what container `{container}` runs"))
             }
-            status => Err(format!(
-                "container `{container}` could not be inspected before its start: {status}"
-            )),
+            status => Err(failed(status.to_string())),
+        }
+    }
+
+    /// Notes what those containers have changed that were started here and that `is_wanted`.
+    pub(crate) async fn read_changes(&self, is_wanted: impl Fn(&Subject) -> bool) {
+        // What cannot be written cannot be changed.
+        let wanted = self
+            .log
+            .started()
+            .into_iter()
+            .filter(|subject| !subject.read_only);
+        for subject in wanted.filter(|subject| is_wanted(subject)) {
+            self.log.changes(Changes::of(&self.engine, &subject).await);
         }
     }
 }
@@ -127,190 +185,6 @@ async fn fault_only(direction: impl Future<Output = Result<(), RelayError>>) -> 
     match direction.await {
         Err(RelayError::Io(_)) => Ok(()),
         result => result,
-    }
-}
-
-/// The direction from the client to the engine.
-struct Requests<'a> {
-    relay: &'a Relay,
-    connection: u64,
-    who: Client,
-    queue: Queue,
-}
-
-impl Requests<'_> {
-    async fn copy(self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) -> Result<(), RelayError> {
-        let mut scanner = Scanner::default();
-        let mut buffer = vec![0; BUFFER];
-        let mut out = Vec::new();
-        let mut current: Option<(usize, bool)> = None;
-        let mut leaves_http: Option<oneshot::Receiver<bool>> = None;
-        loop {
-            let read = from.read(&mut buffer).await?;
-            if read == 0 {
-                to.shutdown().await?;
-                return Ok(());
-            }
-            let mut input = &buffer[..read];
-            while let Some(piece) = scanner.next(&mut input).map_err(RelayError::Request)? {
-                match piece {
-                    Piece::Head(raw) => {
-                        let head = RequestHead::parse(&raw).map_err(RelayError::Request)?;
-                        scanner.body(head.body);
-                        let (place, kept, receiver) = self.record(&head).await;
-                        current = Some((place, kept));
-                        leaves_http = receiver;
-                        out.extend(raw);
-                    }
-                    Piece::Data(data) => {
-                        if let Some((place, kept)) = current {
-                            self.relay.log.update(place, |record| {
-                                record.body_bytes += data.len() as u64;
-                                if kept {
-                                    keep(&mut record.body, data);
-                                }
-                            });
-                        }
-                        if data.len() < UNCOPIED {
-                            out.extend_from_slice(data);
-                        } else {
-                            to.write_all_buf(&mut Buf::chain(out.as_slice(), data)).await?;
-                            out.clear();
-                        }
-                    }
-                    Piece::Framing(raw) => out.extend(raw),
-                    Piece::End => {
-                        // Whatever follows an offer to leave HTTP is a request only if the engine declined.
-                        if let Some(answer) = leaves_http.take() {
-                            to.write_all(&std::mem::take(&mut out)).await?;
-                            if answer.await.unwrap_or(false) {
-                                to.write_all(input).await?;
-                                tokio::io::copy(&mut from, &mut to).await?;
-                                to.shutdown().await?;
-                                return Ok(());
-                            }
-                        }
-                    }
-                }
-            }
-            to.write_all(&out).await?;
-            out.clear();
-        }
-    }
-
-    /// Records a request; gives its place, whether its body is kept, and the word whether it leaves HTTP.
-    async fn record(&self, head: &RequestHead) -> (usize, bool, Option<oneshot::Receiver<bool>>) {
-        let log = &self.relay.log;
-        let route = Route::parse(&head.method, &head.target);
-        let (action, object) = (route.action, route.object.clone());
-        let place = log.add(self.connection, &self.who, &head.method, &head.target, route);
-        if action == Action::StartContainer
-            && let Some(container) = object
-        {
-            match self.relay.subject(&container).await {
-                Ok(subject) => log.update(place, |record| record.subject = subject),
-                Err(fault) => log.fault(self.connection, fault),
-            }
-        }
-        let may_leave = head.upgrade || matches!(action, Action::Attach | Action::StartExec | Action::Opaque);
-        let (sender, receiver) = may_leave.then(oneshot::channel).unzip();
-        let pending = Pending {
-            place,
-            is_head: head.method == "HEAD",
-            action,
-            leaves_http: sender,
-        };
-        self.queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push_back(pending);
-        (
-            place,
-            matches!(
-                action,
-                Action::CreateContainer | Action::CreateExec | Action::Update
-            ),
-            receiver,
-        )
-    }
-}
-
-/// The direction from the engine to the client.
-struct Answers {
-    log: Log,
-    queue: Queue,
-}
-
-impl Answers {
-    async fn copy(self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) -> Result<(), RelayError> {
-        let result = self.follow(&mut from, &mut to).await;
-        // Drops the senders, so that a request direction which waits for word goes on.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        to.shutdown().await?;
-        result
-    }
-
-    async fn follow(&self, from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf) -> Result<(), RelayError> {
-        let mut scanner = Scanner::default();
-        let mut buffer = vec![0; BUFFER];
-        let mut kept: Option<usize> = None;
-        loop {
-            let read = from.read(&mut buffer).await?;
-            if read == 0 {
-                return Ok(());
-            }
-            let mut input = &buffer[..read];
-            while let Some(piece) = scanner.next(&mut input).map_err(RelayError::Response)? {
-                match piece {
-                    Piece::Head(raw) => {
-                        let head = ResponseHead::parse(&raw).map_err(RelayError::Response)?;
-                        if matches!(head.status, 100..=199) && head.status != 101 {
-                            scanner.body(BodyLength::Empty);
-                            continue;
-                        }
-                        let pending = self
-                            .queue
-                            .lock()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .pop_front();
-                        let pending = pending.ok_or(RelayError::Unasked)?;
-                        let leaves = head.leaves_http() && pending.leaves_http.is_some();
-                        if head.status == 101 && !leaves {
-                            return Err(RelayError::LeftHttp);
-                        }
-                        self.log.update(pending.place, |record| {
-                            record.status = Some(head.status);
-                            record.left_http = leaves;
-                        });
-                        if let Some(sender) = pending.leaves_http {
-                            // The request direction may be gone already; then nobody needs the word.
-                            let _ = sender.send(leaves);
-                        }
-                        if leaves {
-                            to.write_all(&buffer[..read]).await?;
-                            tokio::io::copy(from, to).await?;
-                            return Ok(());
-                        }
-                        let makes = matches!(pending.action, Action::CreateContainer | Action::CreateExec);
-                        kept = makes.then_some(pending.place);
-                        let bodiless = pending.is_head || matches!(head.status, 204 | 304);
-                        scanner.body(if bodiless {
-                            BodyLength::Empty
-                        } else {
-                            head.body.unwrap_or(BodyLength::UntilEnd)
-                        });
-                    }
-                    Piece::Data(data) => {
-                        if let Some(place) = kept {
-                            self.log.update(place, |record| keep(&mut record.answer, data));
-                        }
-                    }
-                    Piece::Framing(_) | Piece::End => {}
-                }
-            }
-            // Recorded first: a client that has its answer can rely on the record.
-            to.write_all(&buffer[..read]).await?;
-        }
     }
 }
 

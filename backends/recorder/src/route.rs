@@ -38,6 +38,8 @@ pub enum Action {
     CopyIn,
     /// Changes a container's configuration.
     Update,
+    /// Removes a container, or containers.
+    Remove,
     /// Opens a stream on which nothing can be read.
     Opaque,
     /// Changes something, and nobody here knows what.
@@ -84,7 +86,11 @@ const ROUTES: &[(&str, &str, Action)] = &[
     ("POST", "/containers/*/unpause", Action::Harmless),
     ("POST", "/containers/*/rename", Action::Harmless),
     ("POST", "/containers/*/resize", Action::Harmless),
-    ("POST", "/containers/prune", Action::Harmless),
+    ("DELETE", "/containers/*", Action::Remove),
+    ("POST", "/containers/prune", Action::Remove),
+    ("DELETE", "/pods/*", Action::Remove),
+    ("POST", "/pods/prune", Action::Remove),
+    ("POST", "/system/prune", Action::Remove),
     ("POST", "/exec/*/resize", Action::Harmless),
     ("POST", "/images/create", Action::Harmless),
     ("POST", "/images/pull", Action::Harmless),
@@ -100,6 +106,13 @@ const ROUTES: &[(&str, &str, Action)] = &[
     ("POST", "/volumes/prune", Action::Harmless),
     ("POST", "/auth", Action::Harmless),
 ];
+
+impl Default for Route {
+    /// What an empty request means: nothing that is known.
+    fn default() -> Self {
+        Self::parse("", "")
+    }
+}
 
 impl Route {
     /// Reads a request's method and target. Never fails: what is not understood is [`Action::Unknown`].
@@ -224,7 +237,8 @@ mod tests {
             action("POST", "/containers/create?name=exec"),
             Action::CreateContainer
         );
-        assert_eq!(action("DELETE", "/containers/exec"), Action::Harmless);
+        assert_eq!(action("DELETE", "/containers/exec"), Action::Remove);
+        assert_eq!(action("DELETE", "/images/exec"), Action::Harmless);
         assert_eq!(action("GET", "/images/bash-exporter/json"), Action::Read);
         assert_eq!(action("GET", "/exec/abc/json"), Action::Read);
     }

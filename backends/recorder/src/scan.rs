@@ -98,6 +98,11 @@ impl Scanner {
         };
     }
 
+    /// Says that the head just given is an interim answer, which another head follows.
+    pub fn interim(&mut self) {
+        self.state = State::Head;
+    }
+
     /// Takes the next piece from the front of `input`; `None` when more input is needed.
     ///
     /// # Errors
@@ -162,7 +167,7 @@ impl Scanner {
                 Ok(Some(Piece::Framing(line)))
             }
             State::UntilEnd => Ok(Some(Piece::Data(std::mem::take(input)))),
-            State::End => unreachable!("handled above"),
+            State::End => Ok(Some(Piece::End)),
         }
     }
 
@@ -256,8 +261,8 @@ pub struct RequestHead {
     pub body: BodyLength,
     /// The client offers to leave HTTP.
     pub upgrade: bool,
-    /// What the client calls itself.
-    pub user_agent: Option<String>,
+    /// The client sends its body only when it is told to.
+    pub expects_continue: bool,
 }
 
 impl RequestHead {
@@ -275,7 +280,8 @@ impl RequestHead {
             target: request.path.unwrap_or_default().to_owned(),
             body: body_length(headers)?.unwrap_or(BodyLength::Empty),
             upgrade: values(headers, "upgrade").next().is_some(),
-            user_agent: values(headers, "user-agent").next().map(str::to_owned),
+            expects_continue: values(headers, "expect")
+                .any(|value| value.eq_ignore_ascii_case("100-continue")),
         })
     }
 }

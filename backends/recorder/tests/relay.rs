@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use shellproof_api::EngineKind;
-use shellproof_recorder::{Action, Endpoint, Recorder};
+use shellproof_recorder::{Action, Endpoint, Gate, Options, Recorder, Refusal};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 
@@ -257,4 +257,116 @@ async fn a_socket_path_that_is_too_long_is_said_to_be() {
             .contains("has 125 bytes, at most 107 are possible"),
         "{error}"
     );
+}
+
+/// A recorder whose gate refuses every exec and every start of `/bin/sh`.
+async fn guarded(dir: &Dir) -> Recorder {
+    let engine = Endpoint {
+        kind: EngineKind::Docker,
+        socket: dir.0.join("engine"),
+    };
+    let gate = Gate::new(|record| {
+        let is_shell = record
+            .subject
+            .as_ref()
+            .is_some_and(|subject| subject.argv[0] == "/bin/sh");
+        let is_refused =
+            record.route.action == Action::CreateExec || is_shell || record.body["Cmd"][0] == "sh";
+        is_refused.then(|| Refusal {
+            message: "no".to_owned(),
+        })
+    });
+    let options = Options {
+        gate: Some(gate),
+        changes: false,
+    };
+    Recorder::start_with(&engine, &dir.0.join("recorder"), options)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_refused_request_never_reaches_the_engine_and_is_answered_in_its_place() {
+    for (path, body) in [
+        ("/containers/x/exec", r#"{"message":"no"}"#),
+        (
+            "/v4.0.0/libpod/containers/x/exec",
+            r#"{"cause":"no","message":"no","response":403}"#,
+        ),
+    ] {
+        let dir = Dir::new();
+        let mut received = engine(&dir.0.join("engine"), |all| {
+            all.ends_with(b"\r\n\r\n").then_some(OK)
+        });
+        let recorder = guarded(&dir).await;
+        let ping: &[u8] = b"GET /_ping HTTP/1.1\r\n\r\n";
+        let exec =
+            format!("POST {path} HTTP/1.1\r\nContent-Length: 2\r\n\r\n{{}}GET /_ping HTTP/1.1\r\n\r\n");
+        let answer = talk(&recorder, &[&[ping, exec.as_bytes()].concat()]).await;
+        let answer = String::from_utf8(answer).unwrap();
+        let (first, refusal) = answer.split_at(OK.len());
+        assert_eq!(first.as_bytes(), OK);
+        assert!(
+            refusal.starts_with("HTTP/1.1 403 Forbidden\r\n") && refusal.ends_with(body),
+            "{refusal}"
+        );
+        assert_eq!(received.recv().await.unwrap(), ping, "{path}");
+        let recording = recorder.recording();
+        assert_eq!(recording.records.len(), 2);
+        assert_eq!(recording.records[1].refused.as_ref().unwrap().message, "no");
+        assert_eq!(recording.faults, [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_create_is_held_until_its_body_is_known() {
+    let dir = Dir::new();
+    let mut received = engine(&dir.0.join("engine"), |all| all.ends_with(b"}").then_some(OK));
+    let recorder = guarded(&dir).await;
+    let head: &[u8] = b"POST /containers/create HTTP/1.1\r\nContent-Length: 14\r\n\r\n";
+    talk(&recorder, &[head, br#"{"Cmd":"#, br#"["sh"]}"#]).await;
+    assert_eq!(received.recv().await.unwrap(), b"");
+    let chunked: &[u8] = b"POST /containers/create HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let parts: [&[u8]; 4] = [
+        chunked,
+        b"7\r\n{\"Cmd\":\r\n7;x=y\r\n",
+        b"[\"sh\"]}\r\n0\r\n",
+        b"\r\n",
+    ];
+    talk(&recorder, &parts).await;
+    assert_eq!(received.recv().await.unwrap(), b"");
+    let other: [&[u8]; 2] = [head, br#"{"Cmd":["no"]}"#];
+    assert_eq!(talk(&recorder, &other).await, OK);
+    assert_eq!(received.recv().await.unwrap(), other.concat());
+    let endless = b"POST /containers/create HTTP/1.1\r\nContent-Length: 9999999\r\n\r\n";
+    talk(&recorder, &[endless, &vec![b' '; 600 << 10]]).await;
+    assert_eq!(received.recv().await.unwrap(), b"");
+    assert!(recorder.recording().records[3].refused.is_some());
+}
+
+#[tokio::test]
+async fn a_client_that_waits_for_word_is_told_to_send_what_is_held() {
+    let dir = Dir::new();
+    engine(&dir.0.join("engine"), |all| all.ends_with(b"}").then_some(OK));
+    let recorder = guarded(&dir).await;
+    let head = b"POST /containers/create HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+    let answer = talk(&recorder, &[head, b"{}"]).await;
+    assert!(answer.starts_with(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK"));
+}
+
+#[tokio::test]
+async fn values_of_the_environment_are_never_kept() {
+    let dir = Dir::new();
+    engine(&dir.0.join("engine"), |all| all.ends_with(b"}").then_some(OK));
+    let recorder = recorder(&dir, EngineKind::Docker).await;
+    let body = r#"{"Env":["PASSWORD=geheim"]}"#;
+    let head = "POST /containers/create?secret=geheim HTTP/1.1\r\nX-Registry-Auth: geheim\r\nContent-Length";
+    talk(
+        &recorder,
+        &[format!("{head}: {}\r\n\r\n{body}", body.len()).as_bytes()],
+    )
+    .await;
+    let recording = recorder.recording();
+    assert_eq!(recording.records[0].body["Env"][0], "PASSWORD=redacted");
+    assert!(!format!("{recording:?}").contains("geheim"));
 }

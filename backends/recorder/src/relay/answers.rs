@@ -1,0 +1,97 @@
+//! The direction from the engine to the client.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::OwnedReadHalf;
+
+use super::{BUFFER, Exchange, RelayError};
+use crate::record::{Kept, Log, made};
+use crate::route::Action;
+use crate::scan::{BodyLength, Piece, ResponseHead, Scanner};
+
+pub(super) struct Answers<'a> {
+    pub(super) log: &'a Log,
+    pub(super) exchange: &'a Exchange,
+}
+
+impl Answers<'_> {
+    pub(super) async fn copy(self, mut from: OwnedReadHalf) -> Result<(), RelayError> {
+        let result = self.follow(&mut from).await;
+        self.exchange.silent();
+        self.exchange.to_client.lock().await.shutdown().await?;
+        result
+    }
+
+    async fn follow(&self, from: &mut OwnedReadHalf) -> Result<(), RelayError> {
+        let mut scanner = Scanner::default();
+        let mut buffer = vec![0; BUFFER];
+        let mut making: Option<(usize, Kept)> = None;
+        loop {
+            let read = from.read(&mut buffer).await?;
+            if read == 0 {
+                // An answer without a length ends here.
+                self.note_made(making.take());
+                return Ok(());
+            }
+            let mut input = &buffer[..read];
+            let mut ended = 0;
+            while let Some(piece) = scanner.next(&mut input).map_err(RelayError::Response)? {
+                match piece {
+                    Piece::Head(raw) => {
+                        let head = ResponseHead::parse(&raw).map_err(RelayError::Response)?;
+                        if matches!(head.status, 100..=199) && head.status != 101 {
+                            scanner.interim();
+                            continue;
+                        }
+                        let pending = self.exchange.queue().pop_front();
+                        let pending = pending.ok_or(RelayError::Unasked)?;
+                        let leaves = head.leaves_http() && pending.leaves_http.is_some();
+                        if head.status == 101 && !leaves {
+                            return Err(RelayError::LeftHttp);
+                        }
+                        self.log.update(pending.place, |record| {
+                            record.status = Some(head.status);
+                            record.left_http = leaves;
+                        });
+                        if let Some(sender) = pending.leaves_http {
+                            // The request direction may be gone already; then nobody needs the word.
+                            let _ = sender.send(leaves);
+                        }
+                        if leaves {
+                            let mut to_client = self.exchange.to_client.lock().await;
+                            to_client.write_all(&buffer[..read]).await?;
+                            tokio::io::copy(from, &mut *to_client).await?;
+                            return Ok(());
+                        }
+                        let makes = matches!(pending.action, Action::CreateContainer | Action::CreateExec);
+                        making = makes.then(|| (pending.place, Kept::default()));
+                        let bodiless = pending.is_head || matches!(head.status, 204 | 304);
+                        scanner.body(if bodiless {
+                            BodyLength::Empty
+                        } else {
+                            head.body.unwrap_or(BodyLength::UntilEnd)
+                        });
+                    }
+                    Piece::Data(data) => {
+                        if let Some((_, kept)) = &mut making {
+                            kept.push(data);
+                        }
+                    }
+                    Piece::Framing(_) => {}
+                    Piece::End => {
+                        self.note_made(making.take());
+                        ended += 1;
+                    }
+                }
+            }
+            // Recorded first: a client that has its answer can rely on the record.
+            self.exchange.to_client(&buffer[..read]).await?;
+            (0..ended).for_each(|_| self.exchange.answered());
+        }
+    }
+
+    fn note_made(&self, making: Option<(usize, Kept)>) {
+        if let Some((place, kept)) = making {
+            self.log.update(place, |record| record.made = made(kept.whole()));
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! `shellproof audit`: any program behind a recorder. The one place where a program that is no engine is started.
+
+mod child;
+
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::{ArgGroup, Args, ValueEnum};
+use serde_json::{Value, json};
+use shellproof_api::{Engine, EngineKind, labels};
+use shellproof_recorder::{EventStream, Events, Options, Recorder, Recording};
+
+use super::{Engines, Failure, Format, interrupt, platform};
+use crate::audit::{Exit, ExpectedExit, ProgramResult, judge_program, wire};
+use crate::engines;
+use crate::exit::ExitCode;
+use crate::report;
+use crate::run::Session;
+use crate::scenario::Mode;
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").required(true).args(["command", "listen", "replay"]))]
+pub(super) struct Audit {
+    #[command(flatten)]
+    engines: Engines,
+    /// Which policy holds: nothing is forbidden in layered mode [default: the platform's IMAGE_MODE]
+    #[arg(long, value_enum)]
+    mode: Option<OneMode>,
+    /// The platform's env file [default: platform-bootstrap/.env if it exists]
+    #[arg(long, value_name = "FILE")]
+    env_file: Option<PathBuf>,
+    /// Answer requests that violate the policy, or that cannot be judged, in the engine's place
+    #[arg(long)]
+    deny: bool,
+    /// The exit code that the program is to end with, or `any`
+    #[arg(long, value_name = "CODE", default_value = "0")]
+    expect_exit: ExpectedExit,
+    /// Record whoever comes to this socket, until Ctrl-C
+    #[arg(long, value_name = "PATH")]
+    listen: Option<PathBuf>,
+    /// Write the requests to a file of JSON lines, without secrets
+    #[arg(long, value_name = "FILE", conflicts_with = "replay")]
+    record: Option<PathBuf>,
+    /// Judge such a file again, with no engine
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["deny", "choices", "expect_exit"])]
+    replay: Option<PathBuf>,
+    /// How to report: on stderr for a person, since stdout is the program's; with `json`, stdout is the report's, and
+    /// what the program prints goes to stderr
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// The program and its arguments
+    #[arg(last = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+/// One image mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum OneMode {
+    Layered,
+    Prebuilt,
+}
+
+impl From<OneMode> for Mode {
+    fn from(mode: OneMode) -> Self {
+        match mode {
+            OneMode::Layered => Self::Layered,
+            OneMode::Prebuilt => Self::Prebuilt,
+        }
+    }
+}
+
+impl Audit {
+    pub(super) async fn run(self) -> Result<ExitCode, Failure> {
+        if let Some(file) = &self.replay {
+            return self.replay(file);
+        }
+        let mode = match self.mode {
+            Some(mode) => mode.into(),
+            None => platform(self.env_file.as_deref())?.mode(),
+        };
+        if self.deny && mode == Mode::Layered {
+            return Err(Failure::Input(
+                "nothing is forbidden in layered mode, so `--deny` has nothing to deny\nhelp: add `--mode prebuilt`".into(),
+            ));
+        }
+        let session = Session::start().map_err(Failure::machine("no private directory can be made"))?;
+        let found = engines::find(&self.engines.choices, &session.path("")).await?;
+        let [spec] = found.engines.as_slice() else {
+            return Err(Failure::Input(
+                "one program is audited on one engine\nhelp: name it with `--engine NAME=unix:///path`"
+                    .into(),
+            ));
+        };
+        let engine = {
+            let connection = engines::connect(spec, &session.path("engine.sock")).await?;
+            connection.runtime.engine().clone()
+        };
+        let socket = self.listen.clone().unwrap_or_else(|| session.path("audit.sock"));
+        let options = Options {
+            gate: self.deny.then(wire::gate),
+            changes: mode == Mode::Prebuilt,
+        };
+        let label = (labels::RUN, session.id());
+        let marker = format!("shellproof-{}-marker", session.id());
+        let events = match mode {
+            Mode::Prebuilt => Some(EventStream::open(&spec.endpoint, &marker, label).await),
+            Mode::Layered => None,
+        };
+        let recorder = Recorder::start_with(&spec.endpoint, &socket, options)
+            .await
+            .map_err(Failure::machine("the recorder's socket cannot be made"))?;
+        let began = Instant::now();
+        let exit = if self.command.is_empty() {
+            listen(&socket).await?;
+            None
+        } else {
+            let to_stderr = self.format == Format::Json;
+            let code = child::run(&self.command, &socket, to_stderr).await?;
+            Some(Exit {
+                code,
+                expected: self.expect_exit,
+            })
+        };
+        let duration = began.elapsed();
+        let mut recording = recorder.finish().await;
+        recording.events = match events {
+            None => None,
+            Some(Ok(stream)) => Some(stream.close(label).await),
+            Some(Err(gap)) => Some(Events {
+                gap: Some(gap),
+                ..Events::default()
+            }),
+        };
+        let result = self.result(mode, engine, exit, duration, &recording);
+        if let Some(file) = &self.record {
+            write(file, &recording, &about(&result, session.id()))?;
+        }
+        self.report(&result, session.id())
+    }
+
+    fn result(
+        &self,
+        mode: Mode,
+        engine: Engine,
+        exit: Option<Exit>,
+        duration: Duration,
+        recording: &Recording,
+    ) -> ProgramResult {
+        let name = self.command.first().map(|program| {
+            let name = Path::new(program).file_name().unwrap_or(program);
+            name.to_string_lossy().into_owned()
+        });
+        ProgramResult {
+            name,
+            mode,
+            engine,
+            judgement: judge_program(mode, recording),
+            exit,
+            has_started: wire::has_started(recording),
+            requests: recording.records.len(),
+            duration,
+        }
+    }
+
+    fn report(&self, result: &ProgramResult, run_id: &str) -> Result<ExitCode, Failure> {
+        let written = match self.format {
+            Format::Json => anstream::stdout()
+                .write_all(format!("{:#}\n", report::program_json(result, run_id)).as_bytes()),
+            Format::Human if self.command.is_empty() => {
+                anstream::stdout().write_all(report::program_human(result).as_bytes())
+            }
+            Format::Human => anstream::stderr().write_all(report::program_human(result).as_bytes()),
+        };
+        written.map_err(Failure::machine("the report cannot be written"))?;
+        Ok(report::program_exit_code(result))
+    }
+
+    fn replay(&self, file: &Path) -> Result<ExitCode, Failure> {
+        let wrong =
+            |reason: String| Failure::Input(format!("`{}` is no recording: {reason}", file.display()));
+        let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+        let (recording, about) = Recording::from_lines(&text).map_err(|error| wrong(error.to_string()))?;
+        let (result, run_id) = read_about(&about, self.mode.map(Mode::from), &recording)
+            .ok_or_else(|| wrong("its first line".into()))?;
+        self.report(&result, &run_id)
+    }
+}
+
+/// Waits for Ctrl-C.
+async fn listen(socket: &Path) -> Result<(), Failure> {
+    let mut interrupt = interrupt()?;
+    anstream::eprintln!(
+        "recording on unix://{0}\nhelp: set DOCKER_HOST=unix://{0} and CONTAINER_HOST=unix://{0}; Ctrl-C judges",
+        socket.display()
+    );
+    // The sender lives as long as the program.
+    let _ = interrupt.wait_for(|interrupted| *interrupted).await;
+    Ok(())
+}
+
+/// The first line of a record file.
+fn about(result: &ProgramResult, run_id: &str) -> Value {
+    json!({
+        "run_id": run_id,
+        "program": result.name,
+        "mode": result.mode.as_str(),
+        "engine": {
+            "name": result.engine.name,
+            "kind": result.engine.kind.as_str(),
+            "version": result.engine.version,
+            "rootless": result.engine.rootless,
+        },
+        "exit": result.exit.map(|exit| exit.code),
+        "expected_exit": result.exit.map(|exit| exit.expected.to_string()),
+        "duration_ms": u64::try_from(result.duration.as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+fn read_about(about: &Value, mode: Option<Mode>, recording: &Recording) -> Option<(ProgramResult, String)> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let recorded = Mode::ALL.iter().find(|mode| about["mode"] == mode.as_str());
+    let mode = mode.or(recorded.copied())?;
+    let kinds = [EngineKind::Docker, EngineKind::Podman];
+    let engine = &about["engine"];
+    let exit = match (about["exit"].as_i64(), about["expected_exit"].as_str()) {
+        (Some(code), Some(expected)) => Some(Exit {
+            code: i32::try_from(code).ok()?,
+            expected: expected.parse().ok()?,
+        }),
+        _ => None,
+    };
+    let result = ProgramResult {
+        name: text(&about["program"]),
+        mode,
+        engine: Engine {
+            name: text(&engine["name"])?,
+            kind: kinds.into_iter().find(|kind| engine["kind"] == kind.as_str())?,
+            version: text(&engine["version"])?,
+            rootless: engine["rootless"].as_bool()?,
+        },
+        judgement: judge_program(mode, recording),
+        exit,
+        has_started: wire::has_started(recording),
+        requests: recording.records.len(),
+        duration: Duration::from_millis(about["duration_ms"].as_u64()?),
+    };
+    Some((result, text(&about["run_id"])?))
+}
+
+/// Writes the record, readable by its owner alone.
+fn write(file: &Path, recording: &Recording, about: &Value) -> Result<(), Failure> {
+    let failed = Failure::machine("the record cannot be written");
+    let text = recording
+        .to_lines(about)
+        .map_err(|error| failed(std::io::Error::other(error)))?;
+    let mut options = OpenOptions::new();
+    let opened = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(file);
+    opened
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(failed)
+}

@@ -1,0 +1,118 @@
+//! The catalogue of evasions: every file below `tests/evasions` on every engine that `SHELLPROOF_ENGINES` names.
+//!
+//! A file holds requests as they go over the wire, and the verdict that they must lead to: in `caught/` what must never
+//! be clean, in `clean/` look-alikes that must never alarm, in `beyond/` what the wire cannot see and the kernel can.
+
+#[path = "evasions/harness/case.rs"]
+mod case;
+#[path = "evasions/harness/client.rs"]
+mod client;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use shellproof::audit::judge_program;
+use shellproof::engines::{self, Choice, EngineSpec};
+use shellproof::run::Session;
+use shellproof::scenario::Mode;
+use shellproof_recorder::{EventStream, Options, Recorder};
+
+use case::Case;
+use client::Client;
+
+/// How many cases there were of each kind, and in how many the verdict was as expected.
+#[derive(Default)]
+struct Count {
+    tried: AtomicUsize,
+    right: AtomicUsize,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let session = Arc::new(Session::start().expect("a private directory"));
+    let runtime = Arc::new(tokio::runtime::Runtime::new().expect("a runtime"));
+    let named = std::env::var("SHELLPROOF_ENGINES").unwrap_or_else(|_| "auto".into());
+    let choices: Result<Vec<Choice>, _> = named.split(',').map(str::parse).collect();
+    let choices = choices.expect("SHELLPROOF_ENGINES");
+    let found = runtime
+        .block_on(engines::find(&choices, &session.path("")))
+        .expect("the engines that SHELLPROOF_ENGINES names");
+    let kinds = ["caught", "clean", "beyond"];
+    let counts = Arc::new(kinds.map(|kind| (kind, Count::default())));
+    let mut trials = Vec::new();
+    for (at, kind) in kinds.into_iter().enumerate() {
+        let cases = case::read_all(kind);
+        assert!(!cases.is_empty(), "no case in `{kind}`");
+        for case in cases {
+            let case = Arc::new(case);
+            for engine in found.engines.iter().filter(|engine| case.is_for(engine)) {
+                let name = format!("{kind}::{}::{}", case.name, engine.name);
+                let (case, engine) = (case.clone(), engine.clone());
+                let (session, runtime, counts) = (session.clone(), runtime.clone(), counts.clone());
+                trials.push(Trial::test(name, move || {
+                    let count = &counts[at].1;
+                    let number = count.tried.fetch_add(1, Ordering::Relaxed);
+                    let id = format!("{}-{at}-{number}", session.id());
+                    runtime.block_on(run(&case, &engine, &session, &id))?;
+                    count.right.fetch_add(1, Ordering::Relaxed);
+                    Ok(())
+                }));
+            }
+        }
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    for ((_, count), what) in counts.iter().zip([
+        "evasions caught",
+        "look-alikes without a false alarm",
+        "left to the kernel, as documented",
+    ]) {
+        let (tried, right) = (
+            count.tried.load(Ordering::Relaxed),
+            count.right.load(Ordering::Relaxed),
+        );
+        println!("{what}: {right} of {tried}");
+    }
+    conclusion.exit_code()
+}
+
+/// Plays one case through a recorder in front of an engine, and compares the verdict.
+async fn run(case: &Case, engine: &EngineSpec, session: &Session, id: &str) -> Result<(), Failed> {
+    let label = ("io.shellproof.run", session.id());
+    let stream = EventStream::open(&engine.endpoint, &format!("shellproof-{id}"), label).await?;
+    let options = Options {
+        gate: None,
+        changes: true,
+    };
+    let recorder =
+        Recorder::start_with(&engine.endpoint, &session.path(&format!("{id}.sock")), options).await?;
+    let mut client = Client::new(recorder.socket(), &engine.endpoint.socket, id);
+    let played = client.play(case).await;
+    let mut recording = recorder.finish().await;
+    recording.events = Some(stream.close(label).await);
+    client.clean_up().await;
+    played?;
+    let judgement = judge_program(Mode::Prebuilt, &recording);
+    let evidence: Vec<_> = judgement
+        .evidence
+        .iter()
+        .map(|one| format!("{} {}", one.rule, one))
+        .collect();
+    let rules: Vec<_> = judgement.evidence.iter().map(|one| one.rule.as_str()).collect();
+    let is_expected = judgement.verdict.as_str() == case.verdict
+        && case.rule.as_deref().is_none_or(|rule| rules.contains(&rule));
+    if is_expected {
+        return Ok(());
+    }
+    Err(format!(
+        "{}: expected {} {}, the verdict is {}\n{}\nanswers:\n{}",
+        case.what,
+        case.verdict,
+        case.rule.as_deref().unwrap_or_default(),
+        judgement.verdict,
+        evidence.join("\n"),
+        client.transcript()
+    )
+    .into())
+}
