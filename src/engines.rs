@@ -33,7 +33,7 @@ impl EngineSpec {
 /// Which engines are wanted, as `--engine` says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
-    /// The first that is there: rootless Podman, Podman, Docker.
+    /// The first that is there: what `CONTAINER_HOST` or `DOCKER_HOST` names, rootless Podman, Podman, Docker.
     Auto,
     /// Every one that is there.
     All,
@@ -296,6 +296,7 @@ async fn here(
             engines.push(named(&variable.to_lowercase().replace('_', "-"), &url).await?);
         }
     }
+    let named_by_user = engines.len();
     for place in usual_places() {
         // Nothing listens there, or something else does: then no engine is there.
         if let Ok(endpoint) = Endpoint::identify(&place.socket).await
@@ -315,7 +316,8 @@ async fn here(
             *service = Service::start(directory).await?;
         }
         if let Some(service) = service {
-            engines.insert(0, service.engine.clone());
+            // Behind what the user named, before what merely is there.
+            engines.insert(named_by_user, service.engine.clone());
         }
     }
     engines.retain(|engine| kind.is_none_or(|kind| engine.endpoint.kind == kind));

@@ -5,6 +5,7 @@
 //!                  └─ recorder ─ backend ─ execution ─ judgement
 //! ```
 
+mod anchor;
 mod archive;
 mod clean;
 mod credentials;
@@ -34,6 +35,7 @@ use crate::audit;
 use crate::engines::{self, EngineError, EngineSpec};
 use crate::platform::Platform;
 use crate::scenario::{Mode, Scenario};
+use anchor::Anchor;
 use execute::{Context, Execution, Stop};
 use images::Images;
 
@@ -135,7 +137,27 @@ pub struct Runner {
 #[derive(Debug)]
 struct Store {
     images: Images,
+    anchor: Option<Anchor>,
     _recorder: Recorder,
+}
+
+impl Store {
+    async fn open(engine: &EngineSpec, session: &Session, options: &Options) -> Result<Self, EngineError> {
+        let socket = session.path(&format!("images-{}.sock", engine.name));
+        let connection = engines::connect(engine, &socket).await?;
+        let images = Images::new(connection.runtime, options.fixtures.clone(), options.offline);
+        let anchor = Anchor::start(&images, session)
+            .await
+            .map_err(|error| EngineError::Connect {
+                name: engine.name.clone(),
+                reason: error.to_string(),
+            })?;
+        Ok(Self {
+            images,
+            anchor,
+            _recorder: connection.recorder,
+        })
+    }
 }
 
 impl Runner {
@@ -149,25 +171,34 @@ impl Runner {
         session: Session,
         options: Options,
     ) -> Result<Self, EngineError> {
-        let mut stores = HashMap::new();
-        for engine in engines {
-            let connection =
-                engines::connect(engine, &session.path(&format!("images-{}.sock", engine.name))).await?;
-            let images = Images::new(connection.runtime, options.fixtures.clone(), options.offline);
-            stores.insert(
-                engine.name.clone(),
-                Store {
-                    images,
-                    _recorder: connection.recorder,
-                },
-            );
-        }
-        Ok(Self {
+        let mut runner = Self {
             platform,
             session,
             options,
-            stores,
-        })
+            stores: HashMap::new(),
+        };
+        for engine in engines {
+            match Store::open(engine, &runner.session, &runner.options).await {
+                Ok(store) => drop(runner.stores.insert(engine.name.clone(), store)),
+                Err(error) => {
+                    // The first error is the one to tell; what is left behind is labelled.
+                    let _ = runner.close().await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(runner)
+    }
+
+    /// Removes what the runner itself has on the engines, and reports what could not be removed.
+    pub async fn close(self) -> Vec<String> {
+        let mut errors = Vec::new();
+        for store in self.stores.into_values() {
+            if let Some(anchor) = store.anchor {
+                errors.extend(anchor.remove(store.images.runtime()).await);
+            }
+        }
+        errors
     }
 
     /// Runs jobs side by side. `interrupt` ends the run early: what runs is cleaned up, what did not begin does not.

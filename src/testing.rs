@@ -97,7 +97,16 @@ impl Matrix {
                 for engine in &prepared.found.engines {
                     eprintln!("engine: {} on {}", engine.name, engine.endpoint.socket.display());
                 }
-                libtest_mimic::run(&arguments, trials(&prepared)).exit_code()
+                let conclusion = libtest_mimic::run(&arguments, trials(&prepared));
+                let left = Arc::into_inner(prepared).map(Prepared::close).unwrap_or_default();
+                for error in &left {
+                    eprintln!("error: {error}");
+                }
+                if left.is_empty() {
+                    conclusion.exit_code()
+                } else {
+                    ExitCode::FAILURE
+                }
             }
             Err(reason) => {
                 let trial = Trial::test("matrix", move || Err(Failed::from(reason)));
@@ -172,6 +181,10 @@ fn trials(prepared: &Arc<Prepared>) -> Vec<Trial> {
 }
 
 impl Prepared {
+    fn close(self) -> Vec<String> {
+        self.runtime.block_on(self.runner.close())
+    }
+
     fn test(&self, number: usize) -> Result<(), Failed> {
         let (_sender, never) = watch::channel(false);
         let result = self

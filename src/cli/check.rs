@@ -34,7 +34,10 @@ impl Check {
                 modes.join(", ")
             );
         }
-        anstream::println!("{} scenarios are well-formed", scenarios.len());
+        match scenarios.len() {
+            1 => anstream::println!("1 scenario is well-formed"),
+            number => anstream::println!("{number} scenarios are well-formed"),
+        }
         Ok(ExitCode::Clean)
     }
 }

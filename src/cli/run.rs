@@ -69,9 +69,10 @@ impl Run {
         let quiet = self.format == Format::Json;
         let progress = Progress::new(jobs.len(), std::io::stderr().is_terminal(), quiet);
         let runner = Runner::open(&found.engines, platform, session, options).await?;
-        let report = runner
+        let mut report = runner
             .run(&jobs, interrupt, &|event| progress.observe(&event))
             .await;
+        report.leftovers.extend(runner.close().await);
         progress.finish();
         if let Some(path) = &self.junit {
             let document = report::junit(&report).map_err(std::io::Error::other);

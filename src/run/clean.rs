@@ -22,7 +22,6 @@ pub struct Cleaned {
 /// An engine cannot be connected to, or does not say what it has.
 pub async fn clean(engines: &[EngineSpec], session: &Session) -> Result<Vec<Cleaned>, EngineError> {
     let machine = |error: std::io::Error| EngineError::Machine(error.to_string());
-    let (alive, dead) = session::others().map_err(machine)?;
     let mut all = Vec::new();
     for engine in engines {
         let connection =
@@ -33,6 +32,8 @@ pub async fn clean(engines: &[EngineSpec], session: &Session) -> Result<Vec<Clea
             .await
             .map_err(|error| EngineError::Machine(error.to_string()))?;
         owned.sort_by_key(|resource| resource.kind);
+        // Asked after the engine: whatever the engine listed was made by a run that had its lock by then.
+        let (alive, _) = session::others().map_err(machine)?;
         let name = engine.name.clone();
         let mut cleaned = Cleaned {
             engine: name,
@@ -57,8 +58,13 @@ pub async fn clean(engines: &[EngineSpec], session: &Session) -> Result<Vec<Clea
         }
         all.push(cleaned);
     }
+    let (_, dead) = session::others().map_err(machine)?;
     for directory in dead {
-        std::fs::remove_dir_all(&directory).map_err(machine)?;
+        match std::fs::remove_dir_all(&directory) {
+            // A run that just ended removes its own.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            removed => removed.map_err(machine)?,
+        }
     }
     Ok(all)
 }

@@ -22,6 +22,9 @@ use crate::scenario::{self, AfterState, ContainerPlan, Plan, Probe, Ready, Scena
 
 /// How long a probe may take beyond its own deadline: its container must be made and started.
 const PROBE_GRACE: Duration = Duration::from_secs(30);
+/// How long one probe asks before another takes its place. Podman 4's name server may miss a network's start, and is
+/// started again only when another container joins.
+const PROBE_TURN: Duration = Duration::from_secs(5);
 /// The pause between two looks at an answer that does not fit yet.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -488,17 +491,39 @@ impl<'a> Execution<'a> {
                     () = tokio::time::sleep(ready.within) => Some("no such line".to_owned()),
                 }
             }
-            Probe::Tcp(port) => self.ask(container, Question::Tcp(*port), deadline).await?.err(),
+            Probe::Tcp(port) => self
+                .ask_until(container, Question::Tcp(*port), deadline)
+                .await?
+                .err(),
             Probe::Http { port, path, status } => {
                 let question = Question::Http {
                     port: *port,
                     path,
                     status: Some(*status),
                 };
-                self.ask(container, question, deadline).await?.err()
+                self.ask_until(container, question, deadline).await?.err()
             }
         };
         self.note(name, what, ready.probe.span, actual)
+    }
+
+    /// Asks with one probe after another until there is an answer, or the container has ended.
+    async fn ask_until(
+        &mut self,
+        container: &ContainerPlan,
+        question: Question<'_>,
+        deadline: Instant,
+    ) -> Result<Result<String, String>, Stop> {
+        loop {
+            let turn = deadline.min(Instant::now() + PROBE_TURN);
+            let answer = self.ask(container, question, turn).await?;
+            let has_ended = self
+                .running(&container.name)
+                .is_none_or(|running| running.ended.borrow().is_some());
+            if answer.is_ok() || has_ended || Instant::now() + PAUSE >= deadline {
+                return Ok(answer);
+            }
+        }
     }
 
     /// Asks a container from its own network. Gives the probe's answer, or what kept it from having one.
@@ -557,7 +582,8 @@ impl<'a> Execution<'a> {
                         path: &expected.path,
                         status: None,
                     };
-                    let answer = self.ask(container, question, deadline).await?;
+                    let turn = deadline.min(Instant::now() + PROBE_TURN);
+                    let answer = self.ask(container, question, turn).await?;
                     let output = self.collected(&container.name);
                     let checked = Checked {
                         file: &self.context.scenario.file,

@@ -26,6 +26,8 @@ impl Session {
     /// The directory cannot be made.
     pub fn start() -> io::Result<Self> {
         let base = base_directory()?;
+        // Until its lock is taken, the new directory looks like a dead run's to whoever scans.
+        let _scan = scan_lock(&base)?;
         loop {
             // The standard library's hash keys are random in each process.
             let id = std::collections::hash_map::RandomState::new()
@@ -78,14 +80,16 @@ impl Drop for Session {
 /// The directory of all runs cannot be read.
 pub fn others() -> io::Result<(Vec<String>, Vec<PathBuf>)> {
     let (mut alive, mut dead) = (Vec::new(), Vec::new());
-    for entry in base_directory()?.read_dir()? {
+    let base = base_directory()?;
+    let _scan = scan_lock(&base)?;
+    for entry in base.read_dir()? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let is_run = name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !is_run {
             continue;
         }
-        // A directory without its lock file is one that is just being made or removed.
+        // A directory without its lock file is one that is just being removed, or whose removal was interrupted.
         let is_alive = File::open(entry.path().join(LOCK)).is_ok_and(|lock| lock.try_lock_shared().is_err());
         if is_alive {
             alive.push(name)
@@ -94,6 +98,18 @@ pub fn others() -> io::Result<(Vec<String>, Vec<PathBuf>)> {
         }
     }
     Ok((alive, dead))
+}
+
+/// Keeps the making of a directory and the look at all of them apart, until it is dropped.
+fn scan_lock(base: &Path) -> io::Result<File> {
+    let path = base.join("scan.lock");
+    let lock = File::options()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(|error| named(error, &path))?;
+    lock.lock()?;
+    Ok(lock)
 }
 
 /// `$XDG_RUNTIME_DIR/shellproof`, or `/run/shellproof` for root, or a private directory among the temporary files.

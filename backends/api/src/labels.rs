@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 /// Labels of a container, image, network or volume.
 pub type Labels = BTreeMap<String, String>;
 
+/// What all our labels begin with.
+pub const PREFIX: &str = "io.shellproof.";
 /// The id of the run that made an object. Every object has it, and `shellproof clean` looks for it.
 pub const RUN: &str = "io.shellproof.run";
 /// The scenario that an object belongs to.

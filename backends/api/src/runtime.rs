@@ -100,7 +100,8 @@ pub trait Runtime: Send + Sync {
     /// Removes an object, a running container included. Removing what is not there is no error.
     async fn remove(&self, resource: &Resource) -> Result<()>;
 
-    /// Everything on the engine that carries [`crate::labels::RUN`], of all runs.
+    /// Everything on the engine that is ours: containers, networks and volumes that carry [`crate::labels::RUN`], of all
+    /// runs, and images that carry any label which begins with [`crate::labels::PREFIX`], since they belong to no run.
     async fn owned(&self) -> Result<Vec<Resource>>;
 }
 

@@ -84,10 +84,12 @@ impl Docker {
 
     async fn owned_images(&self) -> Result<Vec<Resource>> {
         let failing = self.failing("list images", "");
-        let options = ListImagesOptionsBuilder::default().filters(&by_label()).build();
+        // Images belong to no run: fixtures and the probe carry labels of their own, and no engine filters by a prefix.
+        let options = ListImagesOptionsBuilder::default().build();
         let images = self.client.list_images(Some(options)).await;
         let images = images.map_err(|error| failing.from(error))?.into_iter();
         Ok(images
+            .filter(|image| image.labels.keys().any(|key| key.starts_with(labels::PREFIX)))
             .map(|image| {
                 let name = image
                     .repo_tags

@@ -18,9 +18,6 @@ use crate::model::Listed;
 use crate::podman::Podman;
 use crate::wire::escape;
 
-/// Labels that mark an image as ours begin so: a fixture image has none of a run.
-const LABEL_PREFIX: &str = "io.shellproof.";
-
 #[async_trait]
 impl Runtime for Podman {
     fn engine(&self) -> &Engine {
@@ -226,7 +223,7 @@ impl Podman {
             object: "",
         };
         let mut found: Vec<Listed> = self.wire.get(op, "/images/json").await?;
-        found.retain(|image| image.labels.keys().any(|key| key.starts_with(LABEL_PREFIX)));
+        found.retain(|image| image.labels.keys().any(|key| key.starts_with(labels::PREFIX)));
         Ok(resources(ResourceKind::Image, found))
     }
 

@@ -64,25 +64,39 @@ impl Endpoint {
             socket: socket.to_owned(),
             reason,
         };
-        let asked = http::call(socket, Method::GET, "/version", None, VERSION);
-        let (status, body) = tokio::time::timeout(PATIENCE, asked)
+        let kind = tokio::time::timeout(PATIENCE, kind_of(socket))
             .await
             .map_err(|_| silent(format!("no answer within {} s", PATIENCE.as_secs())))?
-            .map_err(|error| silent(error.to_string()))?;
-        let version: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let kind = match version["Components"][0]["Name"].as_str() {
-            Some(name) if name.contains("Podman") => EngineKind::Podman,
-            Some("Engine") => EngineKind::Docker,
-            _ => {
-                return Err(silent(format!(
-                    "`GET /version` gave status {status} and no engine's name"
-                )));
-            }
-        };
+            .map_err(silent)?;
         Ok(Self {
             kind,
             socket: socket.to_owned(),
         })
+    }
+}
+
+/// What kind of engine answers on a socket, or what answers instead.
+async fn kind_of(socket: &Path) -> Result<EngineKind, String> {
+    // A ping costs nothing, while Podman runs two programs to tell its version.
+    let pong = http::send(socket, Method::GET, "/_ping", None, http::empty()).await;
+    let pong = pong.map_err(|error| error.to_string())?;
+    let server = pong.headers().get("Server").and_then(|value| value.to_str().ok());
+    match server.and_then(|server| server.split_once('/')) {
+        Some(("Libpod", _)) => return Ok(EngineKind::Podman),
+        Some(("Docker", _)) => return Ok(EngineKind::Docker),
+        // What stands between may have put its own name there.
+        _ => {}
+    }
+    let (status, body) = http::call(socket, Method::GET, "/version", None, VERSION)
+        .await
+        .map_err(|error| error.to_string())?;
+    let version: Value = serde_json::from_slice(&body).unwrap_or_default();
+    match version["Components"][0]["Name"].as_str() {
+        Some(name) if name.contains("Podman") => Ok(EngineKind::Podman),
+        Some("Engine") => Ok(EngineKind::Docker),
+        _ => Err(format!(
+            "`GET /version` gave status {status} and no engine's name"
+        )),
     }
 }
 

@@ -6,14 +6,14 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{Stat, fstat};
 use sha2::{Digest as _, Sha256};
 
 use crate::Digest;
-use crate::files::Found;
+use crate::files::{Found, Shebang, shebang};
 
 /// The largest file that is hashed, in bytes.
 const LARGEST: u64 = 512 << 20;
@@ -35,9 +35,30 @@ pub(crate) enum Content {
     Hashed(Arc<OnceLock<Option<Digest>>>),
 }
 
+/// A file that was about to be executed, before its answer.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// Nothing that could be executed.
+    Nothing,
+    /// One that was met before and did not change since.
+    Known(Content, Option<Shebang>),
+    /// Any other; the file is there if it can be read.
+    New(Key, Option<File>, Option<Shebang>),
+}
+
+impl Source {
+    /// The `#!` line, if the file is a script.
+    pub(crate) fn shebang(&self) -> Option<Shebang> {
+        match self {
+            Self::Nothing => None,
+            Self::Known(_, shebang) | Self::New(_, _, shebang) => shebang.clone(),
+        }
+    }
+}
+
 /// What tells one content of one file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Key {
+pub(crate) struct Key {
     device: u64,
     inode: u64,
     size: u64,
@@ -55,7 +76,7 @@ struct Job {
 #[derive(Debug)]
 pub(crate) struct Hasher {
     queue: SyncSender<Job>,
-    known: Mutex<HashMap<Key, Content>>,
+    known: Mutex<HashMap<Key, (Content, Option<Shebang>)>>,
     progress: Arc<Progress>,
 }
 
@@ -81,33 +102,49 @@ impl Hasher {
         })
     }
 
-    /// Takes a file that was opened before its execution was answered.
-    pub(crate) fn content(&self, found: Found) -> Content {
+    /// Opens a file, unless it is known: what is left to do before an answer.
+    pub(crate) fn source(&self, found: Found) -> Source {
         if !found.is_regular() {
-            return Content::Absent;
+            return Source::Nothing;
         }
         let key = Key::of(&found.stat);
-        let Some(file) = found.file.filter(|_| key.size <= LARGEST) else {
+        if let Some((content, shebang)) = self.known().get(&key) {
+            return Source::Known(content.clone(), shebang.clone());
+        }
+        let file = found.open();
+        let shebang = file.as_ref().and_then(shebang);
+        Source::New(key, file, shebang)
+    }
+
+    /// Takes what was opened before the answer, after it.
+    pub(crate) fn content(&self, source: Source) -> Content {
+        let (key, file, shebang) = match source {
+            Source::Nothing => return Content::Absent,
+            Source::Known(content, _) => return content,
+            Source::New(key, file, shebang) => (key, file.filter(|_| key.size <= LARGEST), shebang),
+        };
+        let Some(file) = file else {
             return Content::Unread;
         };
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(content) = known.get(&key) {
-            return content.clone();
-        }
         let result = Arc::<OnceLock<_>>::default();
         let content = Content::Hashed(result.clone());
-        self.progress.add(1);
+        self.progress.add();
         if self.queue.try_send(Job { file, key, result }).is_err() {
             self.progress.done();
             return Content::Unread;
         }
         if key.is_settled() {
+            let mut known = self.known();
             if known.len() == REMEMBERED {
                 known.clear();
             }
-            known.insert(key, content.clone());
+            known.insert(key, (content.clone(), shebang));
         }
         content
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<Key, (Content, Option<Shebang>)>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until nothing is left to hash, `within` a time.
@@ -133,8 +170,8 @@ impl Drop for Hasher {
 }
 
 impl Progress {
-    fn add(&self, count: usize) {
-        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) += count;
+    fn add(&self) {
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) += 1;
     }
 
     fn done(&self) {

@@ -25,12 +25,12 @@ pub(crate) struct Found {
     pub path: String,
     /// What it is.
     pub stat: Stat,
-    /// The file itself, opened for reading: `None` when that is not permitted, or it is no regular file.
-    pub file: Option<File>,
+    /// Its name, opened: not yet for reading.
+    name: OwnedFd,
 }
 
 /// The `#!` line of a script.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Shebang {
     pub interpreter: Vec<u8>,
     pub argument: Option<Vec<u8>>,
@@ -38,26 +38,42 @@ pub(crate) struct Shebang {
 
 /// The files that a thread sees.
 #[derive(Debug)]
-pub(crate) struct View {
+pub(crate) struct View<'p> {
     thread: u32,
     root: OwnedFd,
     /// How our own `/proc` writes the thread's root; empty unless the container is no more than a `chroot`.
-    prefix: Vec<u8>,
+    prefix: &'p [u8],
 }
 
-impl View {
+/// The root that was seen last, and how our own `/proc` writes it: nearly all threads of a session have the same.
+#[derive(Debug, Default)]
+pub(crate) struct Prefix {
+    root: Option<(u64, u64)>,
+    path: Vec<u8>,
+}
+
+impl<'p> View<'p> {
     /// The files that this thread sees.
-    pub(crate) fn of(thread: u32) -> io::Result<Self> {
+    pub(crate) fn of(thread: u32, prefix: &'p mut Prefix) -> io::Result<Self> {
         let root = open(
             format!("/proc/{thread}/root"),
             OFlags::PATH | OFlags::CLOEXEC,
             Mode::empty(),
         )?;
-        let mut prefix = name_of(&root)?;
-        if prefix == b"/" {
-            prefix.clear();
+        let stat = fstat(&root)?;
+        let identity = Some((stat.st_dev, stat.st_ino));
+        if prefix.root != identity {
+            let path = name_of(&root)?;
+            *prefix = Prefix {
+                root: identity,
+                path: if path == b"/" { Vec::new() } else { path },
+            };
         }
-        Ok(Self { thread, root, prefix })
+        Ok(Self {
+            thread,
+            root,
+            prefix: &prefix.path,
+        })
     }
 
     /// The program that the thread's process runs.
@@ -141,14 +157,16 @@ impl View {
     fn found(&self, opened: OwnedFd) -> io::Result<Found> {
         let path = lossy(self.inside(&name_of(&opened)?));
         let stat = fstat(&opened)?;
-        let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-        let file = regular.then(|| readable(opened)).flatten();
-        Ok(Found { path, stat, file })
+        Ok(Found {
+            path,
+            stat,
+            name: opened,
+        })
     }
 
     /// The path inside the container of a path that our own `/proc` has.
-    fn inside<'p>(&self, path: &'p [u8]) -> &'p [u8] {
-        match path.strip_prefix(self.prefix.as_slice()) {
+    fn inside<'a>(&self, path: &'a [u8]) -> &'a [u8] {
+        match path.strip_prefix(self.prefix) {
             Some([]) => b"/",
             Some(rest) if rest.starts_with(b"/") => rest,
             _ => path,
@@ -162,12 +180,28 @@ impl Found {
         FileType::from_raw_mode(self.stat.st_mode) == FileType::RegularFile
     }
 
-    /// The script's `#!` line, if it is one.
-    pub(crate) fn shebang(&self) -> Option<Shebang> {
-        let mut head = [0; HEAD];
-        let read = self.file.as_ref()?.read_at(&mut head, 0).ok()?;
-        parse(&head[..read])
+    /// The file, opened for reading: `None` when that is not permitted, or it is no regular file. Where it is not
+    /// permitted, a descriptor that can be read already will do.
+    pub(crate) fn open(self) -> Option<File> {
+        if !self.is_regular() {
+            return None;
+        }
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
+        match openat(CWD, own_name(&self.name), flags, Mode::empty()) {
+            Ok(file) => Some(File::from(file)),
+            Err(_) => {
+                let file = File::from(self.name);
+                file.read_at(&mut [0], 0).is_ok().then_some(file)
+            }
+        }
     }
+}
+
+/// A script's `#!` line, if a file is one.
+pub(crate) fn shebang(file: &File) -> Option<Shebang> {
+    let mut head = [0; HEAD];
+    let read = file.read_at(&mut head, 0).ok()?;
+    parse(&head[..read])
 }
 
 /// Reads a `#!` line as the kernel does: blanks around both words, one argument, the line's end or a NUL ends it.
@@ -218,18 +252,6 @@ fn process(status: &str) -> Option<Process> {
         id: value("Tgid:")?,
         parent: value("PPid:")?,
     })
-}
-
-/// Opens a named file for reading; where that is not permitted, a descriptor that can be read already will do.
-fn readable(opened: OwnedFd) -> Option<File> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
-    match openat(CWD, own_name(&opened), flags, Mode::empty()) {
-        Ok(file) => Some(File::from(file)),
-        Err(_) => {
-            let file = File::from(opened);
-            file.read_at(&mut [0], 0).is_ok().then_some(file)
-        }
-    }
 }
 
 fn own_name(descriptor: &impl AsFd) -> String {
@@ -289,21 +311,23 @@ mod tests {
 
     #[test]
     fn this_process_sees_its_own_files() {
-        let view = View::of(std::process::id()).unwrap();
+        let mut prefix = Prefix::default();
+        let view = View::of(std::process::id(), &mut prefix).unwrap();
         let own = std::env::current_exe().unwrap();
         assert_eq!(Path::new(&view.executable().unwrap()), own);
         assert_eq!(Path::new(&view.find(b"/proc/self/exe").unwrap().path), own);
-        assert!(view.find(b"/dev/null").unwrap().file.is_none());
+        assert!(view.find(b"/dev/null").unwrap().open().is_none());
         assert!(view.find(b"/no/such/file").is_err());
         assert!(view.find(b"").is_err());
     }
 
     #[test]
     fn a_pipe_or_a_directory_is_not_opened() {
-        let view = View::of(std::process::id()).unwrap();
+        let mut prefix = Prefix::default();
+        let view = View::of(std::process::id(), &mut prefix).unwrap();
         let (reader, _writer) = io::pipe().unwrap();
         let pipe = view.find_at(reader.as_raw_fd(), b"", true).unwrap();
-        assert!(pipe.file.is_none() && !pipe.is_regular());
+        assert!(!pipe.is_regular() && pipe.open().is_none());
         assert!(!view.find(b"/proc").unwrap().is_regular());
     }
 
@@ -312,7 +336,7 @@ mod tests {
         let view = View {
             thread: 1,
             root: open("/", OFlags::PATH, Mode::empty()).unwrap(),
-            prefix: b"/srv/root".to_vec(),
+            prefix: b"/srv/root",
         };
         let inside = |path: &str| lossy(view.inside(path.as_bytes()));
         assert_eq!(inside("/srv/root/bin/sh"), "/bin/sh");

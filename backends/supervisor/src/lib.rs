@@ -6,8 +6,10 @@
 //! executed, answers "go on", and records; what it recorded is a [`Trace`].
 //!
 //! # What it needs
-//! - The supervisor must run as the user that the engine runs as (a rootless engine), or as root: reading another
-//!   user's memory is refused otherwise.
+//! - The supervisor must run as the user that the engine runs as, or as root: reading another user's memory is refused
+//!   otherwise, and then [`Program::readable`] is false. Tried: root with Docker 26 and Podman 4.3 and 5.4, rootful and
+//!   rootless; a rootless Podman's own user, without any privilege, also for images that run as another user. Root
+//!   gives the socket to a rootless engine's user ([`Options::owner`]), who must be able to enter its directory.
 //! - One supervisor per container: the socket says whose programs these are. A container has several [`Session`]s on
 //!   it: its start, and one for each exec or health check of the engine.
 //! - When the supervisor dies or is dropped, the kernel answers each later `execve` in the container with `ENOSYS`

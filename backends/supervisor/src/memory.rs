@@ -46,6 +46,9 @@ pub(crate) fn path(memory: &impl Memory, address: u64) -> io::Result<Vec<u8>> {
 /// Reads a list of arguments. A null list is an empty one, as it is to the kernel.
 pub(crate) fn argv(memory: &impl Memory, list: u64, pointer_bytes: usize) -> io::Result<Argv> {
     let mut argv = Argv::default();
+    if list == 0 {
+        return Ok(argv);
+    }
     let mut left = ALL_ARGUMENTS;
     let mut pointers = Pointers {
         memory,
@@ -53,21 +56,20 @@ pub(crate) fn argv(memory: &impl Memory, list: u64, pointer_bytes: usize) -> io:
         pointer_bytes,
         buffer: Vec::new(),
     };
-    while list != 0 {
+    loop {
         let pointer = pointers.next()?;
         if pointer == 0 {
-            break;
+            return Ok(argv);
         }
         if argv.words.len() == ARGUMENTS || left == 0 {
             argv.cut = true;
-            break;
+            return Ok(argv);
         }
         let (word, whole) = text(memory, pointer, ARGUMENT.min(left))?;
         left -= word.len();
         argv.cut |= !whole;
         argv.words.push(String::from_utf8_lossy(&word).into_owned());
     }
-    Ok(argv)
 }
 
 /// The pointers of a list, read some at a time.

@@ -9,8 +9,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use crate::call::Arguments;
-use crate::content::{Content, Hasher};
-use crate::files::{Found, Process, View, lossy, process_of};
+use crate::content::{Content, Hasher, Source};
+use crate::files::{Found, Prefix, Process, View, lossy, process_of};
 use crate::log::{Contents, Log};
 use crate::state::{self, StateError};
 use crate::sys::{Listener, Notification};
@@ -79,9 +79,11 @@ fn session(shared: &Shared, stream: UnixStream, stop: &PipeReader) {
         listener,
         place,
         kind: state.kind(),
+        pid: state.pid,
         programs: 0,
         bytes: 0,
         latest: HashMap::new(),
+        prefix: Prefix::default(),
     };
     if let Err(error) = serving.run(stop) {
         let (id, pid) = (&state.state.id, state.pid);
@@ -97,12 +99,15 @@ struct Serving<'s> {
     /// Where the session is in the log; it has no place there when there are too many.
     place: Option<usize>,
     kind: Kind,
+    /// The process that the session began with.
+    pid: u32,
     /// How many programs are recorded.
     programs: usize,
     /// How many bytes of text they have.
     bytes: usize,
     /// The place of the program that each process asked for last.
     latest: HashMap<u32, usize>,
+    prefix: Prefix,
 }
 
 impl Serving<'_> {
@@ -183,7 +188,7 @@ impl Serving<'_> {
     }
 
     /// Reads what a call is about to execute.
-    fn read(&self, call: &Notification) -> (Program, Files) {
+    fn read(&mut self, call: &Notification) -> (Program, Files) {
         let kind = Call::of(call.arch, call.number);
         let process = process_of(call.thread).unwrap_or(Process {
             id: call.thread,
@@ -215,10 +220,17 @@ impl Serving<'_> {
             program.argv = argv.words;
             program.argv_cut = argv.cut;
         }
-        if let Ok(view) = View::of(call.thread) {
+        if let Ok(view) = View::of(call.thread, &mut self.prefix) {
             program.caller = view.executable().ok();
             if let Ok(path) = &path {
-                find(&view, &arguments, path, &mut program, &mut files);
+                find(
+                    &view,
+                    &self.shared.hasher,
+                    &arguments,
+                    path,
+                    &mut program,
+                    &mut files,
+                );
             }
         }
         program.path = lossy(&path.unwrap_or_default());
@@ -233,7 +245,8 @@ impl Serving<'_> {
             if let Some(&place) = self.latest.get(&id) {
                 return Some(place);
             }
-            if next == 0 || self.latest.is_empty() {
+            // Above the session's first process there is only the engine.
+            if next == 0 || id == self.pid || self.latest.is_empty() {
                 return None;
             }
             id = next;
@@ -271,13 +284,14 @@ impl Serving<'_> {
 /// The files of a call, opened before its answer.
 #[derive(Default)]
 struct Files {
-    executed: Option<Found>,
-    interpreters: Vec<Option<Found>>,
+    executed: Option<Source>,
+    interpreters: Vec<Option<Source>>,
 }
 
 impl Files {
     fn contents(self, hasher: &Hasher) -> Contents {
-        let content = |found: Option<Found>| found.map_or(Content::Absent, |found| hasher.content(found));
+        let content =
+            |source: Option<Source>| source.map_or(Content::Absent, |source| hasher.content(source));
         (
             content(self.executed),
             self.interpreters.into_iter().map(content).collect(),
@@ -285,26 +299,38 @@ impl Files {
     }
 }
 
-/// Finds the file of a call and the interpreters of a script.
-fn find(view: &View, arguments: &Arguments, path: &[u8], program: &mut Program, files: &mut Files) {
-    let executable = |found: &Found| Executable {
-        path: found.path.clone(),
-        content: None,
+/// Finds the file of a call and the interpreters of a script, and opens them.
+fn find(
+    view: &View,
+    hasher: &Hasher,
+    arguments: &Arguments,
+    path: &[u8],
+    program: &mut Program,
+    files: &mut Files,
+) {
+    let open = |found: io::Result<Found>| match found {
+        Ok(mut found) => {
+            let path = std::mem::take(&mut found.path);
+            (
+                Some(Executable { path, content: None }),
+                Some(hasher.source(found)),
+            )
+        }
+        // What is not there is no error here: the call will fail, or the file is out of our reach.
+        Err(_) => (None, None),
     };
-    files.executed = view
-        .find_at(arguments.descriptor, path, arguments.empty_path)
-        .ok();
-    program.file = files.executed.as_ref().map(executable);
-    let mut shebang = files.executed.as_ref().and_then(Found::shebang);
+    let found = view.find_at(arguments.descriptor, path, arguments.empty_path);
+    (program.file, files.executed) = open(found);
+    let mut shebang = files.executed.as_ref().and_then(Source::shebang);
     while let Some(line) = shebang.filter(|_| program.interpreters.len() < INTERPRETERS) {
-        let found = view.find(&line.interpreter).ok();
+        let (file, source) = open(view.find(&line.interpreter));
+        shebang = source.as_ref().and_then(Source::shebang);
+        files.interpreters.push(source);
         program.interpreters.push(Interpreter {
             path: lossy(&line.interpreter),
             argument: line.argument.as_deref().map(lossy),
-            file: found.as_ref().map(executable),
+            file,
         });
-        shebang = found.as_ref().and_then(Found::shebang);
-        files.interpreters.push(found);
     }
 }
 

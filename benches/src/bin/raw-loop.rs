@@ -1,13 +1,14 @@
 //! What the same containers cost without shellproof: create, start, wait, logs, remove, straight to an engine's socket
 //! on one kept connection per client.
 //!
-//! `raw-loop docker|podman|podman-10ms SOCKET IMAGE COUNT CLIENTS`
+//! `raw-loop docker|podman|podman-10ms SOCKET IMAGE COUNT CLIENTS`, and `raw-loop dialect SOCKET` says which of the
+//! first two an engine speaks.
 //!
 //! Podman's own API looks at a container every 250 ms when it is asked to wait for it; `podman-10ms` asks it to look
 //! every 10 ms.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -80,6 +81,14 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, socket] = words.as_slice()
+        && word == "dialect"
+    {
+        let answer = Client::new(Path::new(socket)).call("GET", "/version", None)?;
+        let is_podman = String::from_utf8_lossy(&answer.body).contains("Podman Engine");
+        println!("{}", if is_podman { "podman" } else { "docker" });
+        return Ok(());
+    }
     let [dialect, socket, image, count, clients] = words.as_slice() else {
         return Err("expected DIALECT SOCKET IMAGE COUNT CLIENTS".into());
     };
@@ -123,11 +132,16 @@ fn container(client: &mut Client, dialect: Dialect, image: &str) -> Result<(), B
     let (path, body) = dialect.container(image, &name);
     call("POST", &path, Some(&body))?;
     let of = format!("{}/containers/{name}", dialect.prefix);
-    call("POST", &format!("{of}/start"), None)?;
-    let ended = call("POST", &format!("{of}/{}", dialect.wait), None)?;
-    let code = dialect.exit_code(&serde_json::from_slice(&ended)?);
-    let logs = call("GET", &format!("{of}/logs?stdout=true&stderr=true"), None)?;
+    let mut live = || -> Result<_, String> {
+        call("POST", &format!("{of}/start"), None)?;
+        let ended = call("POST", &format!("{of}/{}", dialect.wait), None)?;
+        let logs = call("GET", &format!("{of}/logs?stdout=true&stderr=true"), None)?;
+        Ok((ended, logs))
+    };
+    let lived = live();
     call("DELETE", &format!("{of}?force=true&v=true"), None)?;
+    let (ended, logs) = lived?;
+    let code = dialect.exit_code(&serde_json::from_slice(&ended)?);
     // A loop that does not see what it should is nothing to be measured against.
     if code != Some(0) || !logs.ends_with(b"hi\n") {
         return Err(format!("container `{name}` ended with {code:?} and wrote {logs:?}").into());

@@ -26,7 +26,7 @@ const CONTEXT: u64 = 300_000_000;
 /// What each of the many clients sends at once, in bytes.
 const SMALL_CONTEXT: u64 = 5_000_000;
 /// How often a build context is sent each way.
-const UPLOADS: usize = 5;
+const UPLOADS: usize = 9;
 /// The built image's name: taken again each time, and removed at the end.
 const IMAGE: &str = "localhost/shellproof-bench:upload";
 

@@ -1,0 +1,85 @@
+//! A network with one sleeping container that lasts as long as a run, for Podman 4.
+//!
+//! Podman 4's name server ends with the last network of an engine, and misses a network that starts in that moment: its
+//! containers then cannot resolve each other until another container joins. A network that stays prevents it.
+
+use std::sync::Arc;
+
+use shellproof_api::{
+    ContainerSpec, EngineKind, Error, NetworkAttachment, NetworkSpec, Resource, ResourceKind, Runtime,
+};
+
+use super::images::{ImageError, Images};
+use super::session::Session;
+
+/// A day, in milliseconds: longer than any run.
+const FOREVER: &str = "86400000";
+
+/// What an engine with a forgetful name server was given for the time of a run.
+#[derive(Debug)]
+pub(super) struct Anchor {
+    made: Vec<Resource>,
+}
+
+impl Anchor {
+    /// Makes network and container where the engine needs them.
+    pub(super) async fn start(images: &Images, session: &Session) -> Result<Option<Self>, ImageError> {
+        let engine = images.runtime().engine();
+        if engine.kind != EngineKind::Podman || !engine.version.starts_with("4.") {
+            return Ok(None);
+        }
+        let image = images.probe(session).await?;
+        let name = format!("shellproof-{}-anchor", session.id());
+        let resource = |kind| Resource {
+            kind,
+            id: name.clone(),
+            name: name.clone(),
+            labels: session.labels(),
+        };
+        let made = vec![resource(ResourceKind::Container), resource(ResourceKind::Network)];
+        let anchor = Self { made };
+        let network = NetworkSpec {
+            name: name.clone(),
+            labels: session.labels(),
+        };
+        let spec = ContainerSpec {
+            name: name.clone(),
+            image: image.reference,
+            // Nothing listens on port 1, so the probe waits.
+            command: Some(["tcp", "127.0.0.1", "1", FOREVER].map(str::to_owned).to_vec()),
+            network: Some(NetworkAttachment {
+                network: name.clone(),
+                aliases: Vec::new(),
+            }),
+            labels: session.labels(),
+            ..ContainerSpec::default()
+        };
+        let runtime = images.runtime();
+        if let Err(error) = start(runtime, &network, &spec).await {
+            anchor.remove(runtime).await;
+            return Err(error.into());
+        }
+        Ok(Some(anchor))
+    }
+
+    /// Removes both, and reports what could not be.
+    pub(super) async fn remove(self, runtime: &Arc<dyn Runtime>) -> Vec<String> {
+        let mut errors = Vec::new();
+        for resource in self.made {
+            errors.extend(
+                runtime
+                    .remove(&resource)
+                    .await
+                    .err()
+                    .map(|error| error.to_string()),
+            );
+        }
+        errors
+    }
+}
+
+async fn start(runtime: &Arc<dyn Runtime>, network: &NetworkSpec, spec: &ContainerSpec) -> Result<(), Error> {
+    runtime.create_network(network).await?;
+    let id = runtime.create_container(spec).await?;
+    runtime.start_container(&id).await
+}

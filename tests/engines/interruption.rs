@@ -1,0 +1,128 @@
+//! Runs that end before their time, and what is left of them.
+
+use rstest::rstest;
+use rustix::process::Signal;
+
+use crate::support::{
+    Container, Engine, Going, Scenarios, alone, beside_others, engine, finish, run, scenario, shellproof,
+    unique,
+};
+
+/// A run whose container lasts longer than any test.
+fn going_on(engine: &Engine, what: &str) -> (Scenarios, Going, Container) {
+    let name = unique(what, engine);
+    let keys = "args: [sleep, \"300\"]\n    timeout: 5m\n    expect: { exit: 0 }";
+    let scenarios = Scenarios::new(&[("long", scenario(&name, keys, ""))]);
+    let going = Going::start(&mut run(engine, scenarios.path()));
+    let container = engine.running(&name);
+    assert_eq!(
+        engine.of_run(&container.run).len(),
+        3,
+        "a container, a network and a volume"
+    );
+    (scenarios, going, container)
+}
+
+#[rstest]
+#[ignore = "needs engines: scripts/test runs it"]
+fn ctrl_c_cleans_up(
+    #[values(
+        "docker-20",
+        "docker-26",
+        "podman-4",
+        "podman-4-rootless",
+        "podman-5",
+        "podman-5-rootless"
+    )]
+    name: &str,
+) {
+    let (_gate, engine) = (beside_others(), engine(name));
+    let (_scenarios, going, container) = going_on(&engine, "interrupted");
+    going.signal(Signal::INT);
+    let ended = going.end().expect(130);
+    assert!(
+        ended.stderr.contains("interrupted: cleaning up"),
+        "{}",
+        ended.stderr
+    );
+    assert!(ended.stdout.contains("interrupted"), "{}", ended.stdout);
+    assert_eq!(engine.of_run(&container.run), [""; 0]);
+}
+
+fn clean(engine: &Engine) -> String {
+    finish(shellproof().args(["clean", "--engine", &engine.choice()]))
+        .expect(0)
+        .stdout
+}
+
+#[rstest]
+#[ignore = "needs engines: scripts/test runs it"]
+fn clean_removes_what_a_kill_left_and_nothing_that_is_in_use(
+    #[values(
+        "docker-20",
+        "docker-26",
+        "podman-4",
+        "podman-4-rootless",
+        "podman-5",
+        "podman-5-rootless"
+    )]
+    name: &str,
+) {
+    let (_gate, engine) = (alone(), engine(name));
+    let (_killed_files, killed, dead) = going_on(&engine, "killed");
+    let (_alive_files, going, alive) = going_on(&engine, "alive");
+    killed.signal(Signal::KILL);
+    assert_eq!(killed.end().code, None);
+    assert_eq!(engine.of_run(&dead.run).len(), 3, "a kill leaves everything");
+
+    let told = clean(&engine);
+    assert!(
+        told.contains(&format!("{name}: removed container `{}`\n", dead.name)),
+        "{told}"
+    );
+    let left = format!(
+        "{name}: left container `{}`, its run is still going on\n",
+        alive.name
+    );
+    assert!(told.contains(&left), "{told}");
+    assert_eq!(engine.of_run(&dead.run), [""; 0]);
+    assert_eq!(
+        engine.of_run(&alive.run).len(),
+        3,
+        "a run that goes on keeps what it has"
+    );
+
+    going.signal(Signal::INT);
+    going.end().expect(130);
+    assert_eq!(engine.of_run(&alive.run), [""; 0]);
+}
+
+#[rstest]
+#[ignore = "needs engines: scripts/test runs it"]
+fn clean_leaves_no_image_of_ours(
+    #[values(
+        "docker-20",
+        "docker-26",
+        "podman-4",
+        "podman-4-rootless",
+        "podman-5",
+        "podman-5-rootless"
+    )]
+    name: &str,
+) {
+    let (_gate, engine) = (alone(), engine(name));
+    let (_files, killed, dead) = going_on(&engine, "killed-too");
+    killed.signal(Signal::KILL);
+    assert_eq!(killed.end().code, None);
+    assert!(!engine.images().is_empty(), "the run had an image");
+    let told = clean(&engine);
+    assert_eq!(engine.of_run(&dead.run), [""; 0]);
+    // A run of somebody else may be going on, and then images are in use; `clean` says so of each.
+    for image in engine.images() {
+        let left = format!("left image `{image}`, its run is still going on");
+        assert!(
+            told.contains(&left),
+            "`{image}` is there, and `clean` said:\n{told}"
+        );
+    }
+}

@@ -1,0 +1,11 @@
+//! The built binary, and the library's runner, on the real engines that `SHELLPROOF_ENGINES` names.
+//!
+//! An engine that is not named is a failure, never a skip. Without engines all of these are ignored: `scripts/test`
+//! brings the six up and runs them.
+
+mod doctor;
+mod foreign_client;
+mod interruption;
+mod outcomes;
+mod service;
+mod support;
