@@ -264,13 +264,15 @@ fn judge_create(record: &Record) -> Vec<Evidence> {
             let argv = move |command: &&Value| [words(entrypoint), words(command)].concat();
             commands.iter().map(argv).collect::<Vec<_>>()
         });
+    let mut labels = all(&["labels"]).into_iter();
+    let service = labels.find_map(|labels| labels["com.docker.compose.service"].as_str());
     let checks = all(&["healthcheck", "healthconfig", "startuphealthconfig"]);
     let tests = checks.into_iter().filter_map(Value::as_object).flatten();
     let tests = tests.filter(|(key, _)| key.eq_ignore_ascii_case("test"));
     programs
         .filter_map(|argv| judge_program(&argv, evidence))
         .chain(tests.filter_map(|(_, test)| {
-            health::judge(&words(test), "health check", None).map(|finding| with(finding, evidence))
+            health::judge(&words(test), "health check", service).map(|finding| with(finding, evidence))
         }))
         .collect()
 }

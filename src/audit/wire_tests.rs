@@ -329,10 +329,22 @@ fn a_refused_create_is_evidence() {
         refused: Some(Refusal { message: "no".into() }),
         ..record("POST", "/containers/create?name=job")
     };
-    let evidence = judge(&recording(vec![create]));
+    let evidence = judge(&recording(vec![create.clone()]));
     assert_eq!(evidence[0].rule, Rule::Shell);
     assert_eq!(evidence[0].container.as_deref(), Some("job"));
     assert!(evidence[0].source.ends_with(", refused"));
+    let composed = Record {
+        body: serde_json::json!({
+            "Labels": { "com.docker.compose.service": "web" },
+            "Healthcheck": { "Test": ["CMD-SHELL", "exit 0"] }
+        }),
+        ..create
+    };
+    let evidence = judge(&recording(vec![composed]));
+    assert!(
+        evidence[0].detail.ends_with(", of the compose service `web`"),
+        "{evidence:?}"
+    );
 }
 
 #[test]

@@ -79,6 +79,8 @@ const ROUTES: &[(&str, &str, Action)] = &[
     ("POST", "/containers/*/update", Action::Update),
     ("POST", "/session", Action::Opaque),
     ("POST", "/grpc", Action::Opaque),
+    // Podman's client asks so after each run whether there will be another.
+    ("POST", "/containers/*/shouldrestart", Action::Read),
     ("POST", "/containers/*/stop", Action::Harmless),
     ("POST", "/containers/*/kill", Action::Harmless),
     ("POST", "/containers/*/wait", Action::Harmless),

@@ -1,0 +1,330 @@
+//! `shellproof audit` around real clients, each once clean and once violating, on every engine that
+//! `SHELLPROOF_ENGINES` names.
+//!
+//! A client that is not here is an ignored test that says so. `SHELLPROOF_COMPOSE` names docker-compose, and
+//! `SHELLPROOF_PODMAN` a command that runs podman as root where the recorder's directory is, such as
+//! `scripts/engines enter podman-4 podman`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Output};
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// A run of the program: what it is called, what it is to end with, and what it is to say.
+struct Run {
+    name: &'static str,
+    /// Words before the double dash.
+    options: &'static [&'static str],
+    /// A line for `sh`, in which `{tiny}` is an image and `{box}` a name.
+    line: &'static str,
+    exit: i32,
+    says: &'static str,
+}
+
+const fn run(
+    name: &'static str,
+    options: &'static [&'static str],
+    line: &'static str,
+    exit: i32,
+    says: &'static str,
+) -> Run {
+    Run {
+        name,
+        options,
+        line,
+        exit,
+        says,
+    }
+}
+
+const DENY: &[&str] = &["--mode", "prebuilt", "--deny"];
+const LAYERED: &[&str] = &["--mode", "layered"];
+const PREBUILT: &[&str] = &["--mode", "prebuilt"];
+
+const NOBODY: &[Run] = &[
+    run("nothing", PREBUILT, "true", 5, "no container start was recorded"),
+    run(
+        "nothing-layered",
+        LAYERED,
+        "true",
+        5,
+        "no container start was recorded",
+    ),
+    run("failing", PREBUILT, "exit 3", 1, "it exited with 3"),
+    run(
+        "failing-as-expected",
+        &["--mode", "prebuilt", "--expect-exit", "3"],
+        "exit 3",
+        5,
+        "",
+    ),
+];
+
+const DOCKER: &[Run] = &[
+    run(
+        "clean",
+        PREBUILT,
+        "docker run --name {box} --read-only {tiny} echo sh",
+        0,
+        "CLEAN",
+    ),
+    run(
+        "layered",
+        LAYERED,
+        "docker run -d --name {box} {tiny} sleep 9 && docker exec {box} /tiny healthy",
+        0,
+        "CLEAN",
+    ),
+    run("removed", PREBUILT, "docker run --rm {tiny}", 0, "changes-unread"),
+    run(
+        "shell",
+        &["--mode", "prebuilt", "--expect-exit", "any"],
+        "docker run --name {box} --entrypoint sh {tiny} -c true",
+        1,
+        "a shell, was about to run in `{box}`",
+    ),
+    run(
+        "exec",
+        PREBUILT,
+        "docker run -d --name {box} {tiny} sleep 9 && docker exec {box} /tiny healthy",
+        1,
+        "exec of `/tiny healthy` in `{box}`",
+    ),
+    run(
+        "exec-denied",
+        DENY,
+        "docker run -d --name {box} {tiny} sleep 9 && docker exec {box} /tiny healthy",
+        1,
+        "shellproof: refused by rule `exec`",
+    ),
+    run(
+        "shell-denied",
+        DENY,
+        "docker run --name {box} --entrypoint sh {tiny} -c true",
+        1,
+        "shellproof: refused by rule `shell`",
+    ),
+    run(
+        "image-shell-denied",
+        DENY,
+        "docker create --name {box} {shell-form} && docker start {box}",
+        1,
+        "shellproof: refused by rule `shell`",
+    ),
+    run(
+        "health-denied",
+        DENY,
+        "docker run --name {box} --health-cmd 'exit 0' {tiny}",
+        1,
+        "refused by rule `health-check-shell`",
+    ),
+    run(
+        "copy",
+        PREBUILT,
+        "docker create --name {box} {tiny} && docker cp /etc/hostname {box}:/",
+        1,
+        "copy-in",
+    ),
+    run(
+        "build",
+        PREBUILT,
+        "printf 'FROM {tiny}\\nLABEL a=b\\n' | DOCKER_BUILDKIT=0 docker build -q -",
+        1,
+        "an image was built",
+    ),
+    run(
+        "build-denied",
+        DENY,
+        "printf 'FROM {tiny}\\nLABEL a=b\\n' | DOCKER_BUILDKIT=0 docker build -q -",
+        1,
+        "refused by rule `build`",
+    ),
+];
+
+const COMPOSE: &[Run] = &[
+    run(
+        "clean",
+        PREBUILT,
+        "$SHELLPROOF_COMPOSE -p {box} -f {clean.yaml} up -d && $SHELLPROOF_COMPOSE -p {box} -f {clean.yaml} down -t 0",
+        0,
+        "CLEAN",
+    ),
+    run(
+        "health-line",
+        PREBUILT,
+        "$SHELLPROOF_COMPOSE -p {box} -f {shell.yaml} up -d && $SHELLPROOF_COMPOSE -p {box} -f {shell.yaml} down -t 0",
+        1,
+        "under `web`, set `healthcheck.test` to `[\"CMD\", \"curl\", \"-f\", \"http://localhost/\"]`",
+    ),
+    run(
+        "health-line-denied",
+        DENY,
+        "$SHELLPROOF_COMPOSE -p {box} -f {shell.yaml} up -d",
+        1,
+        "of the compose service `web`",
+    ),
+];
+
+const PODMAN: &[Run] = &[
+    run(
+        "clean",
+        PREBUILT,
+        "$SHELLPROOF_PODMAN --url $CONTAINER_HOST run --rm --read-only {tiny} echo sh",
+        0,
+        "CLEAN",
+    ),
+    run(
+        "shell",
+        &["--mode", "prebuilt", "--expect-exit", "any"],
+        "$SHELLPROOF_PODMAN --url $CONTAINER_HOST run --name {box} --entrypoint sh {tiny} -c true",
+        1,
+        "a shell, was about to run in `{box}`",
+    ),
+    run(
+        "exec",
+        PREBUILT,
+        "$SHELLPROOF_PODMAN --url $CONTAINER_HOST run -d --name {box} {tiny} sleep 9 && $SHELLPROOF_PODMAN --url $CONTAINER_HOST exec {box} /tiny healthy",
+        1,
+        "exec of `/tiny healthy` in `{box}`",
+    ),
+    run(
+        "exec-denied",
+        DENY,
+        "$SHELLPROOF_PODMAN --url $CONTAINER_HOST run -d --name {box} {tiny} sleep 9 && $SHELLPROOF_PODMAN --url $CONTAINER_HOST exec {box} /tiny healthy",
+        1,
+        "shellproof: refused by rule `exec`",
+    ),
+    run(
+        "past-the-recorder",
+        PREBUILT,
+        "$SHELLPROOF_PODMAN --remote=false --version && $SHELLPROOF_PODMAN --remote=false ps -q",
+        5,
+        "goes past the recorder",
+    ),
+];
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let Ok(engines) = std::env::var("SHELLPROOF_ENGINES") else {
+        let trial = Trial::test("SHELLPROOF_ENGINES names no engine", || Ok(())).with_ignored_flag(true);
+        return libtest_mimic::run(&arguments, vec![trial]).exit_code();
+    };
+    let has_docker = Command::new("docker").arg("--version").output().is_ok();
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let clients = [
+        ("nobody", NOBODY, true, ""),
+        ("docker", DOCKER, has_docker, ""),
+        ("compose", COMPOSE, is_set("SHELLPROOF_COMPOSE"), ""),
+        ("podman", PODMAN, is_set("SHELLPROOF_PODMAN"), "podman"),
+    ];
+    let directory = Arc::new(tempfile::tempdir().expect("a directory"));
+    let mut trials = Vec::new();
+    for engine in engines.split(',') {
+        let (name, url) = engine.split_once('=').expect("NAME=unix:///path");
+        for (client, runs, is_here, kind) in &clients {
+            for run in runs.iter().filter(|_| name.starts_with(kind)) {
+                let (engine, url, directory) = (engine.to_owned(), url.to_owned(), directory.clone());
+                let title = format!("{client}::{}::{name}", run.name);
+                let container = format!("audit-{}-{client}-{}", std::process::id(), run.name);
+                let trial = Trial::test(title, move || {
+                    try_out(run, &engine, &url, &container, directory.path())
+                });
+                trials.push(trial.with_ignored_flag(!is_here));
+            }
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn try_out(run: &Run, engine: &str, url: &str, container: &str, directory: &Path) -> Result<(), Failed> {
+    let fill = |text: &str| {
+        let mut text = text.replace("{box}", container);
+        for image in ["tiny", "shell-form"] {
+            text = text.replace(&format!("{{{image}}}"), &reference(image));
+        }
+        for (file, test) in [
+            ("clean.yaml", r#"["CMD", "/tiny", "healthy"]"#),
+            ("shell.yaml", "curl -f http://localhost/ || exit 1"),
+        ] {
+            let path = directory.join(format!("{container}-{file}"));
+            let document = format!(
+                "services:\n  web:\n    image: {}\n    command: [sleep, '9']\n    network_mode: none\n    healthcheck:\n      test: {test}\n",
+                reference("tiny")
+            );
+            std::fs::write(&path, document).expect("a compose file");
+            text = text.replace(&format!("{{{file}}}"), &path.to_string_lossy());
+        }
+        text
+    };
+    load_images(url)?;
+    let record = directory.join(format!(
+        "{container}-{}",
+        engine.split('=').next().unwrap_or_default()
+    ));
+    let line = fill(run.line);
+    let mut audit = Command::new(env!("CARGO_BIN_EXE_shellproof"));
+    audit.arg("audit").args(run.options).arg("--engine").arg(engine);
+    audit.arg("--record").arg(&record).args(["--", "sh", "-c", &line]);
+    let output = audit.output().map_err(|error| error.to_string())?;
+    let removed = Command::new("docker")
+        .args(["-H", url, "rm", "-f", container, &format!("{container}-web-1")])
+        .output();
+    let said = text(&output);
+    let wrong = |what: &str| Failed::from(format!("{what}\n{line}\n{said}"));
+    if output.status.code() != Some(run.exit) {
+        return Err(wrong(&format!(
+            "expected exit code {}, found {:?}",
+            run.exit,
+            output.status.code()
+        )));
+    }
+    if !said.contains(&fill(run.says)) {
+        return Err(wrong(&format!("expected `{}`", fill(run.says))));
+    }
+    // A replay needs no engine and comes to the same end.
+    let replay = Command::new(env!("CARGO_BIN_EXE_shellproof"))
+        .args(["audit", "--replay"])
+        .arg(&record)
+        .output();
+    let replay = replay.map_err(|error| error.to_string())?;
+    if replay.status.code() != Some(run.exit) {
+        return Err(wrong(&format!("the replay ended otherwise: {}", text(&replay))));
+    }
+    removed.map(|_| ()).map_err(|error| error.to_string().into())
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()
+}
+
+fn fixtures() -> PathBuf {
+    std::env::var_os("SHELLPROOF_FIXTURES").map_or_else(|| "target/fixtures".into(), PathBuf::from)
+}
+
+/// The name that a fixture has once it is loaded.
+fn reference(image: &str) -> String {
+    let key = std::fs::read_to_string(fixtures().join(format!("{image}.key"))).unwrap_or_default();
+    let line = key.lines().find_map(|line| line.strip_prefix("reference "));
+    line.unwrap_or("the fixtures are not built").to_owned()
+}
+
+fn load_images(url: &str) -> Result<(), Failed> {
+    for image in ["tiny", "shell-form"] {
+        let docker = || {
+            let mut docker = Command::new("docker");
+            docker.args(["-H", url]);
+            docker
+        };
+        let is_here = docker().args(["image", "inspect", &reference(image)]).output();
+        if is_here.is_ok_and(|output| !output.status.success()) {
+            let loaded = docker()
+                .arg("load")
+                .arg("-i")
+                .arg(fixtures().join(format!("{image}.tar")))
+                .output();
+            loaded.map_err(|error| error.to_string())?;
+        }
+    }
+    Ok(())
+}
