@@ -27,7 +27,11 @@ fn scan(parts: &[&[u8]]) -> (Vec<(RequestHead, Vec<u8>)>, Vec<u8>, Option<ScanEr
                 },
                 Ok(Some(Piece::Data(data))) => {
                     passed.extend_from_slice(data);
-                    messages.last_mut().expect("data belongs to a head").1.extend_from_slice(data);
+                    messages
+                        .last_mut()
+                        .expect("data belongs to a head")
+                        .1
+                        .extend_from_slice(data);
                 }
                 Ok(Some(Piece::Framing(raw))) => passed.extend(raw),
                 Ok(Some(Piece::End)) => {}
@@ -44,7 +48,10 @@ fuzz_target!(|bytes: &[u8]| {
     let whole = scan(&[stream]);
     assert!(stream.starts_with(&whole.1), "what is passed on is what came");
     let split = scan(&[&stream[..at], &stream[at..]]);
-    assert_eq!(split.0.iter().map(|one| &one.0).collect::<Vec<_>>(), whole.0.iter().map(|one| &one.0).collect::<Vec<_>>());
+    assert_eq!(
+        split.0.iter().map(|one| &one.0).collect::<Vec<_>>(),
+        whole.0.iter().map(|one| &one.0).collect::<Vec<_>>()
+    );
     assert_eq!(split.2.is_some(), whole.2.is_some());
     if whole.2.is_none() {
         assert_eq!(split, whole);
