@@ -100,7 +100,7 @@ impl Engine {
         self.labelled(&format!("{}={run}", labels::RUN))
     }
 
-    /// The tags of all images that are ours.
+    /// The tags of all images that are ours. What other programs made of them has no tag, and may have been in use.
     pub fn images(&self) -> Vec<String> {
         let mut found = Vec::new();
         for label in [labels::RUN, labels::FIXTURE, labels::STAND_IN, labels::PROBE] {
@@ -108,7 +108,9 @@ impl Engine {
             found.extend(
                 list(&images)
                     .iter()
-                    .map(|image| image["RepoTags"][0].as_str().unwrap_or("untagged").to_owned()),
+                    .filter_map(|image| image["RepoTags"][0].as_str())
+                    .filter(|tag| *tag != "<none>:<none>")
+                    .map(str::to_owned),
             );
         }
         found.sort();
