@@ -13,8 +13,9 @@ use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::{Value, json};
 use shellproof_api::{Engine, EngineKind, labels};
 use shellproof_recorder::{EventStream, Events, Options, Recorder, Recording};
+use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Engines, Failure, Format, interrupt, platform};
+use super::{Engines, Failure, Format, platform};
 use crate::audit::{Exit, ExpectedExit, ProgramResult, judge_program, wire};
 use crate::engines;
 use crate::exit::ExitCode;
@@ -190,15 +191,19 @@ impl Audit {
     }
 }
 
-/// Waits for Ctrl-C.
+/// Waits for Ctrl-C or SIGTERM.
 async fn listen(socket: &Path) -> Result<(), Failure> {
-    let mut interrupt = interrupt()?;
+    let failed = Failure::machine("signals cannot be handled");
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(&failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(&failed)?;
     anstream::eprintln!(
         "recording on unix://{0}\nhelp: set DOCKER_HOST=unix://{0} and CONTAINER_HOST=unix://{0}; Ctrl-C judges",
         socket.display()
     );
-    // The sender lives as long as the program.
-    let _ = interrupt.wait_for(|interrupted| *interrupted).await;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
     Ok(())
 }
 

@@ -117,17 +117,17 @@ async fn the_request_behind_a_refused_upgrade_is_recorded() {
         }
     });
     let recorder = recorder(&dir, EngineKind::Docker).await;
-    let attach: &[u8] = b"POST /containers/x/attach HTTP/1.1\r\nUpgrade: tcp\r\nConnection: Upgrade\r\n\r\n";
+    let start: &[u8] = b"POST /exec/1/start HTTP/1.1\r\nUpgrade: tcp\r\nConnection: Upgrade\r\n\r\n";
     let exec: &[u8] = b"POST /containers/x/exec HTTP/1.1\r\n\r\n";
-    talk(&recorder, &[&[attach, exec].concat()]).await;
-    assert_eq!(received.recv().await.unwrap(), [attach, exec].concat());
+    talk(&recorder, &[&[start, exec].concat()]).await;
+    assert_eq!(received.recv().await.unwrap(), [start, exec].concat());
     let actions: Vec<_> = recorder
         .recording()
         .records
         .iter()
         .map(|record| record.route.action)
         .collect();
-    assert_eq!(actions, [Action::Attach, Action::CreateExec]);
+    assert_eq!(actions, [Action::StartExec, Action::CreateExec]);
 }
 
 #[tokio::test]
@@ -138,10 +138,10 @@ async fn after_a_taken_upgrade_the_stream_is_not_read_as_requests() {
             .then_some(b"HTTP/1.1 101 UPGRADED\r\nUpgrade: tcp\r\n\r\nhello".as_slice())
     });
     let recorder = recorder(&dir, EngineKind::Docker).await;
-    let attach: &[u8] = b"POST /containers/x/attach HTTP/1.1\r\nUpgrade: tcp\r\n\r\n";
-    let answer = talk(&recorder, &[attach, b"any bytes\n"]).await;
+    let start: &[u8] = b"POST /exec/1/start HTTP/1.1\r\nUpgrade: tcp\r\n\r\n";
+    let answer = talk(&recorder, &[start, b"any bytes\n"]).await;
     assert!(answer.ends_with(b"\r\n\r\nhello"));
-    assert_eq!(received.recv().await.unwrap(), [attach, b"any bytes\n"].concat());
+    assert_eq!(received.recv().await.unwrap(), [start, b"any bytes\n"].concat());
     let recording = recorder.recording();
     assert_eq!((recording.records.len(), recording.faults.len()), (1, 0));
     assert!(recording.records[0].left_http);
@@ -208,13 +208,15 @@ async fn a_start_is_recorded_with_what_the_engine_is_about_to_run() {
         }
     });
     let recorder = recorder(&dir, EngineKind::Docker).await;
-    talk(&recorder, &[b"POST /containers/job/start HTTP/1.1\r\n\r\n"]).await;
-    let recording = recorder.recording();
-    assert_eq!(recording.faults, [""; 0]);
-    assert_eq!(
-        recording.records[0].subject.as_ref().unwrap().argv,
-        ["/bin/sh", "-c", "true"]
-    );
+    // Podman prepares a program as soon as somebody attaches.
+    for (at, request) in ["start", "attach"].into_iter().enumerate() {
+        let request = format!("POST /containers/job/{request} HTTP/1.1\r\n\r\n");
+        talk(&recorder, &[request.as_bytes()]).await;
+        let recording = recorder.recording();
+        assert_eq!(recording.faults, [""; 0]);
+        let subject = recording.records[at].subject.as_ref().unwrap();
+        assert_eq!(subject.argv, ["/bin/sh", "-c", "true"]);
+    }
 }
 
 #[tokio::test]
