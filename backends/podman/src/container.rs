@@ -25,11 +25,6 @@ const COMMAND_NOT_FOUND: i64 = 127;
 const VANISHED_ASKS: u32 = 20;
 const VANISHED_PAUSE: Duration = Duration::from_millis(10);
 
-/// How often the state is looked at before Podman is asked to wait, and the pause in between: whoever has read a
-/// container's output to its end comes a few milliseconds before that end.
-const LOOKS: u32 = 4;
-const PAUSE: Duration = Duration::from_millis(5);
-
 impl Podman {
     pub(crate) async fn create(&self, spec: &ContainerSpec) -> Result<ContainerId> {
         let op = Op {
@@ -194,24 +189,17 @@ impl Podman {
             operation: "wait for container",
             object: &id.0,
         };
-        for look in 1..=LOOKS {
-            // Podman answers 0 at once for a container that was never started.
-            let state = self.state(op, id).await?;
-            match (state.status, state.exit_code) {
-                (ContainerStatus::Exited, Some(code)) => return Ok(code),
-                (ContainerStatus::Exited, None) => {
-                    return Err(self.wire.error(op, ErrorKind::WrongState, "its start failed"));
-                }
-                (ContainerStatus::Created, _) => {
-                    return Err(self.wire.error(op, ErrorKind::WrongState, "it was never started"));
-                }
-                // An inspect knows of the end as soon as the monitor has written it down. A wait only knows when
-                // Podman has cleaned up as well, which is most of a tenth of a second later.
-                (ContainerStatus::Running | ContainerStatus::Other, _) if look < LOOKS => {
-                    tokio::time::sleep(PAUSE).await;
-                }
-                (ContainerStatus::Running | ContainerStatus::Other, _) => {}
+        // Podman answers 0 at once for a container that was never started.
+        let state = self.state(op, id).await?;
+        match (state.status, state.exit_code) {
+            (ContainerStatus::Exited, Some(code)) => return Ok(code),
+            (ContainerStatus::Exited, None) => {
+                return Err(self.wire.error(op, ErrorKind::WrongState, "its start failed"));
             }
+            (ContainerStatus::Created, _) => {
+                return Err(self.wire.error(op, ErrorKind::WrongState, "it was never started"));
+            }
+            (ContainerStatus::Running | ContainerStatus::Other, _) => {}
         }
         let path = format!(
             "/containers/{}/wait?condition=exited&condition=stopped&interval=10ms",
