@@ -13,11 +13,13 @@ use shellproof_api::{
 };
 
 use crate::Subject;
+use crate::network::Network;
 
 /// A runtime, the images on it, and names and labels for what one case makes.
 pub struct Bench {
     runtime: Arc<dyn Exec>,
     subject: Subject,
+    network: Network,
     run: String,
     case: &'static str,
     made: AtomicUsize,
@@ -33,10 +35,17 @@ pub(crate) struct Ended {
 
 impl Bench {
     /// A bench for one case of one run.
-    pub fn new(runtime: Arc<dyn Exec>, subject: Subject, run: &str, case: &'static str) -> Self {
+    pub(crate) fn new(
+        runtime: Arc<dyn Exec>,
+        subject: Subject,
+        network: Network,
+        run: &str,
+        case: &'static str,
+    ) -> Self {
         Self {
             runtime,
             subject,
+            network,
             run: run.to_owned(),
             case,
             made: AtomicUsize::new(0),
@@ -53,6 +62,11 @@ impl Bench {
 
     pub(crate) fn subject(&self) -> &Subject {
         &self.subject
+    }
+
+    /// Where the engine's published ports answer.
+    pub(crate) fn network_of_engine(&self) -> &Network {
+        &self.network
     }
 
     /// The labels of everything that this case makes.

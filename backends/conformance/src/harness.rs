@@ -16,6 +16,7 @@ use shellproof_recorder::{Endpoint, RecordedEndpoint, Recorder};
 use tokio::runtime::Runtime as Tokio;
 use tokio::sync::OnceCell;
 
+use crate::network::Network;
 use crate::{Bench, Case, Needs, Subject, cases};
 
 /// Names the engines to test: `NAME=unix:///path`, separated by commas. A name starts with the engine's kind.
@@ -154,6 +155,7 @@ struct Lab {
 struct Ready {
     runtime: Arc<dyn Exec>,
     subject: Subject,
+    network: Network,
     /// The recorder and the folder of its socket: both must outlive the runtime.
     _recorder: Option<Arc<(Recorder, tempfile::TempDir)>>,
 }
@@ -208,6 +210,7 @@ impl Lab {
                 return Ok(Ready {
                     runtime,
                     subject,
+                    network: Network::OWN,
                     _recorder: None,
                 });
             }
@@ -215,6 +218,8 @@ impl Lab {
         };
         let subject = Subject::build(Path::new(backend.scratch))
             .map_err(|error| format!("failed to build the suite's image: {error}"))?;
+        let network = Network::of(&endpoint.socket)
+            .map_err(|error| format!("failed to find the engine's network namespace: {error}"))?;
         let dir = tempfile::tempdir().map_err(|error| format!("failed to make a folder: {error}"))?;
         let socket: PathBuf = dir.path().join("engine.sock");
         let recorder = Recorder::start(endpoint, &socket)
@@ -231,6 +236,7 @@ impl Lab {
         Ok(Ready {
             runtime,
             subject,
+            network,
             _recorder: recorder,
         })
     }
@@ -256,7 +262,7 @@ impl Lab {
 
 /// Runs one case, and removes what it made whether it passed or not.
 async fn run_case(case: &Case, ready: Ready, run: &str) -> std::result::Result<(), String> {
-    let bench = Bench::new(ready.runtime, ready.subject, run, case.name);
+    let bench = Bench::new(ready.runtime, ready.subject, ready.network, run, case.name);
     let outcome = AssertUnwindSafe((case.run)(&bench)).catch_unwind();
     let outcome = match tokio::time::timeout(DEADLINE, outcome).await {
         Ok(Ok(())) => Ok(()),

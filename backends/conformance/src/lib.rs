@@ -13,6 +13,7 @@
 mod bench;
 mod cases;
 pub mod harness;
+mod network;
 mod registry;
 mod subject;
 

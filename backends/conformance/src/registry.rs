@@ -1,4 +1,4 @@
-//! A registry with one image, on this test's loopback interface: enough of the distribution API for a pull.
+//! A registry with one image, on the engine's loopback interface: enough of the distribution API for a pull.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
+use crate::network::Network;
 use crate::subject::{file, sha256};
 
 /// Who may pull.
@@ -53,8 +54,10 @@ struct Answer {
 
 impl Registry {
     /// Serves an image that carries `labels`.
-    pub(crate) async fn start(access: Access, labels: &Labels) -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+    pub(crate) async fn start(network: &Network, access: Access, labels: &Labels) -> io::Result<Self> {
+        let listener = network.enter(|| std::net::TcpListener::bind("127.0.0.1:0"))?;
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
         let address = listener.local_addr()?;
         let content = Arc::new(Content::new(access, address, labels)?);
         let server = tokio::spawn(async move {

@@ -23,8 +23,7 @@ case_list! {
         containers_on_two_networks_do_not_find_each_other,
         no_network_is_no_network,
         a_running_container_has_an_address,
-        the_engine_chooses_a_free_port;
-    Host:
+        the_engine_chooses_a_free_port,
         a_published_port_answers_on_loopback_only,
         a_published_port_can_be_chosen;
     HealthChecks:
@@ -261,9 +260,9 @@ async fn the_engine_chooses_a_free_port(bench: &Bench) {
     assert_ne!(first, second);
 }
 
-fn greeting(address: (&str, u16)) -> std::io::Result<String> {
+fn greeting(bench: &Bench, address: (&str, u16)) -> std::io::Result<String> {
     let mut answer = String::new();
-    let mut connection = TcpStream::connect(address)?;
+    let mut connection = bench.network_of_engine().enter(|| TcpStream::connect(address))?;
     connection.set_read_timeout(Some(Duration::from_secs(5)))?;
     connection.read_to_string(&mut answer)?;
     Ok(answer)
@@ -272,18 +271,25 @@ fn greeting(address: (&str, u16)) -> std::io::Result<String> {
 async fn a_published_port_answers_on_loopback_only(bench: &Bench) {
     let network = bench.network().await;
     let port = published_port(bench, &published(bench, &network, None)).await;
-    assert_eq!(greeting(("127.0.0.1", port)).expect("it answers"), "hello\n");
+    assert_eq!(
+        greeting(bench, ("127.0.0.1", port)).expect("it answers"),
+        "hello\n"
+    );
     // Any other address of this host must refuse; 127.0.0.2 is one that every Linux host has.
-    greeting(("127.0.0.2", port)).expect_err("it is published on 127.0.0.1 alone");
+    greeting(bench, ("127.0.0.2", port)).expect_err("it is published on 127.0.0.1 alone");
 }
 
 async fn a_published_port_can_be_chosen(bench: &Bench) {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let network = bench.network_of_engine();
+    let free = network.enter(|| std::net::TcpListener::bind("127.0.0.1:0")?.local_addr());
     let free = free.expect("a free port").port();
     let network = bench.network().await;
     let spec = published(bench, &network, Some(free));
     assert_eq!(published_port(bench, &spec).await, free);
-    assert_eq!(greeting(("127.0.0.1", free)).expect("it answers"), "hello\n");
+    assert_eq!(
+        greeting(bench, ("127.0.0.1", free)).expect("it answers"),
+        "hello\n"
+    );
 
     let taken = published(bench, &network, Some(free));
     let taken = match bench.runtime().create_container(&taken).await {

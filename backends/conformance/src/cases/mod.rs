@@ -29,10 +29,6 @@ pub enum Needs {
     Contract,
     /// Real programs on a real kernel.
     Kernel,
-    /// Real programs, and an engine that shares the loopback interface with this test.
-    Host,
-    /// An engine that reaches a plain HTTP registry on this test's loopback interface.
-    Registry,
     /// An engine that runs health checks by itself.
     HealthChecks,
 }

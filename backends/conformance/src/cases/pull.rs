@@ -8,8 +8,7 @@ use crate::registry::{Access, Registry};
 
 case_list! {
     Kernel:
-        an_unreachable_registry_is_named;
-    Registry:
+        an_unreachable_registry_is_named,
         a_pulled_image_is_there_with_its_digest_and_its_labels,
         a_pull_reports_progress,
         an_image_that_the_registry_does_not_have_is_missing,
@@ -20,7 +19,7 @@ case_list! {
 }
 
 async fn registry(bench: &Bench, access: Access) -> Registry {
-    Registry::start(access, &bench.labels())
+    Registry::start(bench.network_of_engine(), access, &bench.labels())
         .await
         .expect("a registry starts")
 }
