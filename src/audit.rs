@@ -4,6 +4,7 @@ mod changes;
 mod events;
 mod evidence;
 mod health;
+pub mod kernel;
 mod program;
 pub mod programs;
 mod verdict;
@@ -11,8 +12,9 @@ mod waiver;
 pub mod wire;
 
 pub use evidence::{Evidence, Rule, UnknownRule, Weight};
+pub use kernel::{Kernel, Traced};
 pub use program::{Exit, ExpectedExit, ProgramResult, ProgramStatus};
-pub use verdict::{Judgement, WitnessState, judge, judge_program};
+pub use verdict::{Judgement, Seen, WitnessState, judge, judge_program};
 pub use waiver::unknown_rules;
 
 pub use crate::scenario::{VerdictKind as Verdict, Witness};

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use crate::engines::{Choice, EngineError};
 use crate::exit::ExitCode;
 use crate::platform::Platform;
-use crate::scenario::{self, Color, Diagnostics, Mode, Scenario};
+use crate::scenario::{self, Color, Diagnostics, Mode, Need, Scenario};
 
 /// Prove that a data platform runs on locked-down container images.
 ///
@@ -91,6 +91,7 @@ impl Failure {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Input(_) => ExitCode::BadInput,
+            Self::Engine(EngineError::DeadWitness { .. }) => ExitCode::Unproven,
             Self::Engine(_) | Self::Machine { .. } => ExitCode::Broken,
         }
     }
@@ -219,6 +220,11 @@ impl Modes {
 fn duration(text: &str) -> Result<Duration, String> {
     scenario::duration(text)
         .ok_or_else(|| format!("expected a number with a unit, such as `30s` or `5m`, found `{text}`"))
+}
+
+/// `required`, `if-available` or `off`.
+fn need(text: &str) -> Result<Need, String> {
+    text.parse::<Need>().map_err(|error| error.to_string())
 }
 
 /// The scenarios that ship with the project.

@@ -114,6 +114,14 @@ pub enum EngineError {
         /// Why.
         reason: String,
     },
+    /// A witness did not see what was shown to it.
+    #[error("nothing can be proven on engine `{name}`: {reason}")]
+    DeadWitness {
+        /// The engine.
+        name: String,
+        /// What it did not see.
+        reason: String,
+    },
     /// The machine or an engine failed on the way.
     #[error("{0}")]
     Machine(String),

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod cli;
 pub mod engines;
 pub mod exit;
+mod kernel;
 pub mod platform;
 pub mod report;
 pub mod run;

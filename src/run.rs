@@ -7,6 +7,7 @@
 
 mod anchor;
 mod archive;
+mod canary;
 mod clean;
 mod credentials;
 mod execute;
@@ -17,6 +18,7 @@ mod result;
 mod session;
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,10 +35,12 @@ pub use session::Session;
 
 use crate::audit;
 use crate::engines::{self, EngineError, EngineSpec};
+use crate::kernel::Kernel;
 use crate::platform::Platform;
-use crate::scenario::{Mode, Scenario};
+use crate::scenario::{Mode, Need, Scenario, Witness};
 use anchor::Anchor;
-use execute::{Context, Execution, Stop};
+use canary::CanaryError;
+use execute::{Context, Execution, Stop, Watching};
 use images::Images;
 
 /// How to run.
@@ -52,6 +56,8 @@ pub struct Options {
     pub offline: bool,
     /// The directory of the built fixtures.
     pub fixtures: PathBuf,
+    /// How much the kernel witness is needed, whatever the scenarios say.
+    pub kernel: Option<Need>,
 }
 
 impl Default for Options {
@@ -63,6 +69,7 @@ impl Default for Options {
             offline: false,
             fixtures: std::env::var_os("SHELLPROOF_FIXTURES")
                 .map_or_else(|| "target/fixtures".into(), PathBuf::from),
+            kernel: None,
         }
     }
 }
@@ -138,6 +145,8 @@ pub struct Runner {
 struct Store {
     images: Images,
     anchor: Option<Anchor>,
+    /// Or why there is none.
+    kernel: Result<Kernel, String>,
     _recorder: Recorder,
 }
 
@@ -146,15 +155,32 @@ impl Store {
         let socket = session.path(&format!("images-{}.sock", engine.name));
         let connection = engines::connect(engine, &socket).await?;
         let images = Images::new(connection.runtime, options.fixtures.clone(), options.offline);
+        let failed = |error: &dyn Display| EngineError::Connect {
+            name: engine.name.clone(),
+            reason: error.to_string(),
+        };
+        let kernel = match options.kernel {
+            Some(Need::Off) => Err("it was switched off".to_owned()),
+            _ => Kernel::open(&engine.endpoint, images.runtime().engine(), session).await,
+        };
+        let recording = || connection.recorder.recording();
+        let kernel = match canary::show(&images, session, kernel, &recording).await {
+            Ok(kernel) => kernel,
+            Err(CanaryError::Dead(reason)) => {
+                return Err(EngineError::DeadWitness {
+                    name: engine.name.clone(),
+                    reason,
+                });
+            }
+            Err(error) => return Err(failed(&error)),
+        };
         let anchor = Anchor::start(&images, session)
             .await
-            .map_err(|error| EngineError::Connect {
-                name: engine.name.clone(),
-                reason: error.to_string(),
-            })?;
+            .map_err(|error| failed(&error))?;
         Ok(Self {
             images,
             anchor,
+            kernel,
             _recorder: connection.recorder,
         })
     }
@@ -270,11 +296,19 @@ impl Runner {
         };
         observe(Event::Listening(job, &socket));
         let progress = |text| observe(Event::Progress(job, text));
+        let need = self.options.kernel;
+        let need = need.unwrap_or_else(|| job.scenario.audit.need(Witness::Kernel, job.mode));
+        let watching = match (need, &store.kernel) {
+            (Need::Off, _) => Watching::Off,
+            (need, Ok(kernel)) => Watching::On(need, kernel),
+            (need, Err(reason)) => Watching::Unavailable(need, reason),
+        };
         let execution = Execution::new(Context {
             scenario: &job.scenario,
             plan: &plan,
             runtime: &connection.runtime,
             images: &store.images,
+            watching,
             platform: &self.platform,
             session: &self.session,
             prefix: format!("shellproof-{}-{number}", self.session.id()),
@@ -314,18 +348,39 @@ async fn carry_out(
     }
     result.images = std::mem::take(&mut execution.images);
     result.expectations = std::mem::take(&mut execution.expectations);
-    result.judgement = judge(&result, &execution.started, &recording());
+    result.traced = execution.traces();
+    result.judgement = judge(&result, &execution, &recording());
     let keep = options.keep && result.status() != Status::Passed;
     result.leftovers = execution.clean_up(keep).await;
-    // Once more: what was asked of the engine meanwhile counts too.
-    result.judgement = judge(&result, &execution.started, &recording());
+    // Once more: what was asked of the engine meanwhile counts too, and the last programs are recorded now.
+    result.traced = if keep {
+        execution.traces()
+    } else {
+        execution.last_traces().await
+    };
+    result.judgement = judge(&result, &execution, &recording());
     result.duration = execution.duration;
     result
 }
 
 /// A run that broke proves nothing, but a violation that was seen before stays one.
-fn judge(result: &ScenarioResult, started: &[String], recording: &Recording) -> Option<audit::Judgement> {
-    let judgement = audit::judge(result.mode, &result.scenario, recording, started);
+fn judge(
+    result: &ScenarioResult,
+    execution: &Execution<'_>,
+    recording: &Recording,
+) -> Option<audit::Judgement> {
+    let (kernel, kernel_need) = match execution.watching() {
+        Watching::Off => (audit::Kernel::Off("it was switched off"), Need::Off),
+        Watching::Unavailable(need, reason) => (audit::Kernel::Unavailable(reason), need),
+        Watching::On(need, _) => (audit::Kernel::Watched(&result.traced), need),
+    };
+    let seen = audit::Seen {
+        recording,
+        started: &execution.started,
+        kernel,
+        kernel_need,
+    };
+    let judgement = audit::judge(result.mode, &result.scenario, seen);
     (result.broken.is_none() || judgement.verdict == audit::Verdict::Violated).then_some(judgement)
 }
 

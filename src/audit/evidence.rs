@@ -78,12 +78,18 @@ rules! {
     WireSilent = "wire-silent", Gap;
     /// A witness that is required did not speak.
     WitnessMissing = "witness-missing", Gap;
+    /// The programs of a container could not be followed, or not all of them were kept.
+    KernelFault = "kernel-fault", Gap;
+    /// A container was started, and no program of it was seen.
+    KernelSilent = "kernel-silent", Gap;
     /// The engine's own events could not be followed, or disagree with the records.
     EventsMissing = "events-missing", Gap;
     /// What a container changed in its file system could not be read.
     ChangesMissing = "changes-missing", Gap;
     /// What a container changed in its file system could not be read, since the engine removed it as it ended.
     ChangesUnread = "changes-unread", Note;
+    /// A package manager ran, as layered mode wants it.
+    Installed = "installed", Note;
     /// Something happened to a container that was not made on the same recorder.
     Foreign = "foreign", Note;
 }

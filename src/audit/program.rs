@@ -126,6 +126,7 @@ mod tests {
             kind: EngineKind::Docker,
             version: "1".into(),
             rootless: false,
+            seccomp: shellproof_api::Seccomp::Off,
         };
         let result = ProgramResult {
             name: None,

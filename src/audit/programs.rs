@@ -1,256 +1,12 @@
 //! Which program an argument vector runs: shells and package managers, seen through their wrappers.
 //!
-//! The lists are data, so that a reader can check them in one place.
+//! What is a shell, a package manager or a wrapper is data, in `lists.rs`.
 
-/// Command interpreters, by base name.
-const SHELLS: &[&str] = &[
-    "sh",
-    "ash",
-    "bash",
-    "busybox.static-sh",
-    "csh",
-    "dash",
-    "elvish",
-    "fish",
-    "hush",
-    "ksh",
-    "ksh93",
-    "lksh",
-    "mksh",
-    "nu",
-    "osh",
-    "pdksh",
-    "posh",
-    "pwsh",
-    "powershell",
-    "rbash",
-    "rksh",
-    "rzsh",
-    "sash",
-    "tcsh",
-    "xonsh",
-    "yash",
-    "zsh",
-    // Not interpreters themselves: they hand their command to one, always.
-    "su",
-    "script",
-    "watch",
-];
+mod lists;
 
-/// Programs that hold many others and choose by their first argument or by the name they are called by.
-const MULTI_CALL: &[&str] = &["busybox", "toybox"];
-
-/// Package managers by base name, and the first arguments with which they only answer.
-const PACKAGE_MANAGERS: &[(&str, &[&str])] = &[
-    (
-        "apk",
-        &[
-            "info", "list", "search", "version", "policy", "stats", "audit", "verify",
-        ],
-    ),
-    (
-        "apt",
-        &["list", "show", "search", "policy", "depends", "rdepends"],
-    ),
-    ("apt-get", &["indextargets"]),
-    ("aptitude", &["search", "show", "versions", "why", "why-not"]),
-    ("conda", &["list", "info", "search"]),
-    (
-        "dnf",
-        &[
-            "list",
-            "info",
-            "search",
-            "repoquery",
-            "provides",
-            "repolist",
-            "check",
-        ],
-    ),
-    (
-        "dnf5",
-        &[
-            "list",
-            "info",
-            "search",
-            "repoquery",
-            "provides",
-            "repolist",
-            "check",
-        ],
-    ),
-    (
-        "dpkg",
-        &[
-            "-l",
-            "-L",
-            "-s",
-            "-S",
-            "-p",
-            "-V",
-            "-C",
-            "--list",
-            "--listfiles",
-            "--status",
-            "--search",
-            "--verify",
-            "--audit",
-            "--print-avail",
-            "--print-architecture",
-            "--print-foreign-architectures",
-            "--get-selections",
-            "--compare-versions",
-        ],
-    ),
-    ("easy_install", &[]),
-    ("flatpak", &["list", "info", "search"]),
-    ("gem", &["list", "info", "search", "environment"]),
-    ("mamba", &["list", "info", "search"]),
-    ("microdnf", &["repoquery", "repolist"]),
-    ("micromamba", &["list", "info", "search"]),
-    ("nix-env", &["-q", "--query"]),
-    ("npm", &["ls", "list", "view", "outdated"]),
-    ("npx", &[]),
-    (
-        "opkg",
-        &["list", "list-installed", "info", "status", "files", "search"],
-    ),
-    ("pacman", &["-Q", "-Qi", "-Ql", "-Qo", "-Qs"]),
-    (
-        "pip",
-        &[
-            "list", "show", "freeze", "check", "inspect", "debug", "config", "index", "help",
-        ],
-    ),
-    ("pipenv", &["graph", "verify"]),
-    ("pipx", &["list"]),
-    ("pnpm", &["ls", "list", "why"]),
-    ("poetry", &["show", "check"]),
-    (
-        "rpm",
-        &["-q", "-qa", "-qi", "-ql", "-qf", "-V", "--query", "--verify"],
-    ),
-    ("snap", &["list", "info", "find"]),
-    ("tdnf", &["list", "info", "search", "repoquery", "repolist"]),
-    ("uv", &["version", "tree"]),
-    ("yarn", &["list", "info", "why"]),
-    (
-        "yum",
-        &["list", "info", "search", "repoquery", "provides", "repolist"],
-    ),
-    ("zypper", &["info", "search", "list-updates", "packages"]),
-];
-
-/// First arguments with which every package manager only answers.
-const ONLY_ASKS: &[&str] = &["--version", "-V", "--help", "-h", "version", "help"];
-
-/// A program that runs the program named by its arguments.
-struct Wrapper {
-    name: &'static str,
-    /// Short options without and with a value.
-    flags: &'static str,
-    valued: &'static str,
-    /// Long options without and with a value.
-    long_flags: &'static [&'static str],
-    long_valued: &'static [&'static str],
-    /// How many operands come before the program.
-    operands: usize,
-}
-
-const fn wrapper(name: &'static str, flags: &'static str, valued: &'static str, operands: usize) -> Wrapper {
-    Wrapper {
-        name,
-        flags,
-        valued,
-        long_flags: &[],
-        long_valued: &[],
-        operands,
-    }
-}
-
-const WRAPPERS: &[Wrapper] = &[
-    Wrapper {
-        long_flags: &["ignore-environment", "debug"],
-        long_valued: &["unset", "chdir", "argv0"],
-        ..wrapper("env", "iv", "uCa", 0)
-    },
-    wrapper("tini", "svgw", "pe", 0),
-    wrapper("tini-static", "svgw", "pe", 0),
-    wrapper("docker-init", "svgw", "pe", 0),
-    wrapper("catatonit", "P", "g", 0),
-    Wrapper {
-        long_flags: &["single-child", "verbose"],
-        long_valued: &["rewrite"],
-        ..wrapper("dumb-init", "cv", "r", 0)
-    },
-    Wrapper {
-        long_valued: &["adjustment"],
-        ..wrapper("nice", "0123456789", "n", 0)
-    },
-    Wrapper {
-        long_valued: &["class", "classdata"],
-        ..wrapper("ionice", "t", "cn", 0)
-    },
-    wrapper("nohup", "", "", 0),
-    Wrapper {
-        long_flags: &["ctty", "fork", "wait"],
-        ..wrapper("setsid", "cfw", "", 0)
-    },
-    Wrapper {
-        long_valued: &["input", "output", "error"],
-        ..wrapper("stdbuf", "", "ioe", 0)
-    },
-    Wrapper {
-        long_flags: &["preserve-status", "foreground", "verbose"],
-        long_valued: &["kill-after", "signal"],
-        ..wrapper("timeout", "vfp", "ks", 1)
-    },
-    wrapper("taskset", "ac", "", 1),
-    wrapper("chrt", "abfior", "TPD", 1),
-    Wrapper {
-        long_valued: &["userspec", "groups"],
-        ..wrapper("chroot", "", "", 1)
-    },
-    wrapper("su-exec", "", "", 1),
-    wrapper("gosu", "", "", 1),
-    Wrapper {
-        long_flags: &["set-home", "preserve-env", "non-interactive"],
-        long_valued: &["user", "group", "host", "chdir"],
-        ..wrapper("sudo", "HEnSbk", "ughCDR", 0)
-    },
-    wrapper("doas", "nL", "uC", 0),
-    wrapper("time", "pv", "of", 0),
-];
-
-/// Programs that run what their arguments name, in ways that are not followed here.
-const UNREADABLE_WRAPPERS: &[&str] = &[
-    "at",
-    "batch",
-    "bwrap",
-    "capsh",
-    "entr",
-    "expect",
-    "find",
-    "firejail",
-    "flock",
-    "fork",
-    "logsave",
-    "ltrace",
-    "nsenter",
-    "parallel",
-    "prlimit",
-    "proot",
-    "runcon",
-    "runuser",
-    "setarch",
-    "setpriv",
-    "s6-setuidgid",
-    "start-stop-daemon",
-    "strace",
-    "systemd-run",
-    "unshare",
-    "xargs",
-];
+use lists::{
+    LOADER, MULTI_CALL, ONLY_ASKS, PACKAGE_MANAGERS, SHELLS, UNREADABLE_WRAPPERS, WRAPPERS, Wrapper,
+};
 
 /// What an argument vector runs, as far as it can be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -271,26 +27,41 @@ pub fn read(argv: &[String]) -> Reading {
     read_words(&words)
 }
 
-fn read_words(argv: &[&str]) -> Reading {
-    let [program, arguments @ ..] = argv else {
+/// Reads an argument vector as the kernel was given it.
+///
+/// A wrapper is nothing by itself, since the kernel is given what it runs too. What a loader loads never is: it must be
+/// read here, and where it is no shell by name, nobody knows what it is.
+pub fn read_started(argv: &[&str]) -> Reading {
+    let Some((program, arguments)) = argv.split_first() else {
         return Reading::Other;
     };
+    if !is_loader(base_name(program)) {
+        return read_itself(program, arguments, read_started).unwrap_or(Reading::Other);
+    }
+    match after_options(arguments, &LOADER) {
+        Some([]) => Reading::Other,
+        Some(loaded) => match read_started(loaded) {
+            Reading::Other => unreadable(program),
+            reading => reading,
+        },
+        None => unreadable(program),
+    }
+}
+
+/// Whether a program is one that holds many others, and is what it is called by.
+pub fn is_multi_call(program: &str) -> bool {
     let name = base_name(program);
-    if MULTI_CALL.iter().any(|multi| is_called(name, multi)) {
-        return read_words(arguments);
+    MULTI_CALL.iter().any(|multi| is_called(name, multi))
+}
+
+fn read_words(argv: &[&str]) -> Reading {
+    let Some((program, arguments)) = argv.split_first() else {
+        return Reading::Other;
+    };
+    if let Some(reading) = read_itself(program, arguments, read_words) {
+        return reading;
     }
-    if is_shell(name) {
-        return Reading::Shell((*program).to_owned());
-    }
-    if let Some((_, asks)) = PACKAGE_MANAGERS
-        .iter()
-        .find(|(manager, _)| is_called(name, manager))
-    {
-        return read_package_manager(program, asks, arguments);
-    }
-    if is_called(name, "python") {
-        return read_python(arguments);
-    }
+    let name = base_name(program);
     if is_loader(name) {
         return after_options(arguments, &LOADER).map_or_else(|| unreadable(program), read_words);
     }
@@ -306,12 +77,29 @@ fn read_words(argv: &[&str]) -> Reading {
     after_options(arguments, wrapper).map_or_else(|| unreadable(program), read_words)
 }
 
+/// Reads a program that is what it is by itself; `None` where it may be a wrapper. `applet` reads what a multi-call
+/// program is told to be.
+fn read_itself(program: &str, arguments: &[&str], applet: fn(&[&str]) -> Reading) -> Option<Reading> {
+    let name = base_name(program);
+    if is_multi_call(program) {
+        return Some(applet(arguments));
+    }
+    if is_shell(name) {
+        return Some(Reading::Shell(program.to_owned()));
+    }
+    let is_manager = |(manager, _): &&(&str, &[&str])| is_called(name, manager);
+    if let Some((_, asks)) = PACKAGE_MANAGERS.iter().find(is_manager) {
+        return Some(read_package_manager(program, asks, arguments));
+    }
+    is_called(name, "python").then(|| read_python(arguments))
+}
+
 fn unreadable(program: &str) -> Reading {
     Reading::Unreadable(program.to_owned())
 }
 
 /// The last component of a path, without the dash of a login shell.
-fn base_name(program: &str) -> &str {
+pub fn base_name(program: &str) -> &str {
     program
         .rsplit('/')
         .next()
@@ -384,28 +172,6 @@ fn read_python_module(module: &str, arguments: &[&str]) -> Reading {
         None => Reading::Other,
     }
 }
-
-const LOADER: Wrapper = Wrapper {
-    long_flags: &[
-        "inhibit-cache",
-        "list",
-        "verify",
-        "list-tunables",
-        "list-diagnostics",
-        "help",
-        "version",
-    ],
-    long_valued: &[
-        "library-path",
-        "inhibit-rpath",
-        "preload",
-        "audit",
-        "argv0",
-        "glibc-hwcaps-prepend",
-        "glibc-hwcaps-mask",
-    ],
-    ..wrapper("ld-linux", "", "LE0", 0)
-};
 
 /// A dynamic loader or an emulator counts as what it loads.
 fn is_loader(name: &str) -> bool {

@@ -1,6 +1,6 @@
 use shellproof_recorder::Recording;
 
-use super::{Evidence, Rule, Weight, waiver, wire};
+use super::{Evidence, Kernel, Rule, Weight, kernel, waiver, wire};
 use crate::scenario::{Mode, Need, Scenario, VerdictKind as Verdict, Witness};
 
 /// Whether a witness spoke in one run.
@@ -73,14 +73,33 @@ impl Judgement {
     }
 }
 
-/// Weighs what the recorder saw. `started` names the containers that the harness started, by id.
+/// What the witnesses saw of one run of one scenario.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// What the recorder saw.
+    pub recording: &'a Recording,
+    /// The containers that the harness started, by id.
+    pub started: &'a [String],
+    /// What the supervisors saw.
+    pub kernel: Kernel<'a>,
+    /// How much the kernel's word is needed.
+    pub kernel_need: Need,
+}
+
+/// Weighs what was seen.
 ///
-/// In layered mode nothing is forbidden, but what the recorder could not follow is a gap there too.
-pub fn judge(mode: Mode, scenario: &Scenario, recording: &Recording, started: &[String]) -> Judgement {
+/// In layered mode nothing is forbidden, but what a witness could not follow is a gap there too.
+pub fn judge(mode: Mode, scenario: &Scenario, seen: Seen<'_>) -> Judgement {
+    let (recording, started) = (seen.recording, seen.started);
     let mut evidence = Vec::new();
     let mut witnesses = Vec::new();
     for witness in Witness::ALL {
         let state = match (witness, scenario.audit.written(*witness).map(|need| need.value)) {
+            (Witness::Kernel, _) => {
+                let (state, seen) = kernel_state(mode, seen);
+                evidence.extend(seen);
+                state
+            }
             (_, Some(Need::Off)) => WitnessState::Off("the scenario says so".into()),
             (Witness::Wire, _) => {
                 evidence.extend(wire::gaps(recording, started));
@@ -147,7 +166,27 @@ fn conclude(witnesses: Vec<(Witness, WitnessState)>, evidence: Vec<Evidence>) ->
     }
 }
 
-/// Why two of the three witnesses do not speak yet.
+/// The kernel's word, and whether it was whole.
+fn kernel_state(mode: Mode, seen: Seen<'_>) -> (WitnessState, Vec<Evidence>) {
+    let traced = match (seen.kernel, seen.kernel_need) {
+        (Kernel::Off(reason), _) => return (WitnessState::Off(reason.to_owned()), Vec::new()),
+        (Kernel::Unavailable(reason), Need::Required) => {
+            return (WitnessState::Missing(reason.to_owned()), Vec::new());
+        }
+        (Kernel::Unavailable(reason), _) => return (WitnessState::Off(reason.to_owned()), Vec::new()),
+        (Kernel::Watched(traced), _) => traced,
+    };
+    let mut evidence = kernel::gaps(traced, seen.recording);
+    let state = match evidence.first() {
+        Some(gap) => WitnessState::Missing(gap.to_string()),
+        None if traced.is_empty() => WitnessState::Missing("no container was started".into()),
+        None => WitnessState::Spoke,
+    };
+    evidence.extend(kernel::judge(mode, traced, seen.recording));
+    (state, evidence)
+}
+
+/// Why one of the three witnesses does not speak yet.
 const NOT_BUILT: &str = "this version of shellproof does not have it";
 
 /// The recorder spoke if it saw every start and could follow everything.

@@ -16,7 +16,17 @@ fn scenario(lines: &str) -> Scenario {
 
 fn verdict(mode: Mode, recording: &Recording, started: &[&str]) -> Judgement {
     let started: Vec<String> = started.iter().map(|id| (*id).to_owned()).collect();
-    judge(mode, &scenario(""), recording, &started)
+    judge(mode, &scenario(""), by_wire(recording, &started))
+}
+
+/// What the wire alone has seen.
+fn by_wire<'a>(recording: &'a Recording, started: &'a [String]) -> Seen<'a> {
+    Seen {
+        recording,
+        started,
+        kernel: Kernel::Off("not here"),
+        kernel_need: Need::Off,
+    }
 }
 
 #[test]
@@ -96,22 +106,35 @@ fn a_gap_in_prebuilt_mode_is_unproven() {
 fn a_witness_that_is_required_and_missing_is_unproven() {
     let clean = recording(run("1", &["/tiny"], &[]));
     let started = ["1".to_owned()];
-    for witness in [Witness::Image, Witness::Kernel] {
-        let judgement = judge(
-            Mode::Prebuilt,
-            &scenario(&format!("audit: {{ {witness}: required }}")),
-            &clean,
-            &started,
-        );
-        assert_eq!(judgement.verdict, Verdict::Unproven);
-        assert_eq!(judgement.rules().collect::<Vec<_>>(), [Rule::WitnessMissing]);
-        let judgement = judge(
-            Mode::Prebuilt,
-            &scenario(&format!("audit: {{ {witness}: if-available }}")),
-            &clean,
-            &started,
-        );
-        assert_eq!(judgement.verdict, Verdict::Clean);
+    let kernel = |kernel_need| Seen {
+        kernel: Kernel::Unavailable("no engine has it"),
+        kernel_need,
+        ..by_wire(&clean, &started)
+    };
+    let cases = [
+        (
+            "audit: { image: required }",
+            by_wire(&clean, &started),
+            Verdict::Unproven,
+        ),
+        (
+            "audit: { image: if-available }",
+            by_wire(&clean, &started),
+            Verdict::Clean,
+        ),
+        ("", kernel(Need::Required), Verdict::Unproven),
+        ("", kernel(Need::IfAvailable), Verdict::Clean),
+    ];
+    for (lines, seen, expected) in cases {
+        let judgement = judge(Mode::Prebuilt, &scenario(lines), seen);
+        assert_eq!(judgement.verdict, expected, "{lines}");
+        let rules: Vec<_> = judgement.rules().collect();
+        let missing: &[Rule] = if expected == Verdict::Clean {
+            &[]
+        } else {
+            &[Rule::WitnessMissing]
+        };
+        assert_eq!(rules, missing);
     }
 }
 
@@ -121,8 +144,7 @@ fn with_every_witness_off_nothing_is_proven() {
     let judgement = judge(
         Mode::Prebuilt,
         &scenario("audit: { wire: off }"),
-        &shell,
-        &["1".to_owned()],
+        by_wire(&shell, &["1".to_owned()]),
     );
     assert_eq!(
         (judgement.verdict, judgement.spoke().as_str()),
@@ -135,7 +157,11 @@ fn with_every_witness_off_nothing_is_proven() {
 fn a_waived_violation_does_not_stand_against_a_clean_verdict_and_stays_visible() {
     let waiver = "waivers: [{ rule: shell, program: sh, reason: the vendor mends it, until: 9999-12-31 }]";
     let shell = recording(run("1", &["sh", "-c", "true"], &[]));
-    let judgement = judge(Mode::Prebuilt, &scenario(waiver), &shell, &["1".to_owned()]);
+    let judgement = judge(
+        Mode::Prebuilt,
+        &scenario(waiver),
+        by_wire(&shell, &["1".to_owned()]),
+    );
     assert_eq!(judgement.verdict, Verdict::Clean);
     assert_eq!(
         judgement.evidence[0].waived.as_deref(),
@@ -143,7 +169,12 @@ fn a_waived_violation_does_not_stand_against_a_clean_verdict_and_stays_visible()
     );
     let both = recording(run("1", &["sh"], &["CMD-SHELL", "true"]));
     assert_eq!(
-        judge(Mode::Prebuilt, &scenario(waiver), &both, &["1".to_owned()]).verdict,
+        judge(
+            Mode::Prebuilt,
+            &scenario(waiver),
+            by_wire(&both, &["1".to_owned()])
+        )
+        .verdict,
         Verdict::Violated
     );
 }

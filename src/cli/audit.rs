@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::{Value, json};
-use shellproof_api::{Engine, EngineKind, labels};
+use shellproof_api::{Engine, EngineKind, Seccomp, labels};
 use shellproof_recorder::{EventStream, Events, Options, Recorder, Recording};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -246,6 +246,7 @@ fn read_about(about: &Value, mode: Option<Mode>, recording: &Recording) -> Optio
             kind: kinds.into_iter().find(|kind| engine["kind"] == kind.as_str())?,
             version: text(&engine["version"])?,
             rootless: engine["rootless"].as_bool()?,
+            seccomp: Seccomp::Off,
         },
         judgement: judge_program(mode, recording),
         exit,

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Engines, Failure, Format, Modes, SHIPPED, duration, interrupt, load, platform};
+use super::{Engines, Failure, Format, Modes, SHIPPED, duration, interrupt, load, need, platform};
 use crate::engines;
 use crate::exit::ExitCode;
 use crate::report::{self, Progress};
 use crate::run::{self, Options, Runner, Session};
+use crate::scenario::Need;
 
 #[derive(Debug, Args)]
 pub(super) struct Run {
@@ -32,6 +33,9 @@ pub(super) struct Run {
     /// Leave the containers of a scenario that does not pass
     #[arg(long)]
     keep: bool,
+    /// How much the kernel witness is needed [default: what a scenario says, else required in prebuilt mode]
+    #[arg(long, value_name = "NEED", value_parser = need)]
+    kernel: Option<Need>,
     /// Never pull an image
     #[arg(long)]
     offline: bool,
@@ -58,6 +62,7 @@ impl Run {
             timeout: self.timeout,
             keep: self.keep,
             offline: self.offline,
+            kernel: self.kernel,
             ..Options::default()
         };
         if let Some(number) = self.jobs {

@@ -102,11 +102,6 @@ pub(super) fn detail(result: &ScenarioResult) -> String {
                 expected.verdict, judgement.verdict
             );
         }
-        for (witness, state) in &judgement.witnesses {
-            if let WitnessState::Missing(reason) = state {
-                let _ = writeln!(text, "{indent}{witness} evidence unavailable: {reason}");
-            }
-        }
     }
     for failure in result.expectations.iter().filter_map(|one| one.failure.as_ref()) {
         let _ = writeln!(text, "{}", failure.diagnostic.render(Color::Always));

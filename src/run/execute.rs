@@ -17,8 +17,10 @@ use super::images::{Image, ImageError, Images};
 use super::output::{Collected, Collector};
 use super::result::{Expectation, Failure};
 use super::session::Session;
+use crate::audit::Traced;
+use crate::kernel::{Kernel, Watch};
 use crate::platform::Platform;
-use crate::scenario::{self, AfterState, ContainerPlan, Plan, Probe, Ready, Scenario, Spanned, Timing};
+use crate::scenario::{self, AfterState, ContainerPlan, Need, Plan, Probe, Ready, Scenario, Spanned, Timing};
 
 /// How long a probe may take beyond its own deadline: its container must be made and started.
 const PROBE_GRACE: Duration = Duration::from_secs(30);
@@ -37,6 +39,9 @@ pub(super) enum Stop {
     /// An image could not be made present.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// A container could not be watched.
+    #[error("no supervisor can be made for a container: {0}")]
+    Kernel(std::io::Error),
     /// An expectation failed on which everything after it depends.
     #[error("an expectation failed")]
     Failed,
@@ -50,9 +55,21 @@ pub(super) struct Context<'a> {
     pub(super) images: &'a Images,
     pub(super) platform: &'a Platform,
     pub(super) session: &'a Session,
+    pub(super) watching: Watching<'a>,
     /// Makes names unique on the engine.
     pub(super) prefix: String,
     pub(super) progress: &'a (dyn Fn(String) + Send + Sync),
+}
+
+/// Whether the kernel witness watches the containers, and how much that is needed.
+#[derive(Clone, Copy)]
+pub(super) enum Watching<'a> {
+    /// It is not wanted.
+    Off,
+    /// It is not to be had, for this reason.
+    Unavailable(Need, &'a str),
+    /// It does.
+    On(Need, &'a Kernel),
 }
 
 /// A scenario while it runs, and what it has made so far.
@@ -66,6 +83,7 @@ pub(super) struct Execution<'a> {
     pub(super) expectations: Vec<Expectation>,
     pub(super) started: Vec<String>,
     pub(super) duration: Duration,
+    watches: Vec<(String, Watch)>,
 }
 
 /// A container that was started.
@@ -149,6 +167,7 @@ impl<'a> Execution<'a> {
             expectations: Vec::new(),
             started: Vec::new(),
             duration: Duration::ZERO,
+            watches: Vec::new(),
         }
     }
 
@@ -214,6 +233,31 @@ impl<'a> Execution<'a> {
             }
         }
         errors
+    }
+
+    /// Whether and how its containers are watched.
+    pub(super) fn watching(&self) -> Watching<'a> {
+        self.context.watching
+    }
+
+    /// The programs that its containers have started so far.
+    pub(super) fn traces(&self) -> Vec<Traced> {
+        let traced = |(container, watch): &(String, Watch)| Traced {
+            container: container.clone(),
+            trace: watch.trace(),
+        };
+        self.watches.iter().map(traced).collect()
+    }
+
+    /// All programs of its containers, which have been removed.
+    pub(super) async fn last_traces(&mut self) -> Vec<Traced> {
+        let watches = std::mem::take(&mut self.watches);
+        let traced = |(container, watch): (String, Watch)| Traced {
+            container,
+            trace: watch.ended(),
+        };
+        let traces = tokio::task::spawn_blocking(move || watches.into_iter().map(traced).collect());
+        traces.await.unwrap_or_default()
     }
 
     fn name(&self, name: &str) -> String {
@@ -308,6 +352,7 @@ impl<'a> Execution<'a> {
                 .as_ref()
                 .map(|check| health_check(&check.value)),
             labels: self.labels(),
+            seccomp_profile: None,
         }
     }
 
@@ -328,7 +373,12 @@ impl<'a> Execution<'a> {
 
     async fn start(&mut self, container: &ContainerPlan, image: &Image) -> Result<(), Stop> {
         (self.context.progress)(format!("starting {}", container.name));
-        let spec = self.spec(container, image);
+        let mut spec = self.spec(container, image);
+        if let Watching::On(_, kernel) = self.context.watching {
+            let watch = kernel.watch(None).map_err(Stop::Kernel)?;
+            spec.seccomp_profile = Some(watch.profile().to_owned());
+            self.watches.push((spec.name.clone(), watch));
+        }
         let running = self.launch(&spec).await?;
         self.running.insert(container.name.value.clone(), running);
         Ok(())

@@ -5,7 +5,7 @@ use shellproof_api::Engine;
 
 use super::Job;
 use super::images::Image;
-use crate::audit::{Judgement, Verdict};
+use crate::audit::{Judgement, Traced, Verdict};
 use crate::scenario::{Diagnostic, Mode, Scenario};
 
 /// What became of one scenario in one mode on one engine.
@@ -21,6 +21,8 @@ pub struct ScenarioResult {
     pub images: Vec<Image>,
     /// The verdict, unless the run broke before there was anything to judge.
     pub judgement: Option<Judgement>,
+    /// The programs of its containers, as far as they were watched.
+    pub traced: Vec<Traced>,
     /// Every expectation that was checked, in the order of the check.
     pub expectations: Vec<Expectation>,
     /// Why the run broke, when the engine or the machine failed.
@@ -74,6 +76,7 @@ impl ScenarioResult {
             engine,
             images: Vec::new(),
             judgement: None,
+            traced: Vec::new(),
             expectations: Vec::new(),
             broken: None,
             leftovers: Vec::new(),

@@ -101,6 +101,7 @@ impl Bench {
             images: &images,
             platform: &platform,
             session: &session,
+            watching: Watching::Off,
             prefix: "test".into(),
             progress: &|_| {},
         });

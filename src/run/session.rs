@@ -1,14 +1,14 @@
-use std::fs::{DirBuilder, File};
+use std::fs::{DirBuilder, File, Permissions, set_permissions};
 use std::hash::{BuildHasher, Hasher};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use shellproof_api::{Labels, labels};
 
-/// One invocation: its id, and a private directory that lives as long as it does.
+/// One invocation: its id, and a directory that lives as long as it does.
 ///
-/// The directory holds a locked file. A later `shellproof clean` takes what belongs to a run whose lock is free,
+/// The directory holds a private one, and one that the user of an engine can enter too. It holds a locked file. A later `shellproof clean` takes what belongs to a run whose lock is free,
 /// and leaves what belongs to one that is still going on.
 #[derive(Debug)]
 pub struct Session {
@@ -18,6 +18,10 @@ pub struct Session {
 }
 
 const LOCK: &str = "lock";
+const PRIVATE: &str = "private";
+const SHARED: &str = "shared";
+/// A directory that is entered by whoever knows the name of what is in it.
+const ENTERED: u32 = 0o711;
 
 impl Session {
     /// Makes the directory and takes its lock.
@@ -35,8 +39,10 @@ impl Session {
                 .finish();
             let id = format!("{:08x}", id & u64::from(u32::MAX));
             let directory = base.join(&id);
-            match DirBuilder::new().mode(0o700).create(&directory) {
+            match make(&directory, ENTERED) {
                 Ok(()) => {
+                    make(&directory.join(PRIVATE), 0o700)?;
+                    make(&directory.join(SHARED), ENTERED)?;
                     let lock = File::create_new(directory.join(LOCK))?;
                     lock.lock()?;
                     return Ok(Self {
@@ -58,7 +64,12 @@ impl Session {
 
     /// A path in the private directory.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.directory.join(name)
+        self.directory.join(PRIVATE).join(name)
+    }
+
+    /// A path in the directory that an engine's user can enter: what is in it guards itself.
+    pub(crate) fn shared(&self, name: &str) -> PathBuf {
+        self.directory.join(SHARED).join(name)
     }
 
     /// The label that everything made in this run carries.
@@ -121,11 +132,15 @@ fn base_directory() -> io::Result<PathBuf> {
         None if uid == 0 => PathBuf::from("/run/shellproof"),
         None => std::env::temp_dir().join(format!("shellproof-{uid}")),
     };
-    match DirBuilder::new().mode(0o700).create(&directory) {
+    match make(&directory, ENTERED) {
         Ok(()) => Ok(directory),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let owner = std::fs::symlink_metadata(&directory).map_err(|error| named(error, &directory))?;
             if owner.is_dir() && owner.uid() == uid {
+                // An older version made it private.
+                if owner.mode() & ENTERED != ENTERED {
+                    set_permissions(&directory, Permissions::from_mode(owner.mode() | ENTERED))?;
+                }
                 Ok(directory)
             } else {
                 Err(io::Error::other(format!(
@@ -136,6 +151,10 @@ fn base_directory() -> io::Result<PathBuf> {
         }
         Err(error) => Err(named(error, &directory)),
     }
+}
+
+fn make(directory: &Path, mode: u32) -> io::Result<()> {
+    DirBuilder::new().mode(mode).create(directory)
 }
 
 fn named(error: io::Error, path: &Path) -> io::Error {
@@ -159,7 +178,7 @@ mod tests {
     #[test]
     fn what_a_killed_run_left_is_dead() {
         let session = Session::start().unwrap();
-        let left = session.path("").with_file_name("00000000");
+        let left = session.directory.with_file_name("00000000");
         std::fs::create_dir_all(&left).unwrap();
         File::create(left.join(LOCK)).unwrap();
         let (alive, dead) = others().unwrap();

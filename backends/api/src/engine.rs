@@ -1,4 +1,5 @@
 use std::fmt;
+use std::path::PathBuf;
 
 /// What kind of engine a runtime drives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,6 +40,20 @@ pub struct Engine {
     pub version: String,
     /// Whether the engine runs without root.
     pub rootless: bool,
+    /// The seccomp profile that a container gets unless it is given one.
+    pub seccomp: Seccomp,
+}
+
+/// The seccomp profile that an engine gives by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Seccomp {
+    /// None: the engine cannot, or is told not to.
+    #[default]
+    Off,
+    /// The one that is built into the engine.
+    BuiltIn,
+    /// A file on the engine's host.
+    File(PathBuf),
 }
 
 impl fmt::Display for Engine {

@@ -22,7 +22,7 @@ mod runtime;
 mod spec;
 mod state;
 
-pub use engine::{Capabilities, Engine, EngineKind};
+pub use engine::{Capabilities, Engine, EngineKind, Seccomp};
 pub use error::{Error, ErrorKind, Result};
 pub use image::{Credentials, FileKind, ImageConfig, ImageFile, PullProgress};
 pub use labels::Labels;

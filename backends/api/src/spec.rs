@@ -66,6 +66,8 @@ pub struct ContainerSpec {
     pub cap_add: Vec<String>,
     /// No program in it gains privileges by set-user-id or file capabilities.
     pub no_new_privileges: bool,
+    /// A seccomp profile: a file that this process and the engine both see at this path. `None` keeps the engine's.
+    pub seccomp_profile: Option<PathBuf>,
     /// Replaces the image's health check; `None` keeps it.
     pub health_check: Option<HealthCheck>,
     /// Its labels.

@@ -218,7 +218,8 @@ impl Lab {
         };
         let subject = Subject::build(Path::new(backend.scratch))
             .map_err(|error| format!("failed to build the suite's image: {error}"))?;
-        let network = Network::of(&endpoint.socket)
+        let network = Network::of(endpoint)
+            .await
             .map_err(|error| format!("failed to find the engine's network namespace: {error}"))?;
         let dir = tempfile::tempdir().map_err(|error| format!("failed to make a folder: {error}"))?;
         let socket: PathBuf = dir.path().join("engine.sock");

@@ -4,12 +4,11 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::linux::fs::MetadataExt;
-use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use shellproof_recorder::Endpoint;
 
 /// Where the process lives that listens on an engine's socket.
 #[derive(Clone, Debug)]
@@ -26,9 +25,8 @@ impl Network {
     ///
     /// # Errors
     /// When nobody listens, or when another user's process may not be looked at.
-    pub(crate) fn of(socket: &Path) -> io::Result<Self> {
-        let credentials = rustix::net::sockopt::socket_peercred(UnixStream::connect(socket)?)?;
-        let path = format!("/proc/{}/ns/net", credentials.pid);
+    pub(crate) async fn of(engine: &Endpoint) -> io::Result<Self> {
+        let path = format!("/proc/{}/ns/net", engine.server().await?.pid);
         let same = |other: &fs::Metadata, own: &fs::Metadata| {
             (other.st_dev(), other.st_ino()) == (own.st_dev(), own.st_ino())
         };

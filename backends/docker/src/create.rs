@@ -151,9 +151,19 @@ fn body(spec: &ContainerSpec, failing: &Failing) -> Result<ContainerCreateBody> 
         .iter()
         .map(|mount| api_mount(mount, failing))
         .collect();
-    let security = spec
-        .no_new_privileges
-        .then(|| vec!["no-new-privileges".to_owned()]);
+    let mut security = Vec::new();
+    if spec.no_new_privileges {
+        security.push("no-new-privileges".to_owned());
+    }
+    if let Some(path) = &spec.seccomp_profile {
+        let profile = std::fs::read_to_string(path).map_err(|error| {
+            failing.with(
+                ErrorKind::Invalid,
+                format!("the seccomp profile `{}` cannot be read: {error}", path.display()),
+            )
+        })?;
+        security.push(format!("seccomp={profile}"));
+    }
     let host_config = HostConfig {
         network_mode: Some(
             spec.network
@@ -177,7 +187,7 @@ fn body(spec: &ContainerSpec, failing: &Failing) -> Result<ContainerCreateBody> 
         readonly_rootfs: Some(spec.read_only),
         cap_drop: Some(spec.cap_drop.clone()),
         cap_add: Some(spec.cap_add.clone()),
-        security_opt: security,
+        security_opt: Some(security),
         ..HostConfig::default()
     };
     let networking_config = spec.network.as_ref().map(|attachment| {

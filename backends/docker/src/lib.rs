@@ -21,7 +21,7 @@ use std::path::PathBuf;
 
 use bollard::API_DEFAULT_VERSION;
 use bollard::models::SystemVersion;
-use shellproof_api::{Engine, EngineKind, ErrorKind, Result};
+use shellproof_api::{Engine, EngineKind, ErrorKind, Result, Seccomp};
 use shellproof_recorder::RecordedEndpoint;
 
 use crate::error::Failing;
@@ -45,16 +45,23 @@ impl Docker {
         let version = client.version().await.map_err(|error| failing.from(error))?;
         refuse_podman(&version, &failing)?;
         let info = client.info().await.map_err(|error| failing.from(error))?;
-        let rootless = info
-            .security_options
-            .unwrap_or_default()
+        let security = info.security_options.unwrap_or_default();
+        let rootless = security.iter().any(|option| option == "name=rootless");
+        let profile = security
             .iter()
-            .any(|option| option == "name=rootless");
+            .find_map(|option| option.strip_prefix("name=seccomp,profile="));
+        let seccomp = match profile {
+            None | Some("unconfined") => Seccomp::Off,
+            // What Docker 20.10 called it, and what it is called since.
+            Some("default" | "builtin") => Seccomp::BuiltIn,
+            Some(path) => Seccomp::File(path.into()),
+        };
         let engine = Engine {
             name: name.to_owned(),
             kind: EngineKind::Docker,
             version: version.version.unwrap_or_default(),
             rootless,
+            seccomp,
         };
         Ok(Self {
             client,

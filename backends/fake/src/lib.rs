@@ -5,7 +5,7 @@
 //!
 //! ```
 //! # use shellproof_fake::{Behaviour, Fake};
-//! # use shellproof_api::{ErrorKind, ImageConfig};
+//! # use shellproof_api::{Seccomp,ErrorKind, ImageConfig};
 //! let config = ImageConfig { entrypoint: vec!["/server".into()], ..ImageConfig::default() };
 //! let fake = Fake::new()
 //!     .with_image("server:1", config, Behaviour::until_killed().stdout("listening\n"))
@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use shellproof_api::{
-    ContainerSpec, Engine, EngineKind, ErrorKind, ImageConfig, ImageFile, OutputChunk, StdStream,
+    ContainerSpec, Engine, EngineKind, ErrorKind, ImageConfig, ImageFile, OutputChunk, Seccomp, StdStream,
 };
 
 use crate::state::State;
@@ -120,6 +120,7 @@ impl Fake {
             kind: EngineKind::Fake,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             rootless: true,
+            seccomp: Seccomp::Off,
         };
         Self {
             engine,

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use shellproof_api::{ContainerId, Engine, EngineKind, ErrorKind, Result};
+use shellproof_api::{ContainerId, Engine, EngineKind, ErrorKind, Result, Seccomp};
 use shellproof_recorder::RecordedEndpoint;
 
 use crate::fault::{Fault, Op};
@@ -40,10 +40,13 @@ impl Podman {
             .await
             .map_err(|error| Fault::from(error).at(name, op))?;
         let version = info.version.and_then(|version| version.version);
-        let rootless = info
-            .host
-            .and_then(|host| host.security)
-            .and_then(|security| security.rootless);
+        let security = info.host.and_then(|host| host.security);
+        let rootless = security.as_ref().and_then(|security| security.rootless);
+        let seccomp = security
+            .filter(|security| security.seccomp_enabled == Some(true))
+            .and_then(|security| security.seccomp_profile_path)
+            .filter(|path| !path.is_empty())
+            .map_or(Seccomp::Off, |path| Seccomp::File(path.into()));
         let (Some(version), Some(rootless)) = (version, rootless) else {
             let message = "the engine does not tell its version, or whether it is rootless";
             return Err(wire.error(op, ErrorKind::Other, message));
@@ -53,6 +56,7 @@ impl Podman {
             kind: EngineKind::Podman,
             version,
             rootless,
+            seccomp,
         };
         Ok(Self::connect_again(endpoint, engine))
     }

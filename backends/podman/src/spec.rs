@@ -57,6 +57,9 @@ pub(crate) fn create_body(spec: &ContainerSpec, program: &Program<'_>) -> Value 
     set("cap_drop", json!(spec.cap_drop));
     set("cap_add", json!(spec.cap_add));
     set("no_new_privileges", json!(spec.no_new_privileges));
+    if let Some(path) = &spec.seccomp_profile {
+        set("seccomp_profile_path", json!(path));
+    }
     if let Some(check) = &spec.health_check {
         set("healthconfig", health(check));
     }

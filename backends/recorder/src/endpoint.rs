@@ -1,9 +1,11 @@
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hyper::Method;
 use serde_json::Value;
 use shellproof_api::EngineKind;
+use tokio::net::UnixStream;
 
 use crate::http;
 
@@ -73,6 +75,20 @@ impl Endpoint {
             socket: socket.to_owned(),
         })
     }
+
+    /// The process that listens on the engine's socket, as the kernel tells it.
+    ///
+    /// # Errors
+    /// Nobody listens there.
+    pub async fn server(&self) -> io::Result<Server> {
+        let credentials = UnixStream::connect(&self.socket).await?.peer_cred()?;
+        let pid = credentials.pid();
+        Ok(Server {
+            pid: pid.ok_or_else(|| io::Error::other("the kernel does not tell its process id"))?,
+            uid: credentials.uid(),
+            gid: credentials.gid(),
+        })
+    }
 }
 
 /// What kind of engine answers on a socket, or what answers instead.
@@ -98,6 +114,17 @@ async fn kind_of(socket: &Path) -> Result<EngineKind, String> {
             "`GET /version` gave status {status} and no engine's name"
         )),
     }
+}
+
+/// The process that listens on an engine's socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Its process id.
+    pub pid: i32,
+    /// Its user.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
 }
 
 /// The recorder's own socket in front of an engine: all that a backend can be built from.

@@ -20,13 +20,13 @@ pub mod http;
 mod lines;
 mod record;
 mod recorder;
-mod redact;
+pub mod redact;
 mod relay;
 mod route;
 pub mod scan;
 
 pub use changes::{ChangedFile, Changes, FileKind};
-pub use endpoint::{Endpoint, EndpointError, RecordedEndpoint};
+pub use endpoint::{Endpoint, EndpointError, RecordedEndpoint, Server};
 pub use events::{Event, EventKind, EventStream, Events};
 pub use lines::LinesError;
 pub use record::{Client, Record, Recording, Refusal, Subject};

@@ -1,4 +1,4 @@
-//! Hashes of executed files, taken on a thread of their own so that no call waits for one.
+//! Hashes of executed files, and what they show a file to be, taken on a thread of their own so that no call waits.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -12,11 +12,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::fs::{Stat, fstat};
 use sha2::{Digest as _, Sha256};
 
-use crate::Digest;
 use crate::files::{Found, Shebang, shebang};
+use crate::{Digest, Likeness};
 
 /// The largest file that is hashed, in bytes.
 const LARGEST: u64 = 512 << 20;
+/// The largest file that is taken for a shell, in bytes: several times the largest shell, and less than what tools
+/// that check scripts weigh.
+const LARGEST_SHELL: u64 = 8 << 20;
 /// How many files may wait.
 const BACKLOG: usize = 64;
 /// How many hashes are remembered.
@@ -32,7 +35,14 @@ pub(crate) enum Content {
     /// There is some, and it was not read.
     Unread,
     /// It is being hashed, or was: `None` within means that it could not be read after all.
-    Hashed(Arc<OnceLock<Option<Digest>>>),
+    Hashed(Arc<OnceLock<Option<Fingerprint>>>),
+}
+
+/// What was found in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fingerprint {
+    pub(crate) digest: Digest,
+    pub(crate) likeness: Option<Likeness>,
 }
 
 /// A file that was about to be executed, before its answer.
@@ -69,7 +79,7 @@ pub(crate) struct Key {
 struct Job {
     file: File,
     key: Key,
-    result: Arc<OnceLock<Option<Digest>>>,
+    result: Arc<OnceLock<Option<Fingerprint>>>,
 }
 
 /// Hashes files in the background.
@@ -187,8 +197,9 @@ impl Progress {
         }
     }
 
-    fn hash(&self, job: &Job) -> io::Result<Option<Digest>> {
+    fn hash(&self, job: &Job) -> io::Result<Option<Fingerprint>> {
         let mut hash = Sha256::new();
+        let mut program = Vec::new();
         let mut buffer = vec![0; 128 << 10];
         let mut at = 0;
         while at < job.key.size {
@@ -200,11 +211,37 @@ impl Progress {
                 break;
             }
             hash.update(&buffer[..read]);
+            if job.key.size <= LARGEST_SHELL {
+                program.extend_from_slice(&buffer[..read]);
+            }
             at += read as u64;
         }
         let unchanged = at == job.key.size && Key::of(&fstat(&job.file)?) == job.key;
-        Ok(unchanged.then(|| Digest(hash.finalize().into())))
+        Ok(unchanged.then(|| Fingerprint {
+            digest: Digest(hash.finalize().into()),
+            likeness: likeness(&program),
+        }))
     }
+}
+
+/// Words that a POSIX shell cannot do without. No other program of a Debian system has all of them.
+const SHELL_WORDS: [&[u8]; 5] = [b"getopts", b"OPTIND", b"PS4", b"readonly", b"umask"];
+const MULTI_CALL_WORD: &[u8] = b"BusyBox v";
+
+/// What a program's content shows it to be.
+fn likeness(program: &[u8]) -> Option<Likeness> {
+    let has = |word: &[u8]| memchr::memmem::find(program, word).is_some();
+    if !program.starts_with(b"\x7fELF") {
+        return None;
+    }
+    // BusyBox has a shell among its programs.
+    if has(MULTI_CALL_WORD) {
+        return Some(Likeness::MultiCall);
+    }
+    SHELL_WORDS
+        .iter()
+        .all(|word| has(word))
+        .then_some(Likeness::Shell)
 }
 
 impl Key {
@@ -226,5 +263,36 @@ impl Key {
             u32::try_from(nanos).unwrap_or_default(),
         );
         now.saturating_sub(changed) > TICK
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn elf(words: &[&[u8]]) -> Vec<u8> {
+        [b"\x7fELF".as_slice(), &words.join(&0)].concat()
+    }
+
+    #[test]
+    fn a_shell_is_known_by_all_its_words() {
+        assert_eq!(likeness(&elf(&SHELL_WORDS)), Some(Likeness::Shell));
+        for missing in 0..SHELL_WORDS.len() {
+            let mut words = SHELL_WORDS.to_vec();
+            words.remove(missing);
+            assert_eq!(likeness(&elf(&words)), None, "without {missing}");
+        }
+    }
+
+    #[test]
+    fn busybox_is_what_it_is_called_by() {
+        let words = [SHELL_WORDS.as_slice(), &[b"BusyBox v1.35.0"]].concat();
+        assert_eq!(likeness(&elf(&words)), Some(Likeness::MultiCall));
+    }
+
+    #[test]
+    fn a_text_about_shells_is_none() {
+        assert_eq!(likeness(&SHELL_WORDS.join(&b' ')), None);
+        assert_eq!(likeness(b""), None);
     }
 }

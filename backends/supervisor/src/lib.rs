@@ -48,4 +48,6 @@ mod sys;
 mod trace;
 
 pub use supervisor::{Deny, Options, Supervisor};
-pub use trace::{Abi, Answer, Call, Digest, Executable, Interpreter, Kind, Program, Session, Trace};
+pub use trace::{
+    Abi, Answer, Call, Digest, Executable, Interpreter, Kind, Likeness, Program, Session, Trace,
+};

@@ -129,14 +129,15 @@ impl Recorded {
     fn snapshot(&self) -> Session {
         let mut session = self.session.clone();
         let mut fill = |file: &mut Option<crate::Executable>, content: &Content| {
-            let digest = match content {
+            let read = match content {
                 Content::Absent => return,
                 Content::Unread => None,
                 Content::Hashed(result) => result.get().copied().flatten(),
             };
-            session.unread += u64::from(digest.is_none());
-            if let Some(file) = file {
-                file.content = digest;
+            session.unread += u64::from(read.is_none());
+            if let (Some(file), Some(read)) = (file, read) {
+                file.content = Some(read.digest);
+                file.likeness = read.likeness;
             }
         };
         session.programs = Vec::with_capacity(self.programs.len());

@@ -312,7 +312,11 @@ fn find(
         Ok(mut found) => {
             let path = std::mem::take(&mut found.path);
             (
-                Some(Executable { path, content: None }),
+                Some(Executable {
+                    path,
+                    content: None,
+                    likeness: None,
+                }),
                 Some(hasher.source(found)),
             )
         }

@@ -87,6 +87,17 @@ pub struct Executable {
     /// The hash of its content, read after the answer from a descriptor that was opened before; `None` when it could
     /// not be read ([`Session::unread`]).
     pub content: Option<Digest>,
+    /// What its content shows it to be, whatever it is called.
+    pub likeness: Option<Likeness>,
+}
+
+/// What a program is by its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Likeness {
+    /// A command interpreter: it has what POSIX wants of each (`getopts`, `OPTIND`, `PS4` and more) in one binary.
+    Shell,
+    /// BusyBox, which is what it is called by.
+    MultiCall,
 }
 
 /// One step of a `#!` chain.

@@ -1,0 +1,258 @@
+//! The kernel witness: what the programs that were started in the containers say about the policy.
+
+use std::collections::HashMap;
+
+use shellproof_api::HealthTest;
+use shellproof_recorder::{Recording, Subject, redact};
+use shellproof_supervisor::{Kind, Likeness, Program, Session, Trace};
+
+use super::programs::{self, Reading};
+use super::{Evidence, Rule, wire};
+use crate::scenario::{Mode, Witness};
+
+/// How many pieces of evidence of one rule a container's trace gives; the rest is counted.
+const SHOWN: usize = 10;
+/// How much of a command line is shown, in characters.
+const LINE: usize = 200;
+
+/// The programs that one container started.
+#[derive(Clone, Debug)]
+pub struct Traced {
+    /// The container's name on the engine.
+    pub container: String,
+    /// What its supervisor saw.
+    pub trace: Trace,
+}
+
+/// What the kernel witness has to say.
+#[derive(Clone, Copy, Debug)]
+pub enum Kernel<'a> {
+    /// Nothing, because it was not wanted.
+    Off(&'a str),
+    /// Nothing, for this reason.
+    Unavailable(&'a str),
+    /// What it saw of the containers that it was to watch.
+    Watched(&'a [Traced]),
+}
+
+/// What was not seen: this holds in every mode, since a witness that did not see the run has nothing to say about it.
+pub(super) fn gaps(traced: &[Traced], recording: &Recording) -> Vec<Evidence> {
+    let mut evidence = Vec::new();
+    for one in traced {
+        let gap = |rule, detail: String| found(rule, &one.container, "its supervisor", detail);
+        let faults = one.trace.faults.iter();
+        evidence.extend(faults.map(|fault| gap(Rule::KernelFault, fault.clone())));
+        let sessions = &one.trace.sessions;
+        let lost: u64 = sessions.iter().map(|session| session.lost).sum();
+        if lost > 0 {
+            let detail = format!("{lost} programs more were started than can be kept");
+            evidence.push(gap(Rule::KernelFault, detail));
+        }
+        let programs = || sessions.iter().flat_map(|session| &session.programs);
+        let unreadable = programs().filter(|program| !program.readable).count();
+        if unreadable > 0 {
+            let detail = format!("{unreadable} programs were started that could not be read");
+            evidence.push(gap(Rule::KernelFault, detail));
+        }
+        let unread: u64 = sessions.iter().map(|session| session.unread).sum();
+        if unread > 0 {
+            let detail = format!("the content of {unread} programs could not be read");
+            evidence.push(gap(Rule::KernelFault, detail));
+        }
+        let has_begun = sessions
+            .iter()
+            .any(|session| session.kind == Kind::Start && !session.programs.is_empty());
+        if !has_begun && !is_refused(recording, &one.container) {
+            let detail = "no program was seen, not even its first".to_owned();
+            evidence.push(gap(Rule::KernelSilent, detail));
+        }
+    }
+    evidence
+}
+
+/// What the programs were, where that matters: in prebuilt mode what must not be, in layered mode what was installed.
+pub(super) fn judge(mode: Mode, traced: &[Traced], recording: &Recording) -> Vec<Evidence> {
+    let mut all = Vec::new();
+    for one in traced {
+        let subject = recording
+            .starts()
+            .filter_map(|record| record.subject.as_ref())
+            .find(|subject| subject.name == one.container);
+        let mut evidence = Vec::new();
+        for session in &one.trace.sessions {
+            for program in &session.programs {
+                evidence.extend(judge_program(mode, &one.container, program));
+            }
+            if mode == Mode::Prebuilt && session.kind == Kind::Exec {
+                evidence.extend(judge_exec(&one.container, session, subject));
+            }
+        }
+        all.extend(bounded(evidence, &one.container));
+    }
+    all
+}
+
+/// Under which rule of prebuilt mode a program falls.
+pub fn rule(program: &Program) -> Option<Rule> {
+    match read(program) {
+        Reading::Other => None,
+        Reading::Shell(_) => Some(Rule::Shell),
+        Reading::PackageManager(_) => Some(Rule::PackageManager),
+        Reading::Unreadable(_) => Some(Rule::UnreadableWrapper),
+    }
+}
+
+/// A program's arguments in one line, without what looks like a secret.
+pub fn line(program: &Program) -> String {
+    let words = redact::words(&program.argv);
+    let line = words.join(" ");
+    let mut shown: String = line.chars().take(LINE).collect();
+    if program.argv_cut || shown.len() < line.len() {
+        shown.push('…');
+    }
+    if shown.is_empty() {
+        shown.clone_from(&program.path);
+    }
+    shown
+}
+
+/// What a program is: by what it was called, by its real path, by what is in it, and by its interpreters.
+fn read(program: &Program) -> Reading {
+    let arguments: Vec<&str> = program.argv.iter().skip(1).map(String::as_str).collect();
+    let as_program = |name: &str| programs::read_started(&[&[name], arguments.as_slice()].concat());
+    let real = program.file.as_ref().map_or("", |file| file.path.as_str());
+    let likeness = program.file.as_ref().and_then(|file| file.likeness);
+    if likeness == Some(Likeness::Shell) {
+        return Reading::Shell(program.path.clone());
+    }
+    if likeness == Some(Likeness::MultiCall) || programs::is_multi_call(real) {
+        return as_program(program.argv.first().map_or("", String::as_str));
+    }
+    let names = [program.path.as_str(), real].into_iter();
+    let mut readings = names.filter(|name| !name.is_empty()).map(as_program);
+    if let Some(reading) = readings.find(|reading| *reading != Reading::Other) {
+        return reading;
+    }
+    let is_shell = |path: &str| matches!(programs::read_started(&[path]), Reading::Shell(_));
+    for interpreter in &program.interpreters {
+        let file = interpreter.file.as_ref();
+        let real = file.map_or("", |file| file.path.as_str());
+        // `#!/bin/busybox sh` names the applet behind its interpreter.
+        let applet = interpreter.argument.as_deref().unwrap_or_default();
+        let is_applet =
+            (programs::is_multi_call(&interpreter.path) || programs::is_multi_call(real)) && is_shell(applet);
+        let is_like = file.is_some_and(|file| file.likeness == Some(Likeness::Shell));
+        if is_like || is_applet || is_shell(&interpreter.path) || is_shell(real) {
+            return Reading::Shell(interpreter.path.clone());
+        }
+    }
+    Reading::Other
+}
+
+fn judge_program(mode: Mode, container: &str, program: &Program) -> Option<Evidence> {
+    let line = line(program);
+    let done = match program.file {
+        Some(_) => "was started",
+        None => "was to be started, and is not there",
+    };
+    let (rule, detail) = match (mode, read(program)) {
+        (_, Reading::Other) | (Mode::Layered, Reading::Shell(_) | Reading::Unreadable(_)) => return None,
+        (Mode::Layered, Reading::PackageManager(_)) => {
+            (Rule::Installed, format!("`{line}`, a package manager, {done}"))
+        }
+        (Mode::Prebuilt, Reading::Shell(shell)) => {
+            let called = program.argv.first().map_or("", String::as_str);
+            // The arguments do not show a shell that has another name, or that reads a script.
+            let by = match programs::base_name(called) == programs::base_name(&shell) {
+                true => String::new(),
+                false => format!(" (`{shell}`)"),
+            };
+            (Rule::Shell, format!("`{line}`, a shell{by}, {done}"))
+        }
+        (Mode::Prebuilt, Reading::PackageManager(_)) => (
+            Rule::PackageManager,
+            format!("`{line}`, a package manager, {done}"),
+        ),
+        (Mode::Prebuilt, Reading::Unreadable(loader)) => (
+            Rule::UnreadableWrapper,
+            format!("`{line}` was started, and what `{loader}` loads cannot be judged"),
+        ),
+    };
+    Some(found(rule, container, &source(program), detail))
+}
+
+/// A process that an engine put into a running container: its exec-form health check, or an exec.
+fn judge_exec(container: &str, session: &Session, subject: Option<&Subject>) -> Option<Evidence> {
+    let Some(first) = session.programs.first() else {
+        let detail = "exec of a program that could not be started".to_owned();
+        return Some(found(Rule::Exec, container, "its supervisor", detail));
+    };
+    let checks = subject.map(|subject| [&subject.health_test, &subject.startup_test]);
+    let is_check = checks
+        .into_iter()
+        .flatten()
+        .any(|test| match HealthTest::from_api(test) {
+            Some(HealthTest::Command(argv)) => argv == first.argv,
+            // Judged as the shell that it is.
+            Some(HealthTest::Shell(line)) => first.argv.last() == Some(&line),
+            Some(HealthTest::None) | None => false,
+        });
+    let detail = || format!("exec of `{}`", line(first));
+    (!is_check).then(|| found(Rule::Exec, container, &source(first), detail()))
+}
+
+/// Whether the engine said that it could not start a container: then nothing ran in it.
+fn is_refused(recording: &Recording, container: &str) -> bool {
+    let mut starts = recording
+        .starts()
+        .filter(|record| {
+            record
+                .subject
+                .as_ref()
+                .is_some_and(|subject| subject.name == container)
+        })
+        .peekable();
+    starts.peek().is_some() && starts.all(|record| record.status.is_some_and(|status| status >= 400))
+}
+
+/// The first of each rule, and how many there were beyond.
+fn bounded(evidence: Vec<Evidence>, container: &str) -> Vec<Evidence> {
+    let mut counts: HashMap<Rule, usize> = HashMap::new();
+    let mut shown = Vec::new();
+    for one in evidence {
+        let count = counts.entry(one.rule).or_default();
+        *count += 1;
+        if *count <= SHOWN {
+            shown.push(one);
+        }
+    }
+    let mut beyond: Vec<_> = counts.into_iter().filter(|(_, count)| *count > SHOWN).collect();
+    beyond.sort_unstable();
+    let more = beyond.into_iter().map(|(rule, count)| {
+        let detail = format!("{} more of rule `{rule}`", count - SHOWN);
+        found(rule, container, "its supervisor", detail)
+    });
+    shown.extend(more);
+    shown
+}
+
+fn source(program: &Program) -> String {
+    let caller = program.caller.as_deref().unwrap_or("an unknown program");
+    format!(
+        "{} of `{}` by `{caller}`, process {}",
+        program.call, program.path, program.pid
+    )
+}
+
+fn found(rule: Rule, container: &str, source: &str, detail: String) -> Evidence {
+    Evidence {
+        witness: Witness::Kernel,
+        container: Some(container.to_owned()),
+        source: source.to_owned(),
+        ..wire::gap(rule, detail)
+    }
+}
+
+#[cfg(test)]
+#[path = "kernel_tests.rs"]
+mod tests;
