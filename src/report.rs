@@ -4,6 +4,7 @@ mod human;
 mod json;
 mod junit;
 mod program;
+mod programs;
 mod summary;
 
 pub use human::{Progress, human, plain_result};

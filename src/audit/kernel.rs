@@ -255,4 +255,4 @@ fn found(rule: Rule, container: &str, source: &str, detail: String) -> Evidence 
 
 #[cfg(test)]
 #[path = "kernel_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -5,10 +5,10 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::{Summary, criteria};
-use crate::audit::{Evidence, Judgement, Verdict, WitnessState};
+use super::{Summary, criteria, programs};
+use crate::audit::{Evidence, Judgement, Traced, Verdict};
 use crate::run::{Event, Job, Report, ScenarioResult, Status};
-use crate::scenario::Color;
+use crate::scenario::{Color, Witness};
 
 pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
 pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -89,6 +89,9 @@ pub(super) fn detail(result: &ScenarioResult) -> String {
                 let _ = writeln!(text, "{indent}at {}", result.scenario.file.location(span));
             }
         }
+        if !result.is_expected_verdict() {
+            text.push_str(&trees(judgement, &result.traced));
+        }
         if !result.is_expected_verdict() && result.status() != Status::Broken {
             let expected = result.scenario.expect.for_mode(result.mode);
             let rule = expected
@@ -116,6 +119,16 @@ pub(super) fn detail(result: &ScenarioResult) -> String {
         let _ = writeln!(text, "{indent}{UNSURE}left behind:{UNSURE:#} {leftover}");
     }
     text
+}
+
+/// The programs of the containers in which the kernel witness found something.
+pub(super) fn trees(judgement: &Judgement, traced: &[Traced]) -> String {
+    let is_against = |one: &&Traced| {
+        judgement.against().any(|evidence| {
+            evidence.witness == Witness::Kernel && evidence.container.as_ref() == Some(&one.container)
+        })
+    };
+    traced.iter().filter(is_against).map(programs::tree).collect()
 }
 
 /// One piece of evidence: what was seen, where, and what to do about it.

@@ -1,7 +1,7 @@
 use serde_json::{Value, json as value};
 use shellproof_api::Engine;
 
-use super::{CriterionResult, Summary, criteria};
+use super::{CriterionResult, Summary, criteria, programs};
 use crate::audit::{Evidence, Judgement, Verdict};
 use crate::run::{Expectation, Image, Report, ScenarioResult, Status};
 
@@ -43,6 +43,7 @@ fn result(result: &ScenarioResult) -> Value {
         "images": result.images.iter().map(image).collect::<Vec<_>>(),
         "expectations": result.expectations.iter().map(|one| expectation(result, one)).collect::<Vec<_>>(),
         "evidence": result.judgement.iter().flat_map(|judgement| &judgement.evidence).map(evidence).collect::<Vec<_>>(),
+        "traces": result.traced.iter().map(programs::json).collect::<Vec<_>>(),
         "leftovers": result.leftovers,
         "duration_ms": u64::try_from(result.duration.as_millis()).unwrap_or(u64::MAX),
     })
