@@ -15,6 +15,8 @@ use crate::run::Session;
 
 /// How long the last programs of a removed container may take to be recorded.
 const ENDING: Duration = Duration::from_secs(5);
+/// How long they may take where the container may still run.
+const SETTLING: Duration = Duration::from_millis(200);
 
 /// What it takes to watch an engine's containers.
 #[derive(Debug)]
@@ -105,8 +107,14 @@ impl Watch {
         &self.profile
     }
 
-    /// What was seen so far.
+    /// What was seen up to now.
     pub(crate) fn trace(&self) -> Trace {
+        self.supervisor.trace()
+    }
+
+    /// What was seen of a container that may still run. Blocks for a moment, for the last programs of one that does not.
+    pub(crate) fn settled(&self) -> Trace {
+        self.supervisor.wait_ended(SETTLING);
         self.supervisor.trace()
     }
 

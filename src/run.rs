@@ -34,12 +34,11 @@ pub use result::{Expectation, Failure, ScenarioResult, Status};
 pub use session::Session;
 
 use crate::audit;
-use crate::engines::{self, EngineError, EngineSpec};
+use crate::engines::{self, Connection, EngineError, EngineSpec};
 use crate::kernel::Kernel;
 use crate::platform::Platform;
 use crate::scenario::{Mode, Need, Scenario, Witness};
 use anchor::Anchor;
-use canary::CanaryError;
 use execute::{Context, Execution, Stop, Watching};
 use images::Images;
 
@@ -150,6 +149,22 @@ struct Store {
     _recorder: Recorder,
 }
 
+/// The kernel witness of an engine after its canary was seen, or why it has none.
+///
+/// # Errors
+/// A witness did not see the canary, or the canary could not be run.
+pub(crate) async fn kernel_witness(
+    engine: &EngineSpec,
+    connection: &Connection,
+    session: &Session,
+) -> Result<Result<Kernel, String>, EngineError> {
+    let kernel = Kernel::open(&engine.endpoint, connection.runtime.engine(), session).await;
+    let images = Images::new(connection.runtime.clone(), PathBuf::new(), true);
+    let recording = || connection.recorder.recording();
+    let shown = canary::show(&images, session, kernel, &recording).await;
+    shown.map_err(|error| error.on(engine))
+}
+
 impl Store {
     async fn open(engine: &EngineSpec, session: &Session, options: &Options) -> Result<Self, EngineError> {
         let socket = session.path(&format!("images-{}.sock", engine.name));
@@ -164,16 +179,8 @@ impl Store {
             _ => Kernel::open(&engine.endpoint, images.runtime().engine(), session).await,
         };
         let recording = || connection.recorder.recording();
-        let kernel = match canary::show(&images, session, kernel, &recording).await {
-            Ok(kernel) => kernel,
-            Err(CanaryError::Dead(reason)) => {
-                return Err(EngineError::DeadWitness {
-                    name: engine.name.clone(),
-                    reason,
-                });
-            }
-            Err(error) => return Err(failed(&error)),
-        };
+        let kernel = canary::show(&images, session, kernel, &recording).await;
+        let kernel = kernel.map_err(|error| error.on(engine))?;
         let anchor = Anchor::start(&images, session)
             .await
             .map_err(|error| failed(&error))?;

@@ -90,6 +90,8 @@ rules! {
     ChangesUnread = "changes-unread", Note;
     /// A package manager ran, as layered mode wants it.
     Installed = "installed", Note;
+    /// A container that was watched still runs: its supervisor is gone, and nothing can be started in it any more.
+    Outlives = "outlives", Note;
     /// Something happened to a container that was not made on the same recorder.
     Foreign = "foreign", Note;
 }

@@ -62,7 +62,7 @@ pub(super) fn gaps(traced: &[Traced], recording: &Recording) -> Vec<Evidence> {
         let has_begun = sessions
             .iter()
             .any(|session| session.kind == Kind::Start && !session.programs.is_empty());
-        if !has_begun && !is_refused(recording, &one.container) {
+        if !has_begun && one.trace.faults.is_empty() && !is_refused(recording, &one.container) {
             let detail = "no program was seen, not even its first".to_owned();
             evidence.push(gap(Rule::KernelSilent, detail));
         }
@@ -90,6 +90,20 @@ pub(super) fn judge(mode: Mode, traced: &[Traced], recording: &Recording) -> Vec
         all.extend(bounded(evidence, &one.container));
     }
     all
+}
+
+/// The containers that go on without their supervisor: nothing can be started in them any more.
+pub(super) fn outliving(traced: &[Traced]) -> impl Iterator<Item = Evidence> + '_ {
+    let runs = |one: &&Traced| one.trace.sessions.iter().any(|session| session.ended.is_none());
+    traced.iter().filter(runs).map(|one| Evidence {
+        help: Some("make it anew without shellproof, or with `--kernel off`".into()),
+        ..found(
+            Rule::Outlives,
+            &one.container,
+            "its supervisor",
+            "it still runs, and can neither start a program from now on nor be started again".into(),
+        )
+    })
 }
 
 /// Under which rule of prebuilt mode a program falls.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use shellproof_api::Engine;
 
-use super::{Judgement, Verdict, Weight};
+use super::{Judgement, Traced, Verdict, Weight};
 use crate::scenario::Mode;
 
 /// A program and the verdict on what it asked of an engine.
@@ -20,6 +20,8 @@ pub struct ProgramResult {
     pub engine: Engine,
     /// The verdict.
     pub judgement: Judgement,
+    /// The programs of its containers, as far as they were watched.
+    pub traced: Vec<Traced>,
     /// How the program ended, and how it was to.
     pub exit: Option<Exit>,
     /// Whether the engine started any container for it.
@@ -116,6 +118,7 @@ mod tests {
     use shellproof_api::EngineKind;
     use shellproof_recorder::Recording;
 
+    use super::super::verdict::tests::by_wire;
     use super::super::wire::tests::{record, recording, run};
     use super::super::{judge_program, wire};
     use super::*;
@@ -132,7 +135,8 @@ mod tests {
             name: None,
             mode,
             engine,
-            judgement: judge_program(mode, recording),
+            judgement: judge_program(mode, by_wire(recording, &[])),
+            traced: Vec::new(),
             exit: Some(Exit { code, expected }),
             has_started: wire::has_started(recording),
             requests: recording.records.len(),

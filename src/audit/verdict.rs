@@ -112,15 +112,7 @@ pub fn judge(mode: Mode, scenario: &Scenario, seen: Seen<'_>) -> Judgement {
             _ => WitnessState::Off(NOT_BUILT.into()),
         };
         if let WitnessState::Missing(reason) = &state {
-            evidence.push(Evidence {
-                witness: *witness,
-                rule: Rule::WitnessMissing,
-                container: None,
-                detail: format!("{witness} evidence unavailable: {reason}"),
-                source: "shellproof".into(),
-                waived: None,
-                help: None,
-            });
+            evidence.push(missing(*witness, reason));
         }
         witnesses.push((*witness, state));
     }
@@ -128,10 +120,23 @@ pub fn judge(mode: Mode, scenario: &Scenario, seen: Seen<'_>) -> Judgement {
     conclude(witnesses, evidence)
 }
 
-/// Weighs what the recorder saw of a program that is no scenario.
+fn missing(witness: Witness, reason: &str) -> Evidence {
+    Evidence {
+        witness,
+        rule: Rule::WitnessMissing,
+        container: None,
+        detail: format!("{witness} evidence unavailable: {reason}"),
+        source: "shellproof".into(),
+        waived: None,
+        help: None,
+    }
+}
+
+/// Weighs what was seen of a program that is no scenario.
 ///
 /// A program that starts no container is unproven, without any evidence against it.
-pub fn judge_program(mode: Mode, recording: &Recording) -> Judgement {
+pub fn judge_program(mode: Mode, seen: Seen<'_>) -> Judgement {
+    let recording = seen.recording;
     let mut evidence = wire::gaps(recording, &[]);
     let fault = evidence.first().map(|fault| fault.detail.clone());
     if mode == Mode::Prebuilt {
@@ -143,11 +148,22 @@ pub fn judge_program(mode: Mode, recording: &Recording) -> Judgement {
         None if wire::has_started(recording) || has_seen => WitnessState::Spoke,
         None => WitnessState::Missing("no container start was recorded".into()),
     };
-    let witnesses = Witness::ALL.iter().map(|witness| match witness {
-        Witness::Wire => (*witness, wire.clone()),
-        _ => (*witness, WitnessState::Off(NOT_BUILT.into())),
-    });
-    conclude(witnesses.collect(), evidence)
+    let (kernel, found) = kernel_state(mode, seen);
+    evidence.extend(found);
+    if let Kernel::Watched(traced) = seen.kernel {
+        evidence.extend(kernel::outliving(traced));
+    }
+    // Where nothing was started, the missing start is all there is to say.
+    if let (WitnessState::Missing(reason), true) = (&kernel, wire::has_started(recording)) {
+        evidence.push(missing(Witness::Kernel, reason));
+    }
+    let image = WitnessState::Off(NOT_BUILT.into());
+    let witnesses = vec![
+        (Witness::Wire, wire),
+        (Witness::Image, image),
+        (Witness::Kernel, kernel),
+    ];
+    conclude(witnesses, evidence)
 }
 
 fn conclude(witnesses: Vec<(Witness, WitnessState)>, evidence: Vec<Evidence>) -> Judgement {
@@ -203,4 +219,4 @@ fn wire_state(evidence: &[Evidence], started: &[String]) -> WitnessState {
 
 #[cfg(test)]
 #[path = "verdict_tests.rs"]
-mod tests;
+pub(super) mod tests;

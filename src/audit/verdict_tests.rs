@@ -20,7 +20,7 @@ fn verdict(mode: Mode, recording: &Recording, started: &[&str]) -> Judgement {
 }
 
 /// What the wire alone has seen.
-fn by_wire<'a>(recording: &'a Recording, started: &'a [String]) -> Seen<'a> {
+pub(in crate::audit) fn by_wire<'a>(recording: &'a Recording, started: &'a [String]) -> Seen<'a> {
     Seen {
         recording,
         started,

@@ -1,12 +1,14 @@
 //! `shellproof audit`: any program behind a recorder. The one place where a program that is no engine is started.
 
 mod child;
+mod watch;
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::{ArgGroup, Args, ValueEnum};
@@ -15,13 +17,14 @@ use shellproof_api::{Engine, EngineKind, Seccomp, labels};
 use shellproof_recorder::{EventStream, Events, Options, Recorder, Recording};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Engines, Failure, Format, platform};
-use crate::audit::{Exit, ExpectedExit, ProgramResult, judge_program, wire};
-use crate::engines;
+use super::{Engines, Failure, Format, need, platform};
+use crate::audit::{Exit, ExpectedExit, Kernel, ProgramResult, Seen, Traced, judge_program, wire};
+use crate::engines::{self, EngineError, EngineSpec};
 use crate::exit::ExitCode;
 use crate::report;
-use crate::run::Session;
-use crate::scenario::Mode;
+use crate::run::{self, Session};
+use crate::scenario::{Mode, Need};
+use watch::Watches;
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("what").required(true).args(["command", "listen", "replay"]))]
@@ -37,6 +40,12 @@ pub(super) struct Audit {
     /// Answer requests that violate the policy, or that cannot be judged, in the engine's place
     #[arg(long)]
     deny: bool,
+    /// How much the kernel witness is needed [default: required in prebuilt mode, off in layered mode]
+    #[arg(long, value_name = "NEED", value_parser = need, conflicts_with = "replay")]
+    kernel: Option<Need>,
+    /// Answer shells and package managers inside the containers with EACCES, as if they could not be executed
+    #[arg(long, conflicts_with = "replay")]
+    deny_shells: bool,
     /// The exit code that the program is to end with, or `any`
     #[arg(long, value_name = "CODE", default_value = "0")]
     expect_exit: ExpectedExit,
@@ -96,13 +105,11 @@ impl Audit {
                     .into(),
             ));
         };
-        let engine = {
-            let connection = engines::connect(spec, &session.path("engine.sock")).await?;
-            connection.runtime.engine().clone()
-        };
+        let (engine, watching) = self.prove_alive(spec, &session, mode).await?;
         let socket = self.listen.clone().unwrap_or_else(|| session.path("audit.sock"));
         let options = Options {
             gate: self.deny.then(wire::gate),
+            prepare: watching.watches.as_ref().map(Watches::prepare),
             changes: mode == Mode::Prebuilt,
         };
         let label = (labels::RUN, session.id());
@@ -136,11 +143,61 @@ impl Audit {
                 ..Events::default()
             }),
         };
-        let result = self.result(mode, engine, exit, duration, &recording);
+        let result = self.result(mode, engine, exit, duration, &recording, &watching);
         if let Some(file) = &self.record {
             write(file, &recording, &about(&result, session.id()))?;
         }
         self.report(&result, session.id())
+    }
+
+    /// Who the engine is, and what the kernel witness can do there: neither counts before a canary was seen.
+    async fn prove_alive(
+        &self,
+        spec: &EngineSpec,
+        session: &Session,
+        mode: Mode,
+    ) -> Result<(Engine, Watching), Failure> {
+        let need = self.kernel.unwrap_or(match mode {
+            Mode::Prebuilt => Need::Required,
+            Mode::Layered => Need::Off,
+        });
+        let connection = engines::connect(spec, &session.path("engine.sock")).await?;
+        let engine = connection.runtime.engine().clone();
+        if need == Need::Off {
+            if self.deny_shells {
+                return Err(Failure::Input(
+                    "without the kernel witness nothing in a container can be denied\nhelp: leave out `--deny-shells`, or \
+                     add `--kernel required`"
+                        .into(),
+                ));
+            }
+            return Ok((engine, Watching::off("it was not asked for")));
+        }
+        let kernel = run::kernel_witness(spec, &connection, session).await?;
+        let (watches, unavailable) = match kernel {
+            Ok(kernel) => {
+                let watches = Watches::new(
+                    kernel,
+                    engine.clone(),
+                    self.deny || self.deny_shells,
+                    self.deny_shells,
+                );
+                (Some(watches), String::new())
+            }
+            Err(reason) if self.deny_shells => {
+                return Err(Failure::Engine(EngineError::Machine(format!(
+                    "`--deny-shells` cannot be kept on engine `{}`: {reason}",
+                    engine.name
+                ))));
+            }
+            Err(reason) => (None, reason),
+        };
+        let watching = Watching {
+            need,
+            watches,
+            unavailable,
+        };
+        Ok((engine, watching))
     }
 
     fn result(
@@ -150,16 +207,20 @@ impl Audit {
         exit: Option<Exit>,
         duration: Duration,
         recording: &Recording,
+        watching: &Watching,
     ) -> ProgramResult {
         let name = self.command.first().map(|program| {
             let name = Path::new(program).file_name().unwrap_or(program);
             name.to_string_lossy().into_owned()
         });
+        let watches = watching.watches.as_ref();
+        let traced = watches.map_or_else(Vec::new, |watches| watches.traced(recording));
         ProgramResult {
             name,
             mode,
             engine,
-            judgement: judge_program(mode, recording),
+            judgement: judge_program(mode, watching.seen(recording, &traced)),
+            traced,
             exit,
             has_started: wire::has_started(recording),
             requests: recording.records.len(),
@@ -188,6 +249,38 @@ impl Audit {
         let (result, run_id) = read_about(&about, self.mode.map(Mode::from), &recording)
             .ok_or_else(|| wrong("its first line".into()))?;
         self.report(&result, &run_id)
+    }
+}
+
+/// What the kernel witness does during an audit.
+struct Watching {
+    need: Need,
+    watches: Option<Arc<Watches>>,
+    /// Why there are none.
+    unavailable: String,
+}
+
+impl Watching {
+    fn off(reason: &str) -> Self {
+        Self {
+            need: Need::Off,
+            watches: None,
+            unavailable: reason.to_owned(),
+        }
+    }
+
+    fn seen<'a>(&'a self, recording: &'a Recording, traced: &'a [Traced]) -> Seen<'a> {
+        let kernel = match (&self.watches, self.need) {
+            (Some(_), _) => Kernel::Watched(traced),
+            (None, Need::Off) => Kernel::Off(&self.unavailable),
+            (None, _) => Kernel::Unavailable(&self.unavailable),
+        };
+        Seen {
+            recording,
+            started: &[],
+            kernel,
+            kernel_need: self.need,
+        }
     }
 }
 
@@ -248,7 +341,11 @@ fn read_about(about: &Value, mode: Option<Mode>, recording: &Recording) -> Optio
             rootless: engine["rootless"].as_bool()?,
             seccomp: Seccomp::Off,
         },
-        judgement: judge_program(mode, recording),
+        judgement: judge_program(
+            mode,
+            Watching::off("a record file holds requests alone").seen(recording, &[]),
+        ),
+        traced: Vec::new(),
         exit,
         has_started: wire::has_started(recording),
         requests: recording.records.len(),

@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use serde_json::{Value, json as value};
 
-use super::human::{BAD, FAINT, GOOD, UNSURE, evidence_lines};
+use super::human::{BAD, FAINT, GOOD, UNSURE, evidence_lines, trees};
 use super::json::{engine, evidence, witnesses};
+use super::programs;
 use crate::audit::{ProgramResult, ProgramStatus, Verdict, WitnessState};
 use crate::exit::ExitCode;
 
@@ -73,6 +74,7 @@ pub fn program_json(result: &ProgramResult, run_id: &str) -> Value {
             "images": [],
             "expectations": expectations,
             "evidence": result.judgement.evidence.iter().map(evidence).collect::<Vec<_>>(),
+            "traces": result.traced.iter().map(programs::json).collect::<Vec<_>>(),
             "exit_code": result.exit.map(|exit| exit.code),
             "requests": result.requests,
             "leftovers": [],
@@ -115,10 +117,10 @@ pub fn program_human(result: &ProgramResult) -> String {
     for evidence in &result.judgement.evidence {
         text.push_str(&evidence_lines(evidence));
     }
-    for (witness, state) in &result.judgement.witnesses {
-        if let WitnessState::Missing(reason) = state {
-            let _ = writeln!(text, "{indent}{witness} evidence unavailable: {reason}");
-        }
+    text.push_str(&trees(&result.judgement, &result.traced));
+    let wire = &result.judgement.witnesses[0].1;
+    if let WitnessState::Missing(reason) = wire {
+        let _ = writeln!(text, "{indent}wire evidence unavailable: {reason}");
     }
     if let Some((what, Some(actual))) = exit(result) {
         let _ = writeln!(text, "{indent}expected {what}, {actual}");

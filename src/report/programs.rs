@@ -71,7 +71,7 @@ fn line(program: &Program, depth: usize) -> String {
         "{:>8.3}s {}{}",
         program.at.as_secs_f64(),
         "  ".repeat(depth),
-        kernel::line(program).escape_debug()
+        printable(&kernel::line(program))
     );
     if program.file.is_none() && program.readable {
         line.push_str(" (not there)");
@@ -83,6 +83,18 @@ fn line(program: &Program, depth: usize) -> String {
         let _ = write!(line, "  {BAD}{rule}{BAD:#}");
     }
     line
+}
+
+/// Arguments may hold anything, also what would move a terminal's cursor.
+fn printable(line: &str) -> String {
+    let shown = |c: char| {
+        if c.is_control() {
+            c.escape_default().to_string()
+        } else {
+            c.to_string()
+        }
+    };
+    line.chars().map(shown).collect()
 }
 
 /// All of it.
@@ -145,7 +157,7 @@ mod tests {
             program(&["python3", "-c", "…"]),
             program(&["sh", "-c", "true"]),
             program(&["/bin/ls"]),
-            program(&["id"]),
+            program(&["id", "'\u{1b}"]),
         ];
         programs[1].parent = Some(0);
         programs[2].parent = Some(1);
@@ -166,7 +178,7 @@ mod tests {
                 "0.000s python3 -c …",
                 "0.000s   sh -c true  shell",
                 "0.000s     /bin/ls",
-                "0.000s   id",
+                "0.000s   id '\\u{1b}",
             ]
         );
         let json = json(&traced);

@@ -7,6 +7,7 @@ use shellproof_recorder::Recording;
 
 use super::images::{ImageError, Images};
 use super::session::Session;
+use crate::engines::{EngineError, EngineSpec};
 use crate::kernel::{Kernel, Watch};
 
 /// Far longer than the canary's container takes.
@@ -22,6 +23,20 @@ pub(super) enum CanaryError {
     /// A witness did not see what was shown to it.
     #[error("{0}")]
     Dead(String),
+}
+
+impl CanaryError {
+    /// What it means for the engine.
+    pub(super) fn on(self, engine: &EngineSpec) -> EngineError {
+        let name = engine.name.clone();
+        match self {
+            Self::Dead(reason) => EngineError::DeadWitness { name, reason },
+            error => EngineError::Connect {
+                name,
+                reason: error.to_string(),
+            },
+        }
+    }
 }
 
 /// Shows the marked container to the witnesses.

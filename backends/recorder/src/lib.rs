@@ -30,5 +30,5 @@ pub use endpoint::{Endpoint, EndpointError, RecordedEndpoint, Server};
 pub use events::{Event, EventKind, EventStream, Events};
 pub use lines::LinesError;
 pub use record::{Client, Record, Recording, Refusal, Subject};
-pub use recorder::{Gate, Options, Recorder};
+pub use recorder::{Gate, Options, Prepare, Prepared, Recorder};
 pub use route::{Action, Dialect, Route};

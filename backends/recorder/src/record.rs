@@ -50,6 +50,9 @@ pub struct Record {
     /// The body of a request whose [`Action`] says what will run, without its secrets; null for all others, and for
     /// one that cannot be read.
     pub body: Value,
+    /// The body that was passed on in place of the one that was sent, without its secrets; null where it is the same.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub forwarded: Value,
     /// How long the request's body was, in bytes.
     pub body_bytes: u64,
     /// The id of the container or exec that the request made.

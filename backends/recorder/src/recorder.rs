@@ -39,11 +39,50 @@ impl fmt::Debug for Gate {
     }
 }
 
+/// Changes requests to make a container before the engine sees them. What is changed, and why, is decided where the
+/// policy is.
+///
+/// It is given the record and the body as it was sent.
+#[derive(Clone)]
+pub struct Prepare(Arc<Prepares>);
+
+type Prepares = dyn Fn(&Record, &[u8]) -> Prepared + Send + Sync;
+
+/// What becomes of a request to make a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prepared {
+    /// It is passed on as it was sent.
+    AsSent,
+    /// This body is passed on in its place.
+    Changed(Vec<u8>),
+    /// It is not passed on.
+    Refused(Refusal),
+}
+
+impl Prepare {
+    /// Asks `prepare` about each request.
+    pub fn new(prepare: impl Fn(&Record, &[u8]) -> Prepared + Send + Sync + 'static) -> Self {
+        Self(Arc::new(prepare))
+    }
+
+    pub(crate) fn prepare(&self, record: &Record, body: &[u8]) -> Prepared {
+        (self.0)(record, body)
+    }
+}
+
+impl fmt::Debug for Prepare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Prepare")
+    }
+}
+
 /// How to record.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Decides which requests reach the engine; all without one.
     pub gate: Option<Gate>,
+    /// Changes requests to make a container; none without one.
+    pub prepare: Option<Prepare>,
     /// Ask what each container has changed in its file system: before it is removed, and in [`Recorder::finish`].
     pub changes: bool,
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use shellproof_api::EngineKind;
-use shellproof_recorder::{Action, Endpoint, Gate, Options, Recorder, Refusal};
+use shellproof_recorder::{Action, Endpoint, Gate, Options, Prepare, Prepared, Recorder, Refusal};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 
@@ -280,7 +280,7 @@ async fn guarded(dir: &Dir) -> Recorder {
     });
     let options = Options {
         gate: Some(gate),
-        changes: false,
+        ..Options::default()
     };
     Recorder::start_with(&engine, &dir.0.join("recorder"), options)
         .await
@@ -318,6 +318,61 @@ async fn a_refused_request_never_reaches_the_engine_and_is_answered_in_its_place
         assert_eq!(recording.records[1].refused.as_ref().unwrap().message, "no");
         assert_eq!(recording.faults, [""; 0]);
     }
+}
+
+#[tokio::test]
+async fn a_create_is_changed_on_its_way_and_both_bodies_are_kept() {
+    let dir = Dir::new();
+    let mut received = engine(&dir.0.join("engine"), |all| all.ends_with(b"}").then_some(OK));
+    let engine = Endpoint {
+        kind: EngineKind::Docker,
+        socket: dir.0.join("engine"),
+    };
+    let prepare = Prepare::new(|record, body| match record.body["Image"].as_str() {
+        Some("as-sent") => Prepared::AsSent,
+        Some("refused") => Prepared::Refused(Refusal {
+            message: "no".to_owned(),
+        }),
+        _ => {
+            assert_eq!(body, br#"{"Env":["A=geheim"]}"#);
+            Prepared::Changed(br#"{"Env":["A=geheim"],"User":"1"}"#.to_vec())
+        }
+    });
+    let options = Options {
+        prepare: Some(prepare),
+        ..Options::default()
+    };
+    let recorder = Recorder::start_with(&engine, &dir.0.join("recorder"), options)
+        .await
+        .unwrap();
+
+    let chunked: &[u8] = b"POST /containers/create HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let parts: [&[u8]; 3] = [
+        chunked,
+        b"6\r\n{\"Env\"\r\n",
+        b"e\r\n:[\"A=geheim\"]}\r\n0\r\n\r\n",
+    ];
+    assert_eq!(talk(&recorder, &parts).await, OK);
+    let forwarded = "POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Length: 31\r\n\r\n{\"Env\":[\"A=geheim\"],\"User\":\"1\"}";
+    assert_eq!(received.recv().await.unwrap(), forwarded.as_bytes());
+    let record = recorder.recording().records.remove(0);
+    assert_eq!(record.body.to_string(), r#"{"Env":["A=redacted"]}"#);
+    assert_eq!(
+        record.forwarded.to_string(),
+        r#"{"Env":["A=redacted"],"User":"1"}"#
+    );
+
+    let head = |length| format!("POST /containers/create HTTP/1.1\r\nContent-Length: {length}\r\n\r\n");
+    let sent = head(19) + r#"{"Image":"as-sent"}"#;
+    assert_eq!(talk(&recorder, &[sent.as_bytes()]).await, OK);
+    assert_eq!(received.recv().await.unwrap(), sent.as_bytes());
+    assert!(recorder.recording().records[1].forwarded.is_null());
+
+    let refused = head(19) + r#"{"Image":"refused"}"#;
+    let answer = talk(&recorder, &[refused.as_bytes()]).await;
+    assert!(answer.starts_with(b"HTTP/1.1 403"));
+    assert_eq!(received.recv().await.unwrap(), b"");
+    assert_eq!(recorder.recording().faults, [""; 0]);
 }
 
 #[tokio::test]

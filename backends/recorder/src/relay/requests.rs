@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::{BUFFER, Exchange, Pending, Relay, RelayError};
 use crate::record::{Client, KEPT, Kept, Refusal};
+use crate::recorder::Prepared;
 use crate::redact;
 use crate::route::{Action, Dialect, Route};
 use crate::scan::{Piece, RequestHead, Scanner};
@@ -24,8 +25,10 @@ struct Current {
     dialect: Dialect,
     /// Its body so far, when that says what will run.
     body: Option<Kept>,
-    /// What is not passed on before the gate has decided: its bytes so far.
+    /// What is not passed on before it is decided whether and how: its bytes so far.
     held: Option<Vec<u8>>,
+    /// Its head, when its body may be changed.
+    head: Option<Vec<u8>>,
     /// The word whether the connection leaves HTTP with the answer.
     leaves_http: Option<oneshot::Receiver<bool>>,
     pending: Option<Pending>,
@@ -56,7 +59,7 @@ impl Requests<'_> {
                         scanner.body(head.body);
                         // What came before is on its way before the engine is asked about this one.
                         to.write_all(&std::mem::take(&mut out)).await?;
-                        let mut request = self.record(&head).await;
+                        let mut request = self.record(&head, &raw).await;
                         if request.held.is_some() && head.expects_continue {
                             self.exchange.to_client(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
                         }
@@ -94,9 +97,9 @@ impl Requests<'_> {
                                 self.relay.log.update(request.place, |record| record.body = body);
                             }
                             if let Some(held) = request.held.take() {
-                                refusal = self.refusal(request.place);
-                                if refusal.is_none() {
-                                    request.pass(&mut out, &held, self.exchange);
+                                match self.decide(&request, held) {
+                                    Ok(bytes) => request.pass(&mut out, &bytes, self.exchange),
+                                    Err(refused) => refusal = Some(refused),
                                 }
                             }
                             if refusal.is_none()
@@ -125,7 +128,7 @@ impl Requests<'_> {
     }
 
     /// Records a request, with what the engine says about it.
-    async fn record(&self, head: &RequestHead) -> Current {
+    async fn record(&self, head: &RequestHead, raw: &[u8]) -> Current {
         let log = &self.relay.log;
         let target = redact::target(&head.target);
         let route = Route::parse(&head.method, &target);
@@ -152,6 +155,7 @@ impl Requests<'_> {
             }
             _ => {}
         }
+        let may_change = action == Action::CreateContainer && self.relay.options.prepare.is_some();
         let may_leave = head.upgrade || matches!(action, Action::Attach | Action::StartExec | Action::Opaque);
         let (sender, receiver) = may_leave.then(oneshot::channel).unzip();
         let says_what_runs = matches!(
@@ -162,7 +166,8 @@ impl Requests<'_> {
             place,
             dialect,
             body: says_what_runs.then(Kept::default),
-            held: (says_what_runs && self.relay.options.gate.is_some()).then(Vec::new),
+            held: (may_change || says_what_runs && self.relay.options.gate.is_some()).then(Vec::new),
+            head: may_change.then(|| raw.to_vec()),
             leaves_http: receiver,
             pending: Some(Pending {
                 place,
@@ -178,6 +183,29 @@ impl Requests<'_> {
         let gate = self.relay.options.gate.as_ref()?;
         let record = self.relay.log.update(place, |record| record.clone());
         gate.refuse(&record)
+    }
+
+    /// What is passed on of a request that was held: all of it, unless it is changed or refused.
+    fn decide(&self, request: &Current, held: Vec<u8>) -> Result<Vec<u8>, Refusal> {
+        if let Some(refusal) = self.refusal(request.place) {
+            return Err(refusal);
+        }
+        let (Some(prepare), Some(head), Some(body)) =
+            (&self.relay.options.prepare, &request.head, &request.body)
+        else {
+            return Ok(held);
+        };
+        let log = &self.relay.log;
+        let record = log.update(request.place, |record| record.clone());
+        match prepare.prepare(&record, body.whole()) {
+            Prepared::AsSent => Ok(held),
+            Prepared::Refused(refusal) => Err(refusal),
+            Prepared::Changed(body) => {
+                let kept = redact::body(&body);
+                log.update(request.place, |record| record.forwarded = kept);
+                Ok(with_body(head, &body))
+            }
+        }
     }
 
     /// Answers a request in the engine's place, behind all answers that the client still waits for, and closes.
@@ -241,5 +269,43 @@ impl Current {
                 2 * KEPT
             ),
         })
+    }
+}
+
+/// A request with another body, and the headers that go with it.
+fn with_body(head: &[u8], body: &[u8]) -> Vec<u8> {
+    /// What says how long a body is, or that somebody waits to be asked for it.
+    const FRAMING: [&str; 4] = ["content-length", "transfer-encoding", "trailer", "expect"];
+    let is_framing = |line: &[u8]| {
+        let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+        FRAMING
+            .iter()
+            .any(|framing| name.eq_ignore_ascii_case(framing.as_bytes()))
+    };
+    let mut request = Vec::with_capacity(head.len() + body.len() + 64);
+    // The scanner took no head whose lines end in anything but CR LF, the last one empty.
+    let lines = head
+        .split_inclusive(|byte| *byte == b'\n')
+        .filter(|line| *line != b"\r\n");
+    for line in lines.filter(|line| !is_framing(line)) {
+        request.extend_from_slice(line);
+    }
+    request.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
+    request.extend_from_slice(body);
+    request
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_body_has_another_length_and_the_same_headers() {
+        let head = b"POST /containers/create?name=x HTTP/1.1\r\nHost: d\r\ncontent-Length: 3\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\nX: content-length: 9\r\n\r\n";
+        let changed = String::from_utf8(with_body(head, b"{}")).unwrap();
+        assert_eq!(
+            changed,
+            "POST /containers/create?name=x HTTP/1.1\r\nHost: d\r\nX: content-length: 9\r\nContent-Length: 2\r\n\r\n{}"
+        );
     }
 }

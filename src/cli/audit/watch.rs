@@ -1,0 +1,251 @@
+//! Watching the programs of containers that another client makes: their requests are given a listener on the way.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Map, Value};
+use shellproof_api::{Engine, EngineKind, Seccomp};
+use shellproof_recorder::{Dialect, Prepare, Prepared, Record, Recording, Refusal, Subject};
+use shellproof_supervisor::{Kind, Program, Trace};
+
+use crate::audit::{Rule, Traced, kernel};
+use crate::kernel::{Kernel, Watch};
+
+/// The supervisors of the containers that were asked for.
+#[derive(Debug)]
+pub(super) struct Watches {
+    kernel: Kernel,
+    engine: Engine,
+    /// What becomes of a container that cannot be watched.
+    refuses: bool,
+    denies_shells: bool,
+    /// By the number of the request; the error says why there is none.
+    made: Mutex<Vec<(u64, Result<Watch, String>)>>,
+}
+
+impl Watches {
+    pub(super) fn new(kernel: Kernel, engine: Engine, refuses: bool, denies_shells: bool) -> Arc<Self> {
+        Arc::new(Self {
+            kernel,
+            engine,
+            refuses,
+            denies_shells,
+            made: Mutex::default(),
+        })
+    }
+
+    /// Gives each container that is asked for a supervisor of its own.
+    pub(super) fn prepare(self: &Arc<Self>) -> Prepare {
+        let watches = self.clone();
+        Prepare::new(move |record, body| watches.take(record, body))
+    }
+
+    fn take(&self, record: &Record, body: &[u8]) -> Prepared {
+        let mut watch = Err(String::new());
+        let prepared = self.change(record, body).map(|(body, made)| {
+            watch = Ok(made);
+            Prepared::Changed(body)
+        });
+        let prepared = prepared.unwrap_or_else(|reason| {
+            let refusal = Refusal {
+                message: format!("shellproof: refused, since its programs cannot be watched: {reason}"),
+            };
+            watch = Err(reason);
+            if self.refuses {
+                Prepared::Refused(refusal)
+            } else {
+                Prepared::AsSent
+            }
+        });
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.push((record.number, watch));
+        prepared
+    }
+
+    fn change(&self, record: &Record, body: &[u8]) -> Result<(Vec<u8>, Watch), String> {
+        let mut body: Map<String, Value> =
+            serde_json::from_slice(body).map_err(|error| format!("the request cannot be read: {error}"))?;
+        let deny: Option<shellproof_supervisor::Deny> = self.denies_shells.then(|| Box::new(is_denied) as _);
+        let watch = self
+            .kernel
+            .watch(deny)
+            .map_err(|error| format!("no supervisor can be made: {error}"))?;
+        match record.route.dialect {
+            Dialect::Libpod => add_to_libpod(&mut body, watch.profile(), &self.engine.seccomp)?,
+            Dialect::Docker => add_to_docker(&mut body, watch.profile(), self.engine.kind)?,
+        }
+        Ok((Value::Object(body).to_string().into_bytes(), watch))
+    }
+
+    /// What the containers started that were started behind the recorder.
+    pub(super) fn traced(&self, recording: &Recording) -> Vec<Traced> {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let traced = |subject: &Subject| Traced {
+            container: subject.name.clone(),
+            trace: trace_of(subject, recording, &made),
+        };
+        let mut seen: Vec<&str> = Vec::new();
+        let mut traces = Vec::new();
+        for subject in recording.starts().filter_map(|record| record.subject.as_ref()) {
+            if !seen.contains(&subject.id.as_str()) {
+                seen.push(&subject.id);
+                traces.push(traced(subject));
+            }
+        }
+        traces
+    }
+}
+
+fn trace_of(subject: &Subject, recording: &Recording, made: &[(u64, Result<Watch, String>)]) -> Trace {
+    let made_it = |record: &&Record| record.made.as_deref() == Some(subject.id.as_str());
+    let number = recording.records.iter().find(made_it).map(|record| record.number);
+    let watch = made.iter().find(|(made, _)| Some(*made) == number);
+    let unwatched = |reason: &str| Trace {
+        faults: vec![format!("its programs were not watched: {reason}")],
+        ..Trace::default()
+    };
+    match watch {
+        Some((_, Ok(watch))) => watch.settled(),
+        Some((_, Err(reason))) => unwatched(reason),
+        None => unwatched("it was not made by a request that could be given a listener"),
+    }
+}
+
+/// Shells and package managers are answered as if their files could not be executed.
+fn is_denied(_: Kind, program: &Program) -> bool {
+    matches!(kernel::rule(program), Some(Rule::Shell | Rule::PackageManager))
+}
+
+/// Docker takes the profile itself, Podman its path.
+fn add_to_docker(body: &mut Map<String, Value>, profile: &Path, engine: EngineKind) -> Result<(), String> {
+    let host = member(body, "HostConfig")?;
+    if host.is_null() {
+        *host = Value::Object(Map::new());
+    }
+    let host = host.as_object_mut().ok_or("`HostConfig` is no object")?;
+    if *member(host, "Privileged")? == true {
+        return Err("it is privileged, so that no seccomp profile holds".into());
+    }
+    let options = member(host, "SecurityOpt")?;
+    if options.is_null() {
+        *options = Value::Array(Vec::new());
+    }
+    let options = options.as_array_mut().ok_or("`SecurityOpt` is no list")?;
+    let is_seccomp = |option: &Value| {
+        option
+            .as_str()
+            .is_none_or(|option| option.starts_with("seccomp=") || option.starts_with("seccomp:"))
+    };
+    if options.iter().any(is_seccomp) {
+        return Err("it brings a seccomp profile of its own".into());
+    }
+    let value = match engine {
+        EngineKind::Podman => profile.display().to_string(),
+        _ => std::fs::read_to_string(profile).map_err(|error| format!("no profile can be read: {error}"))?,
+    };
+    options.push(format!("seccomp={value}").into());
+    Ok(())
+}
+
+fn add_to_libpod(body: &mut Map<String, Value>, profile: &Path, default: &Seccomp) -> Result<(), String> {
+    if *member(body, "privileged")? == true {
+        return Err("it is privileged, so that no seccomp profile holds".into());
+    }
+    let path = member(body, "seccomp_profile_path")?;
+    let is_default = match (&*path, default) {
+        (Value::Null, _) => true,
+        (Value::String(path), Seccomp::File(default)) => path.is_empty() || Path::new(path) == default,
+        _ => false,
+    };
+    if !is_default {
+        return Err("it brings a seccomp profile of its own".into());
+    }
+    *path = profile.display().to_string().into();
+    Ok(())
+}
+
+/// The member that an engine reads as `name`, whatever its letters' case; null where there is none.
+fn member<'a>(object: &'a mut Map<String, Value>, name: &str) -> Result<&'a mut Value, String> {
+    let mut spelled = object
+        .keys()
+        .filter(|key| key.eq_ignore_ascii_case(name))
+        .cloned();
+    let key = spelled.next().unwrap_or_else(|| name.to_owned());
+    if spelled.next().is_some() {
+        return Err(format!("it has `{name}` in more than one spelling"));
+    }
+    Ok(object.entry(key).or_insert(Value::Null))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn docker(mut body: Value) -> Result<Value, String> {
+        let profile = Path::new("/run/p.json");
+        let fields = body.as_object_mut().unwrap();
+        add_to_docker(fields, profile, EngineKind::Podman).map(|()| body)
+    }
+
+    fn libpod(mut body: Value) -> Result<Value, String> {
+        let default = Seccomp::File("/default.json".into());
+        let fields = body.as_object_mut().unwrap();
+        add_to_libpod(fields, Path::new("/run/p.json"), &default).map(|()| body)
+    }
+
+    #[test]
+    fn a_request_is_given_the_profile_beside_what_it_has() {
+        let added = json!(["seccomp=/run/p.json"]);
+        assert_eq!(docker(json!({})).unwrap()["HostConfig"]["SecurityOpt"], added);
+        assert_eq!(
+            docker(json!({ "HostConfig": null })).unwrap()["HostConfig"]["SecurityOpt"],
+            added
+        );
+        let asked =
+            json!({ "Image": "x", "hostConfig": { "Memory": 1, "securityopt": ["no-new-privileges"] } });
+        let changed = docker(asked).unwrap();
+        assert_eq!(changed["Image"], "x");
+        assert_eq!(changed["hostConfig"]["Memory"], 1);
+        assert_eq!(
+            changed["hostConfig"]["securityopt"],
+            json!(["no-new-privileges", "seccomp=/run/p.json"])
+        );
+        for asked in [
+            json!({}),
+            json!({ "seccomp_profile_path": "" }),
+            json!({ "Seccomp_Profile_Path": "/default.json", "privileged": false }),
+        ] {
+            let changed = libpod(asked).unwrap();
+            let value = changed
+                .get("seccomp_profile_path")
+                .or(changed.get("Seccomp_Profile_Path"));
+            assert_eq!(value, Some(&json!("/run/p.json")));
+        }
+    }
+
+    #[test]
+    fn a_request_with_a_profile_or_privileges_of_its_own_cannot_be_watched() {
+        for asked in [
+            json!({ "HostConfig": { "Privileged": true } }),
+            json!({ "HostConfig": { "privileged": true } }),
+            json!({ "HostConfig": { "SecurityOpt": ["seccomp=unconfined"] } }),
+            json!({ "HostConfig": { "SecurityOpt": ["no-new-privileges", "seccomp:/x"] } }),
+            json!({ "HostConfig": { "SecurityOpt": [1] } }),
+            json!({ "HostConfig": { "SecurityOpt": "seccomp=x" } }),
+            json!({ "HostConfig": {}, "hostconfig": {} }),
+            json!({ "HostConfig": [] }),
+        ] {
+            assert!(docker(asked.clone()).is_err(), "{asked}");
+        }
+        for asked in [
+            json!({ "privileged": true }),
+            json!({ "seccomp_profile_path": "unconfined" }),
+            json!({ "seccomp_profile_path": 1 }),
+            json!({ "seccomp_profile_path": "", "Seccomp_profile_path": "unconfined" }),
+        ] {
+            assert!(libpod(asked.clone()).is_err(), "{asked}");
+        }
+    }
+}
