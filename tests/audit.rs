@@ -267,22 +267,31 @@ fn try_out(run: &Run, engine: &str, url: &str, container: &str, directory: &Path
     audit.arg("audit").args(run.options).arg("--engine").arg(engine);
     audit.arg("--record").arg(&record).args(["--", "sh", "-c", &line]);
     let output = audit.output().map_err(|error| error.to_string())?;
-    let removed = Command::new("docker")
-        .args(["-H", url, "rm", "-f", container, &format!("{container}-web-1")])
-        .output();
+    // Podman would wait ten seconds for a program that does not mind being told to end.
+    let removed = ["kill", "rm"].map(|verb| {
+        Command::new("docker")
+            .args(["-H", url, verb, container, &format!("{container}-web-1")])
+            .output()
+    });
     let said = text(&output);
     let wrong = |what: &str| Failed::from(format!("{what}\n{line}\n{said}"));
-    if output.status.code() != Some(run.exit) {
+    // Docker 20.10 gives nobody a listener, so that the kernel witness cannot say that all is well.
+    let is_unproven = engine.starts_with("docker-20") && run.exit == 0 && run.options.contains(&"prebuilt");
+    let exit = if is_unproven { 3 } else { run.exit };
+    if output.status.code() != Some(exit) {
         return Err(wrong(&format!(
-            "expected exit code {}, found {:?}",
-            run.exit,
+            "expected exit code {exit}, found {:?}",
             output.status.code()
         )));
     }
-    if !said.contains(&fill(run.says)) {
-        return Err(wrong(&format!("expected `{}`", fill(run.says))));
+    let says = match run.says {
+        "CLEAN" if is_unproven => "listenerPath is not set",
+        says => says,
+    };
+    if !said.contains(&fill(says)) {
+        return Err(wrong(&format!("expected `{}`", fill(says))));
     }
-    // A replay needs no engine and comes to the same end.
+    // A replay needs no engine, and comes to the wire's end.
     let replay = Command::new(env!("CARGO_BIN_EXE_shellproof"))
         .args(["audit", "--replay"])
         .arg(&record)
@@ -291,7 +300,10 @@ fn try_out(run: &Run, engine: &str, url: &str, container: &str, directory: &Path
     if replay.status.code() != Some(run.exit) {
         return Err(wrong(&format!("the replay ended otherwise: {}", text(&replay))));
     }
-    removed.map(|_| ()).map_err(|error| error.to_string().into())
+    for removed in removed {
+        removed.map_err(|error| error.to_string())?;
+    }
+    Ok(())
 }
 
 fn text(output: &Output) -> String {

@@ -83,9 +83,15 @@ impl Client {
     /// Removes what was made, on the engine itself.
     pub async fn clean_up(&mut self) {
         for name in ["{box}", "{new}", "exec-{new}"] {
-            let text = format!("DELETE /containers/{name}?force=1&v=1 HTTP/1.1\n\n");
-            // What does not exist need not go.
-            let _ = self.exchange(&[text], true, usize::MAX).await;
+            // Podman would wait ten seconds for a program that does not mind being told to end.
+            for request in [
+                "POST /containers/{name}/kill",
+                "DELETE /containers/{name}?force=1&v=1",
+            ] {
+                let text = format!("{} HTTP/1.1\n\n", request.replace("{name}", name));
+                // What does not exist need not go.
+                let _ = self.exchange(&[text], true, usize::MAX).await;
+            }
         }
     }
 
