@@ -12,7 +12,7 @@ use shellproof::audit::{Evidence, Verdict};
 use shellproof::engines::{self, Choice};
 use shellproof::platform::Platform;
 use shellproof::run::{self, Event, Options, Runner, ScenarioResult, Session, Status};
-use shellproof::scenario::{self, Mode};
+use shellproof::scenario::{self, Mode, Need, Witness};
 use shellproof_recorder::http;
 use tokio::sync::watch;
 
@@ -48,6 +48,7 @@ fn run_beside(engine: &Engine, request: Request) -> (ScenarioResult, Container) 
         let platform = Platform::from_parts(None, []).expect("an empty configuration");
         let options = Options {
             timeout: PATIENCE,
+            kernel: (!engine.has_kernel_witness()).then_some(Need::IfAvailable),
             ..Options::default()
         };
         let runner = Runner::open(&found.engines, platform, session, options)
@@ -189,7 +190,8 @@ fn what_another_client_asks_is_judged(
         .collect();
     assert!(failed.is_empty(), "{failed:?}");
     let judgement = result.judgement.as_ref().expect("a judgement");
-    let against: Vec<&Evidence> = judgement.against().collect();
+    let (against, by_kernel): (Vec<&Evidence>, Vec<&Evidence>) =
+        judgement.against().partition(|one| one.witness == Witness::Wire);
     let id = &container.id;
     let (expected, verdict, status) = match request {
         Request::Exec => (
@@ -229,7 +231,10 @@ fn what_another_client_asks_is_judged(
             "{one:?}"
         );
     }
+    let is_seen_twice = matches!(request, Request::Exec) && engine.has_kernel_witness();
+    assert_eq!(by_kernel.len(), usize::from(is_seen_twice), "{by_kernel:?}");
     if matches!(request, Request::Exec) {
+        assert!(by_kernel.iter().all(|one| one.detail == against[0].detail));
         assert_eq!(against[0].detail, "exec of `/tiny echo from outside`");
         assert_eq!(against[0].container.as_deref(), Some(container.name.as_str()));
     }

@@ -209,7 +209,7 @@ fn a_failure_says_what_where_and_why(
     name: &str,
 ) {
     let (_gate, engine) = (beside_others(), engine(name));
-    let keys = "entrypoint: [/tiny, exec, sh]\n    expect: { exit: 0 }";
+    let keys = "entrypoint: [/tiny, exec, missing]\n    expect: { exit: 0 }";
     let violating = "entrypoint: [/bin/sh, -c, 'echo hi']\n    expect: { exit: 0 }";
     let scenarios = Scenarios::new(&[
         ("one", scenario("one", keys, "")),
@@ -219,15 +219,20 @@ fn a_failure_says_what_where_and_why(
         .expect(1)
         .stdout;
     let place = scenarios.file("one.yaml");
+    let spoke = if engine.has_kernel_witness() {
+        "wire, kernel"
+    } else {
+        "wire"
+    };
     for part in [
-        format!("{:<18} one (prebuilt)  wire", name).as_str(),
+        format!("{:<18} one (prebuilt)  {spoke}\n", name).as_str(),
         "FAILED ",
         "error: expected `job` to exit with 0",
         &format!("--> {}:12:21", place.display()),
         "expect: { exit: 0 }",
         "^ it exited with 127",
         "last lines of `job`:",
-        "| tiny: cannot run `sh`: ",
+        "| tiny: cannot run `missing`: ",
         "0 passed, 0 violated, 0 unproven, 1 failed",
     ] {
         assert!(told.contains(part), "no `{part}` in:\n{told}");

@@ -74,7 +74,8 @@ fn podman_is_started_on_a_private_socket_and_stopped_again(
             .env("PATH", search_path(scenarios.path()))
             .env("FAKE_PODMAN_LOG", &log)
             .env("FAKE_PODMAN_ENGINE", &engine.socket)
-            .args(["run", "--engine", "podman"])
+            // The program that stands in for Podman does not run as the engine does.
+            .args(["run", "--engine", "podman", "--kernel", "if-available"])
             .arg(scenarios.file("job.yaml")),
     )
     .expect(0);

@@ -54,6 +54,11 @@ impl Engine {
         format!("unix://{}", self.socket.display())
     }
 
+    /// Whether its containers can have a listener on them.
+    pub fn has_kernel_witness(&self) -> bool {
+        !self.name.starts_with("docker-20")
+    }
+
     pub fn is_podman(&self) -> bool {
         self.name.starts_with("podman")
     }
@@ -217,13 +222,16 @@ pub fn shellproof() -> Command {
     command
 }
 
-/// `shellproof run` on an engine.
+/// `shellproof run` on an engine, which does without the kernel witness where there is none.
 pub fn run(engine: &Engine, path: &Path) -> Command {
     let mut command = shellproof();
     command
         .arg("run")
         .arg(path)
         .args(["--engine", &engine.choice(), "--timeout", "60s"]);
+    if !engine.has_kernel_witness() {
+        command.args(["--kernel", "if-available"]);
+    }
     command
 }
 
