@@ -7,7 +7,7 @@
 
 mod anchor;
 mod archive;
-mod canary;
+pub(crate) mod canary;
 mod clean;
 mod credentials;
 mod execute;

@@ -171,6 +171,8 @@ fn judge_program(mode: Mode, container: &str, program: &Program) -> Option<Evide
     };
     let (rule, detail) = match (mode, read(program)) {
         (_, Reading::Other) | (Mode::Layered, Reading::Shell(_) | Reading::Unreadable(_)) => return None,
+        // One that another started is part of what was noted already.
+        (Mode::Layered, Reading::PackageManager(_)) if is_by_package_manager(program) => return None,
         (Mode::Layered, Reading::PackageManager(_)) => {
             (Rule::Installed, format!("`{line}`, a package manager, {done}"))
         }
@@ -193,6 +195,11 @@ fn judge_program(mode: Mode, container: &str, program: &Program) -> Option<Evide
         ),
     };
     Some(found(rule, container, &source(program), detail))
+}
+
+fn is_by_package_manager(program: &Program) -> bool {
+    let caller = program.caller.as_deref().unwrap_or_default();
+    programs::is_package_manager(caller)
 }
 
 /// A process that an engine put into a running container: its exec-form health check, or an exec.

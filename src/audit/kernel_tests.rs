@@ -168,6 +168,7 @@ fn what_looks_like_a_shell_is_none() {
         script("/opt/run", "/usr/bin/env", "/usr/bin/env", Some("sh")),
         program(&["dpkg", "-l"]),
         program(&["env", "sh"]),
+        program(&["/usr/bin/script"]),
         program(&["/lib64/ld-linux-x86-64.so.2"]),
         program(&[]),
     ];
@@ -193,6 +194,16 @@ fn a_package_manager_violates_prebuilt_mode_and_is_what_layered_mode_wants() {
         );
         assert_eq!(of_programs(Mode::Layered, vec![program(argv)]), [Rule::Installed]);
     }
+}
+
+#[test]
+fn what_a_package_manager_runs_is_part_of_its_own_run() {
+    let dpkg = Program {
+        caller: Some("/usr/bin/apt-get".into()),
+        ..program(&["dpkg", "--configure", "--pending"])
+    };
+    assert_eq!(of_programs(Mode::Layered, vec![dpkg.clone()]), []);
+    assert_eq!(of_programs(Mode::Prebuilt, vec![dpkg]), [Rule::PackageManager]);
 }
 
 #[test]

@@ -5,7 +5,8 @@
 mod lists;
 
 use lists::{
-    LOADER, MULTI_CALL, ONLY_ASKS, PACKAGE_MANAGERS, SHELLS, UNREADABLE_WRAPPERS, WRAPPERS, Wrapper,
+    LOADER, MULTI_CALL, ONLY_ASKS, PACKAGE_MANAGERS, RUN_SHELLS, SHELLS, UNREADABLE_WRAPPERS, WRAPPERS,
+    Wrapper,
 };
 
 /// What an argument vector runs, as far as it can be read.
@@ -62,6 +63,9 @@ fn read_words(argv: &[&str]) -> Reading {
         return reading;
     }
     let name = base_name(program);
+    if RUN_SHELLS.iter().any(|runner| is_called(name, runner)) {
+        return Reading::Shell((*program).to_owned());
+    }
     if is_loader(name) {
         return after_options(arguments, &LOADER).map_or_else(|| unreadable(program), read_words);
     }
@@ -105,6 +109,14 @@ pub fn base_name(program: &str) -> &str {
         .next()
         .unwrap_or(program)
         .trim_start_matches('-')
+}
+
+/// Whether a program is a package manager, whatever it is told to do.
+pub fn is_package_manager(program: &str) -> bool {
+    let name = base_name(program);
+    PACKAGE_MANAGERS
+        .iter()
+        .any(|(manager, _)| is_called(name, manager))
 }
 
 /// Whether a base name is a shell's.

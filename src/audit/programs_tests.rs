@@ -69,7 +69,7 @@ fn shells_are_shells_under_every_wrapper() {
     ] {
         let program = line.split([' ', '=']).find(|word| {
             let name = word.rsplit('/').next().unwrap().trim_start_matches('-');
-            is_shell(name) || *word == "-Ssh"
+            is_shell(name) || RUN_SHELLS.contains(&name) || *word == "-Ssh"
         });
         let program = program.unwrap_or("sh").replace("-Ssh", "sh");
         assert_eq!(reading(line), Reading::Shell(program), "{line}");

@@ -143,6 +143,11 @@ impl Audit {
                 ..Events::default()
             }),
         };
+        if let Some(events) = &mut recording.events {
+            // Podman tells what happened within the second before, too.
+            let canary = run::canary::name(&session);
+            events.seen.retain(|event| event.name != canary);
+        }
         let result = self.result(mode, engine, exit, duration, &recording, &watching);
         if let Some(file) = &self.record {
             write(file, &recording, &about(&result, session.id()))?;

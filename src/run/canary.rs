@@ -39,6 +39,11 @@ impl CanaryError {
     }
 }
 
+/// What the marked container of a session is called.
+pub(crate) fn name(session: &Session) -> String {
+    format!("shellproof-{}-canary", session.id())
+}
+
 /// Shows the marked container to the witnesses.
 ///
 /// Gives the kernel witness when it is alive, or why the engine does not let it be.
@@ -48,7 +53,7 @@ pub(super) async fn show(
     kernel: Result<Kernel, String>,
     recording: &(dyn Fn() -> Recording + Sync),
 ) -> Result<Result<Kernel, String>, CanaryError> {
-    let marker = format!("shellproof-{}-canary", session.id());
+    let marker = name(session);
     let watch = match &kernel {
         Ok(kernel) => kernel
             .watch(None)

@@ -6,6 +6,7 @@
 mod doctor;
 mod foreign_client;
 mod interruption;
+mod kernel;
 mod outcomes;
 mod service;
 mod support;

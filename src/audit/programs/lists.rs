@@ -29,11 +29,10 @@ pub(super) const SHELLS: &[&str] = &[
     "xonsh",
     "yash",
     "zsh",
-    // Not interpreters themselves: they hand their command to one, always.
-    "su",
-    "script",
-    "watch",
 ];
+
+/// No interpreters themselves: they hand their command to one, always.
+pub(super) const RUN_SHELLS: &[&str] = &["script", "su", "watch"];
 
 /// Programs that hold many others and choose by their first argument or by the name they are called by.
 pub(super) const MULTI_CALL: &[&str] = &["busybox", "toybox"];
