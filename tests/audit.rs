@@ -1,9 +1,8 @@
 //! `shellproof audit` around real clients, each once clean and once violating, on every engine that
 //! `SHELLPROOF_ENGINES` names.
 //!
-//! A client that is not here is an ignored test that says so. `SHELLPROOF_COMPOSE` names docker-compose, and
-//! `SHELLPROOF_PODMAN` a command that runs podman as root where the recorder's directory is, such as
-//! `scripts/engines enter podman-4 podman`.
+//! A client that is not here is an ignored test that says so. `SHELLPROOF_COMPOSE` names docker-compose,
+//! `SHELLPROOF_PODMAN` podman and `SHELLPROOF_PODMAN_COMPOSE` podman-compose.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output};
@@ -227,6 +226,23 @@ const COMPOSE: &[Run] = &[
     ),
 ];
 
+const PODMAN_COMPOSE: &[Run] = &[
+    run(
+        "clean",
+        PREBUILT,
+        "$SHELLPROOF_PODMAN_COMPOSE -p {box} -f {net.yaml} up -d && $SHELLPROOF_PODMAN_COMPOSE -p {box} -f {net.yaml} down -t 0",
+        0,
+        "CLEAN",
+    ),
+    run(
+        "health-line",
+        PREBUILT,
+        "$SHELLPROOF_PODMAN_COMPOSE -p {box} -f {net-shell.yaml} up -d && $SHELLPROOF_PODMAN_COMPOSE -p {box} -f {net-shell.yaml} down -t 0",
+        1,
+        "health-check-shell, wire",
+    ),
+];
+
 const PODMAN: &[Run] = &[
     run(
         "clean",
@@ -278,6 +294,12 @@ fn main() -> ExitCode {
         ("docker", DOCKER, has_docker, ""),
         ("kernel", KERNEL, has_docker, ""),
         ("compose", COMPOSE, is_set("SHELLPROOF_COMPOSE"), ""),
+        (
+            "podman-compose",
+            PODMAN_COMPOSE,
+            is_set("SHELLPROOF_PODMAN_COMPOSE"),
+            "podman",
+        ),
         ("podman", PODMAN, is_set("SHELLPROOF_PODMAN"), "podman"),
     ];
     let directory = Arc::new(tempfile::tempdir().expect("a directory"));
@@ -316,13 +338,20 @@ fn try_out(
         for image in IMAGES {
             text = text.replace(&format!("{{{image}}}"), &reference(image));
         }
-        for (file, test) in [
-            ("clean.yaml", r#"["CMD", "/tiny", "healthy"]"#),
-            ("shell.yaml", "curl -f http://localhost/ || exit 1"),
+        let (exec, line) = (
+            r#"["CMD", "/tiny", "healthy"]"#,
+            "curl -f http://localhost/ || exit 1",
+        );
+        // podman-compose gives each service a network, and each health check a shell.
+        for (file, network, test) in [
+            ("clean.yaml", "    network_mode: none\n", exec),
+            ("shell.yaml", "    network_mode: none\n", line),
+            ("net.yaml", "", r#"["NONE"]"#),
+            ("net-shell.yaml", "", line),
         ] {
             let path = directory.join(format!("{container}-{file}"));
             let document = format!(
-                "services:\n  web:\n    image: {}\n    command: [sleep, '9']\n    network_mode: none\n    healthcheck:\n      test: {test}\n",
+                "services:\n  web:\n    image: {}\n    command: [sleep, '9']\n{network}    healthcheck:\n      test: {test}\n",
                 reference("tiny")
             );
             std::fs::write(&path, document).expect("a compose file");
@@ -340,6 +369,7 @@ fn try_out(
     audit.arg("audit").args(run.options).arg("--engine").arg(engine);
     audit.arg("--record").arg(&record).args(["--", "sh", "-c", &line]);
     let output = audit.output().map_err(|error| error.to_string())?;
+    let network = format!("{container}_default");
     // Podman would wait ten seconds for a program that does not mind being told to end.
     let removed = ["kill", "rm"].map(|verb| {
         Command::new("docker")
@@ -373,7 +403,11 @@ fn try_out(
     if is_the_wires && replay.status.code() != Some(run.exit) {
         return Err(wrong(&format!("the replay ended otherwise: {}", text(&replay))));
     }
-    for removed in removed {
+    // podman-compose leaves it.
+    let removed_network = Command::new("docker")
+        .args(["-H", url, "network", "rm", &network])
+        .output();
+    for removed in removed.into_iter().chain([removed_network]) {
         removed.map_err(|error| error.to_string())?;
     }
     Ok(())
