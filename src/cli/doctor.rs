@@ -4,6 +4,7 @@ use shellproof_recorder::{Endpoint, EndpointError};
 use super::Failure;
 use crate::engines::{self, Choice, EngineSpec};
 use crate::exit::ExitCode;
+use crate::kernel::Kernel;
 use crate::run::Session;
 
 #[derive(Debug, Args)]
@@ -41,7 +42,13 @@ async fn report(engine: &EngineSpec, session: &Session) {
                 connection.runtime.engine(),
                 engine.endpoint.socket.display()
             );
-            anstream::println!("      witnesses: wire; image and kernel are not in this version");
+            let about = connection.runtime.engine();
+            match Kernel::open(&engine.endpoint, about, session).await {
+                Ok(_) => anstream::println!(
+                    "      witnesses: wire, and kernel if the engine takes a seccomp listener"
+                ),
+                Err(reason) => anstream::println!("      witnesses: wire; no kernel: {reason}"),
+            }
         }
         Err(error) => anstream::println!("error {error}"),
     }

@@ -1,34 +1,28 @@
 //! One scenario, in one mode, on one engine: from its networks to the last expectation.
 
+mod probe;
+mod running;
+mod spec;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
 use shellproof_api::{
-    ContainerSpec, Error, ErrorKind, HealthCheck, HealthTest, Labels, Mount, MountSource, NetworkAttachment,
-    NetworkSpec, OutputChunk, Port, Resource, ResourceKind, Runtime, StdStream, VolumeSpec, labels,
+    Error, Labels, NetworkSpec, Resource, ResourceKind, Runtime, StdStream, VolumeSpec, labels,
 };
-use tokio::sync::watch;
-use tokio::task::AbortHandle;
 
 use super::expect::Checked;
 use super::images::{Image, ImageError, Images};
-use super::output::{Collected, Collector};
+use super::output::Collected;
 use super::result::{Expectation, Failure};
 use super::session::Session;
 use crate::audit::Traced;
 use crate::kernel::{Kernel, Watch};
 use crate::platform::Platform;
-use crate::scenario::{self, AfterState, ContainerPlan, Need, Plan, Probe, Ready, Scenario, Spanned, Timing};
-
-/// How long a probe may take beyond its own deadline: its container must be made and started.
-const PROBE_GRACE: Duration = Duration::from_secs(30);
-/// How long one probe asks before another takes its place. Podman 4's name server may miss a network's start, and is
-/// started again only when another container joins.
-const PROBE_TURN: Duration = Duration::from_secs(5);
-/// The pause between two looks at an answer that does not fit yet.
-const PAUSE: Duration = Duration::from_millis(200);
+use crate::scenario::{self, AfterState, ContainerPlan, Need, Plan, Probe, Ready, Scenario};
+use probe::Question;
+use running::Running;
 
 /// Why a scenario did not run to its last expectation.
 #[derive(Debug, thiserror::Error)]
@@ -84,75 +78,6 @@ pub(super) struct Execution<'a> {
     pub(super) started: Vec<String>,
     pub(super) duration: Duration,
     watches: Vec<(String, Watch)>,
-}
-
-/// A container that was started.
-struct Running {
-    output: Arc<Collector>,
-    ended: watch::Receiver<Option<Ended>>,
-    /// Follows its output; ends with it.
-    follower: AbortHandle,
-}
-
-/// What a probe asks.
-#[derive(Clone, Copy)]
-enum Question<'a> {
-    /// Whether a port takes connections.
-    Tcp(u16),
-    /// What is answered to a request, with this status if one is wanted.
-    Http {
-        port: u16,
-        path: &'a str,
-        status: Option<u16>,
-    },
-}
-
-impl Question<'_> {
-    /// The probe's arguments.
-    fn words(self, host: &str, within: Duration) -> Vec<String> {
-        let within = within.as_millis().to_string();
-        match self {
-            Self::Tcp(port) => vec!["tcp".into(), host.into(), port.to_string(), within],
-            Self::Http { port, path, status } => {
-                let words = ["http".into(), host.into(), port.to_string(), within, path.into()];
-                words
-                    .into_iter()
-                    .chain(status.map(|status| status.to_string()))
-                    .collect()
-            }
-        }
-    }
-}
-
-/// A container's exit code, or how the engine failed while it ran.
-type Ended = Result<i64, Error>;
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.follower.abort();
-    }
-}
-
-impl Running {
-    async fn ended(&self) -> Ended {
-        let mut ended = self.ended.clone();
-        match ended.wait_for(Option::is_some).await.as_deref() {
-            Ok(Some(ended)) => ended.clone(),
-            // The follower tells the end before it ends, unless it panicked; then nothing is known for ever.
-            _ => std::future::pending().await,
-        }
-    }
-
-    /// What has been written so far.
-    ///
-    /// # Errors
-    /// The engine failed while it was read, so that nobody knows what is missing.
-    fn output(&self) -> Result<Collected, Error> {
-        match &*self.ended.borrow() {
-            Some(Err(error)) => Err(error.clone()),
-            _ => Ok(self.output.snapshot()),
-        }
-    }
 }
 
 impl<'a> Execution<'a> {
@@ -309,68 +234,6 @@ impl<'a> Execution<'a> {
         Ok(())
     }
 
-    fn spec(&self, container: &ContainerPlan, image: &Image) -> ContainerSpec {
-        let words = |argv: &Spanned<scenario::Argv>| values(&argv.value);
-        ContainerSpec {
-            name: self.name(&container.name),
-            image: image.reference.clone(),
-            entrypoint: container.entrypoint.as_ref().map(words),
-            command: container.args.as_ref().map(words),
-            env: container
-                .env
-                .iter()
-                .map(|env| (env.name.value.clone(), env.value.value.clone()))
-                .collect(),
-            user: container.user.as_ref().map(|user| user.value.clone()),
-            workdir: container.workdir.as_ref().map(|workdir| workdir.value.clone()),
-            network: container.network.as_ref().map(|network| NetworkAttachment {
-                network: self.name(network),
-                aliases: std::iter::once(container.name.value.clone())
-                    .chain(values(&container.aliases))
-                    .collect(),
-            }),
-            mounts: container
-                .volumes
-                .iter()
-                .map(|mount| self.mount(&mount.value))
-                .collect(),
-            tmpfs: values(&container.tmpfs),
-            ports: container
-                .ports
-                .iter()
-                .map(|port| Port {
-                    container: port.container,
-                    host: port.host,
-                })
-                .collect(),
-            read_only: container.read_only,
-            cap_drop: values(&container.cap_drop),
-            cap_add: values(&container.cap_add),
-            no_new_privileges: container.no_new_privileges,
-            health_check: container
-                .healthcheck
-                .as_ref()
-                .map(|check| health_check(&check.value)),
-            labels: self.labels(),
-            seccomp_profile: None,
-        }
-    }
-
-    fn mount(&self, mount: &scenario::Mount) -> Mount {
-        let source = match &mount.source {
-            scenario::MountSource::Volume(name) => MountSource::Volume(self.name(name)),
-            // Engines want absolute paths; what does not exist is theirs to report.
-            scenario::MountSource::Bind(path) => {
-                MountSource::Bind(std::path::absolute(path).unwrap_or_else(|_| path.clone()))
-            }
-        };
-        Mount {
-            source,
-            target: mount.target.clone(),
-            read_only: mount.read_only,
-        }
-    }
-
     async fn start(&mut self, container: &ContainerPlan, image: &Image) -> Result<(), Stop> {
         (self.context.progress)(format!("starting {}", container.name));
         let mut spec = self.spec(container, image);
@@ -382,57 +245,6 @@ impl<'a> Execution<'a> {
         let running = self.launch(&spec).await?;
         self.running.insert(container.name.value.clone(), running);
         Ok(())
-    }
-
-    /// Makes, attaches to and starts a container. A program that cannot be started counts as one that ended at once,
-    /// with the exit code that shells and engines give it.
-    async fn launch(&mut self, spec: &ContainerSpec) -> Result<Running, Error> {
-        let runtime = self.context.runtime;
-        self.making(ResourceKind::Container, &spec.name);
-        let id = runtime.create_container(spec).await?;
-        let mut stream = runtime.attach(&id).await?;
-        let output = Arc::new(Collector::default());
-        let (sender, ended) = watch::channel(None);
-        match runtime.start_container(&id).await {
-            Ok(()) => self.started.push(id.0.clone()),
-            Err(error) => {
-                let code = match error.kind {
-                    ErrorKind::CommandNotFound => 127,
-                    ErrorKind::NotExecutable => 126,
-                    _ => return Err(error),
-                };
-                self.started.push(id.0.clone());
-                output.push(&OutputChunk {
-                    stream: StdStream::Stderr,
-                    bytes: error.to_string().into(),
-                });
-                sender.send_replace(Some(Ok(code)));
-                return Ok(Running {
-                    output,
-                    ended,
-                    follower: tokio::spawn(async {}).abort_handle(),
-                });
-            }
-        }
-        let follower = tokio::spawn({
-            let (runtime, output) = (runtime.clone(), output.clone());
-            async move {
-                let ended = loop {
-                    match stream.next().await {
-                        Some(Ok(chunk)) => output.push(&chunk),
-                        // Output that is not whole is no output to judge.
-                        Some(Err(error)) => break Err(error),
-                        None => break runtime.wait_container(&id).await,
-                    }
-                };
-                sender.send_replace(Some(ended));
-            }
-        });
-        Ok(Running {
-            output,
-            ended,
-            follower: follower.abort_handle(),
-        })
     }
 
     fn running(&self, container: &str) -> Option<&Running> {
@@ -557,104 +369,6 @@ impl<'a> Execution<'a> {
         self.note(name, what, ready.probe.span, actual)
     }
 
-    /// Asks with one probe after another until there is an answer, or the container has ended.
-    async fn ask_until(
-        &mut self,
-        container: &ContainerPlan,
-        question: Question<'_>,
-        deadline: Instant,
-    ) -> Result<Result<String, String>, Stop> {
-        loop {
-            let turn = deadline.min(Instant::now() + PROBE_TURN);
-            let answer = self.ask(container, question, turn).await?;
-            let has_ended = self
-                .running(&container.name)
-                .is_none_or(|running| running.ended.borrow().is_some());
-            if answer.is_ok() || has_ended || Instant::now() + PAUSE >= deadline {
-                return Ok(answer);
-            }
-        }
-    }
-
-    /// Asks a container from its own network. Gives the probe's answer, or what kept it from having one.
-    async fn ask(
-        &mut self,
-        container: &ContainerPlan,
-        question: Question<'_>,
-        deadline: Instant,
-    ) -> Result<Result<String, String>, Stop> {
-        let Some(network) = &container.network else {
-            return Ok(Err("it is on no network, so nothing can reach it".into()));
-        };
-        let left = deadline.saturating_duration_since(Instant::now());
-        let image = self.context.images.probe(self.context.session).await?;
-        self.probes += 1;
-        let spec = ContainerSpec {
-            name: self.name(&format!("probe{}", self.probes)),
-            image: image.reference,
-            command: Some(question.words(&container.name, left)),
-            network: Some(NetworkAttachment {
-                network: self.name(network),
-                aliases: Vec::new(),
-            }),
-            read_only: true,
-            cap_drop: vec!["ALL".into()],
-            no_new_privileges: true,
-            labels: self.labels(),
-            ..ContainerSpec::default()
-        };
-        let probe = self.launch(&spec).await?;
-        let Some(target) = self.running(&container.name) else {
-            return Ok(Err("it was never started".into()));
-        };
-        Ok(tokio::select! {
-            biased;
-            ended = probe.ended() => {
-                let output = probe.output.snapshot();
-                match ended? {
-                    0 => Ok(output.text(StdStream::Stdout)),
-                    _ => Err(output.text(StdStream::Stderr).trim().to_owned()),
-                }
-            }
-            ended = target.ended() => Err(ended_first(ended?)),
-            () = tokio::time::sleep(left + PROBE_GRACE) => Err("its probe did not end".into()),
-        })
-    }
-
-    /// `http:` expectations: asked again until the answer fits or its time is over.
-    async fn check_answers(&mut self) -> Result<(), Stop> {
-        for container in &self.context.plan.containers {
-            for expected in &container.expect.http {
-                let deadline = Instant::now() + expected.within;
-                let expectations = loop {
-                    let question = Question::Http {
-                        port: *expected.port,
-                        path: &expected.path,
-                        status: None,
-                    };
-                    let turn = deadline.min(Instant::now() + PROBE_TURN);
-                    let answer = self.ask(container, question, turn).await?;
-                    let output = self.collected(&container.name);
-                    let checked = Checked {
-                        file: &self.context.scenario.file,
-                        container: &container.name,
-                        output: &output,
-                    };
-                    let expectations = checked.answer(expected, &answer);
-                    let fits = expectations
-                        .iter()
-                        .all(|expectation| expectation.failure.is_none());
-                    if fits || Instant::now() + PAUSE >= deadline {
-                        break expectations;
-                    }
-                    tokio::time::sleep(PAUSE).await;
-                };
-                self.expectations.extend(expectations);
-            }
-        }
-        Ok(())
-    }
-
     /// The end of a container that runs to its end: within its time, and with its exit code if one is expected.
     async fn check_end(&mut self, container: &ContainerPlan) -> Result<(), Error> {
         let ended = self.end(container).await?;
@@ -743,23 +457,4 @@ impl<'a> Execution<'a> {
 
 fn ended_first(code: i64) -> String {
     format!("it ended first: it exited with {code}")
-}
-
-fn values(words: &[Spanned<String>]) -> Vec<String> {
-    words.iter().map(|word| word.value.clone()).collect()
-}
-
-fn health_check(check: &scenario::HealthCheck) -> HealthCheck {
-    let (test, timing) = match check {
-        scenario::HealthCheck::None => (HealthTest::None, Timing::default()),
-        scenario::HealthCheck::Command(argv, timing) => (HealthTest::Command(values(argv)), *timing),
-        scenario::HealthCheck::Shell(line, timing) => (HealthTest::Shell(line.value.clone()), *timing),
-    };
-    HealthCheck {
-        test,
-        interval: timing.interval,
-        timeout: timing.timeout,
-        start_period: timing.start_period,
-        retries: timing.retries,
-    }
 }
