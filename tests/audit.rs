@@ -133,6 +133,13 @@ const DOCKER: &[Run] = &[
         "an image was built",
     ),
     run(
+        "build-layered",
+        LAYERED,
+        "printf 'FROM {tiny}\\nLABEL a=b\\n' | DOCKER_BUILDKIT=0 docker build -q - && docker run --name {box} {tiny} echo hi",
+        0,
+        "CLEAN",
+    ),
+    run(
         "build-denied",
         DENY,
         "printf 'FROM {tiny}\\nLABEL a=b\\n' | DOCKER_BUILDKIT=0 docker build -q -",

@@ -16,7 +16,7 @@ use crate::kernel::{Kernel, Watch};
 pub(super) struct Watches {
     kernel: Kernel,
     engine: Engine,
-    /// What becomes of a container that cannot be watched.
+    /// A container that cannot be watched is not made.
     refuses: bool,
     denies_shells: bool,
     /// By the number of the request; the error says why there is none.
@@ -41,24 +41,16 @@ impl Watches {
     }
 
     fn take(&self, record: &Record, body: &[u8]) -> Prepared {
-        let mut watch = Err(String::new());
-        let prepared = self.change(record, body).map(|(body, made)| {
-            watch = Ok(made);
-            Prepared::Changed(body)
-        });
-        let prepared = prepared.unwrap_or_else(|reason| {
-            let refusal = Refusal {
+        let changed = self.change(record, body);
+        let prepared = match &changed {
+            Ok((body, _)) => Prepared::Changed(body.clone()),
+            Err(reason) if self.refuses => Prepared::Refused(Refusal {
                 message: format!("shellproof: refused, since its programs cannot be watched: {reason}"),
-            };
-            watch = Err(reason);
-            if self.refuses {
-                Prepared::Refused(refusal)
-            } else {
-                Prepared::AsSent
-            }
-        });
+            }),
+            Err(_) => Prepared::AsSent,
+        };
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.push((record.number, watch));
+        made.push((record.number, changed.map(|(_, watch)| watch)));
         prepared
     }
 
