@@ -24,6 +24,9 @@ use crate::scenario::{self, AfterState, ContainerPlan, Need, Plan, Probe, Ready,
 use probe::Question;
 use running::Running;
 
+/// The pause before something is tried once more.
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// Why a scenario did not run to its last expectation.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Stop {
@@ -153,11 +156,22 @@ impl<'a> Execution<'a> {
                 errors.push(format!(
                     "{resource} was kept, as asked; `shellproof clean` removes it"
                 ));
-            } else if let Err(error) = self.context.runtime.remove(&resource).await {
+            } else if let Err(error) = self.remove(&resource).await {
                 errors.push(error.to_string());
             }
         }
         errors
+    }
+
+    /// Removes one object, and tries again when that fails: networks of several containers that end at once get into each
+    /// other's way (Podman's name server).
+    async fn remove(&self, resource: &Resource) -> Result<(), Error> {
+        let runtime = self.context.runtime;
+        if runtime.remove(resource).await.is_ok() {
+            return Ok(());
+        }
+        tokio::time::sleep(PAUSE).await;
+        runtime.remove(resource).await
     }
 
     /// Whether and how its containers are watched.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use shellproof_api::{ContainerSpec, NetworkAttachment, StdStream};
 
-use super::{Execution, Stop, ended_first};
+use super::{Execution, PAUSE, Stop, ended_first};
 use crate::run::expect::Checked;
 use crate::scenario::ContainerPlan;
 
@@ -13,8 +13,6 @@ const PROBE_GRACE: Duration = Duration::from_secs(30);
 /// How long one probe asks before another takes its place. Podman 4's name server may miss a network's start, and is
 /// started again only when another container joins.
 const PROBE_TURN: Duration = Duration::from_secs(5);
-/// The pause between two looks at an answer that does not fit yet.
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// What a probe asks.
 #[derive(Clone, Copy)]
