@@ -96,10 +96,12 @@ impl Changes {
                 ));
                 return;
             }
-            let kind = look(engine, &self.container, &path)
-                .await
-                .unwrap_or(FileKind::Unread);
-            self.files.push(ChangedFile { path, kind });
+            let mut kind = look(engine, &self.container, &path).await;
+            if kind == Some(FileKind::Unread) {
+                // An engine that is busy with the container's end may fail once.
+                kind = look(engine, &self.container, &path).await;
+            }
+            self.files.extend(kind.map(|kind| ChangedFile { path, kind }));
         }
     }
 }
@@ -141,25 +143,41 @@ fn is_below(path: &str, place: &str) -> bool {
     path.strip_prefix(place).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// Reads the beginning of a file's archive.
+/// What a changed file is now; nothing when a container that still runs has removed it since the list was made.
 async fn look(engine: &Endpoint, container: &str, path: &str) -> Option<FileKind> {
     let path = utf8_percent_encode(path, NON_ALPHANUMERIC);
     let path = format!("/containers/{container}/archive?path={path}");
-    let mut answer = http::send(&engine.socket, Method::GET, &path, None, http::empty())
-        .await
-        .ok()?;
-    if answer.status() != StatusCode::OK {
-        return None;
+    let answer = http::send(&engine.socket, Method::GET, &path, None, http::empty()).await;
+    match answer {
+        Ok(answer) if answer.status() == StatusCode::NOT_FOUND => {
+            let message = beginning(answer.into_body()).await.unwrap_or_default();
+            let message = String::from_utf8_lossy(&message).to_lowercase();
+            // Either the file is gone, or the container is, and nobody knows what was in it.
+            (message.is_empty() || message.contains("no such container")).then_some(FileKind::Unread)
+        }
+        Ok(answer) if answer.status() == StatusCode::OK => {
+            let archive = beginning(answer.into_body()).await;
+            Some(
+                archive
+                    .and_then(|archive| kind(&archive))
+                    .unwrap_or(FileKind::Unread),
+            )
+        }
+        _ => Some(FileKind::Unread),
     }
+}
+
+/// Reads the beginning of a file's archive.
+async fn beginning<B: hyper::body::Body<Data = bytes::Bytes> + Unpin>(mut body: B) -> Option<Vec<u8>> {
     let mut archive = Vec::new();
     while archive.len() < LOOK
-        && let Some(frame) = answer.frame().await
+        && let Some(frame) = body.frame().await
     {
         if let Ok(data) = frame.ok()?.into_data() {
             archive.extend_from_slice(&data);
         }
     }
-    kind(&archive)
+    Some(archive)
 }
 
 /// What the first entry of an archive is.
