@@ -80,8 +80,10 @@ pub(super) fn judge(mode: Mode, traced: &[Traced], recording: &Recording) -> Vec
             .find(|subject| subject.name == one.container);
         let mut evidence = Vec::new();
         for session in &one.trace.sessions {
-            for program in &session.programs {
-                evidence.extend(judge_program(mode, &one.container, program));
+            for (place, program) in session.programs.iter().enumerate() {
+                if !is_tried_again(program, &session.programs[place + 1..]) {
+                    evidence.extend(judge_program(mode, &one.container, program));
+                }
             }
             if mode == Mode::Prebuilt && session.kind == Kind::Exec {
                 evidence.extend(judge_exec(&one.container, session, subject));
@@ -195,6 +197,12 @@ fn judge_program(mode: Mode, container: &str, program: &Program) -> Option<Evide
         ),
     };
     Some(found(rule, container, &source(program), detail))
+}
+
+/// Whether a program was not there and its process looked for it elsewhere, as `PATH` wants it: the last try counts.
+fn is_tried_again(program: &Program, later: &[Program]) -> bool {
+    let is_same = |other: &Program| other.pid == program.pid && other.argv == program.argv;
+    program.file.is_none() && later.iter().any(is_same)
 }
 
 fn is_by_package_manager(program: &Program) -> bool {

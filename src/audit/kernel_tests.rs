@@ -358,6 +358,32 @@ fn evidence_names_what_was_run_by_whom() {
 }
 
 #[test]
+fn a_search_along_the_path_is_one_finding() {
+    let absent = || Program {
+        file: None,
+        ..program(&["sh"])
+    };
+    let other = Program { pid: 8, ..absent() };
+    assert_eq!(
+        of_programs(Mode::Prebuilt, vec![absent(), absent(), program(&["sh"])]),
+        [Rule::Shell]
+    );
+    assert_eq!(
+        of_programs(Mode::Prebuilt, vec![absent(), absent()]),
+        [Rule::Shell]
+    );
+    assert_eq!(
+        of_programs(Mode::Prebuilt, vec![absent(), other, program(&["bash"])]),
+        [Rule::Shell; 3]
+    );
+    // One that was there was started, and so is what it starts.
+    assert_eq!(
+        of_programs(Mode::Prebuilt, vec![program(&["sh"]), program(&["sh"])]),
+        [Rule::Shell; 2]
+    );
+}
+
+#[test]
 fn a_long_line_is_cut_and_says_so() {
     let long = "x".repeat(LINE + 1);
     assert_eq!(line(&program(&[&long])), format!("{}…", "x".repeat(LINE)));

@@ -52,10 +52,12 @@ fn lines_of(session: &Session) -> Vec<String> {
         let program = &session.programs[place];
         lines.push(line(program, depth));
         let below = children.get(&Some(place)).into_iter().flatten().rev();
+        // What was not there has started nothing: its process tried again.
+        let deeper = depth + usize::from(program.file.is_some());
         waiting.extend(
             below
                 .filter(|below| **below > place)
-                .map(|below| (*below, depth + 1)),
+                .map(|below| (*below, deeper)),
         );
     }
     lines
