@@ -294,12 +294,7 @@ impl Runner {
         };
         let socket = self.session.path(&format!("{number}.sock"));
         let known = store.images.runtime().engine();
-        // What it had installed when it was removed, whatever made it.
-        let recording = shellproof_recorder::Options {
-            changes: job.mode == Mode::Prebuilt,
-            ..Default::default()
-        };
-        let connection = match engines::connect_again(&job.engine, known, &socket, recording).await {
+        let connection = match engines::connect_again(&job.engine, known, &socket).await {
             Ok(connection) => connection,
             Err(error) => {
                 result.broken = Some(error.to_string());

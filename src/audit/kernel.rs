@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use shellproof_api::HealthTest;
-use shellproof_recorder::{Recording, Subject, redact};
+use shellproof_recorder::{Record, Recording, Subject, redact};
 use shellproof_supervisor::{Kind, Likeness, Program, Session, Trace};
 
 use super::programs::{self, Reading};
@@ -36,8 +36,8 @@ pub enum Kernel<'a> {
 }
 
 /// What was not seen: this holds in every mode, since a witness that did not see the run has nothing to say about it.
-pub(super) fn gaps(traced: &[Traced], recording: &Recording) -> Vec<Evidence> {
-    let mut evidence = Vec::new();
+pub(super) fn gaps(traced: &[Traced], recording: &Recording, started: &[String]) -> Vec<Evidence> {
+    let mut evidence: Vec<_> = unwatched(traced, recording, started).collect();
     for one in traced {
         let gap = |rule, detail: String| found(rule, &one.container, "its supervisor", detail);
         let faults = one.trace.faults.iter();
@@ -62,7 +62,7 @@ pub(super) fn gaps(traced: &[Traced], recording: &Recording) -> Vec<Evidence> {
         let has_begun = sessions
             .iter()
             .any(|session| session.kind == Kind::Start && !session.programs.is_empty());
-        if !has_begun && one.trace.faults.is_empty() && !is_refused(recording, &one.container) {
+        if !has_begun && one.trace.faults.is_empty() && !is_refused(recording, one) {
             let detail = "no program was seen, not even its first".to_owned();
             evidence.push(gap(Rule::KernelSilent, detail));
         }
@@ -74,10 +74,7 @@ pub(super) fn gaps(traced: &[Traced], recording: &Recording) -> Vec<Evidence> {
 pub(super) fn judge(mode: Mode, traced: &[Traced], recording: &Recording) -> Vec<Evidence> {
     let mut all = Vec::new();
     for one in traced {
-        let subject = recording
-            .starts()
-            .filter_map(|record| record.subject.as_ref())
-            .find(|subject| subject.name == one.container);
+        let subject = starts_of(recording, one).find_map(|record| record.subject.as_ref());
         let mut evidence = Vec::new();
         for session in &one.trace.sessions {
             for (place, program) in session.programs.iter().enumerate() {
@@ -141,7 +138,12 @@ fn read(program: &Program) -> Reading {
     if likeness == Some(Likeness::Shell) {
         return Reading::Shell(program.path.clone());
     }
-    if likeness == Some(Likeness::MultiCall) || programs::is_multi_call(real) {
+    if likeness == Some(Likeness::Loader) {
+        return programs::read_loader(&program.path, &arguments);
+    }
+    // A script of that name is none.
+    let is_script = !program.interpreters.is_empty();
+    if !is_script && (likeness == Some(Likeness::MultiCall) || programs::is_multi_call(real)) {
         return as_program(program.argv.first().map_or("", String::as_str));
     }
     let names = [program.path.as_str(), real].into_iter();
@@ -149,17 +151,34 @@ fn read(program: &Program) -> Reading {
     if let Some(reading) = readings.find(|reading| *reading != Reading::Other) {
         return reading;
     }
-    let is_shell = |path: &str| matches!(programs::read_started(&[path]), Reading::Shell(_));
     for interpreter in &program.interpreters {
         let file = interpreter.file.as_ref();
         let real = file.map_or("", |file| file.path.as_str());
-        // `#!/bin/busybox sh` names the applet behind its interpreter.
-        let applet = interpreter.argument.as_deref().unwrap_or_default();
-        let is_applet =
-            (programs::is_multi_call(&interpreter.path) || programs::is_multi_call(real)) && is_shell(applet);
-        let is_like = file.is_some_and(|file| file.likeness == Some(Likeness::Shell));
-        if is_like || is_applet || is_shell(&interpreter.path) || is_shell(real) {
-            return Reading::Shell(interpreter.path.clone());
+        // What the kernel runs: the interpreter with the rest of its line, the script, and the script's arguments.
+        let mut rest: Vec<&str> = interpreter.argument.as_deref().into_iter().collect();
+        rest.push(&program.path);
+        rest.extend(&arguments);
+        let reading = match file.and_then(|file| file.likeness) {
+            Some(Likeness::Shell) => Reading::Shell(interpreter.path.clone()),
+            Some(Likeness::Loader) => programs::read_loader(&interpreter.path, &rest),
+            // Called by its path, a multi-call program is what its name says, or its first argument.
+            Some(Likeness::MultiCall) if !programs::is_multi_call(&interpreter.path) => {
+                programs::read_started(&[&[interpreter.path.as_str()], rest.as_slice()].concat())
+            }
+            _ => {
+                let names = [interpreter.path.as_str(), real].into_iter();
+                let mut readings = names
+                    .filter(|name| !name.is_empty())
+                    .map(|name| programs::read_started(&[&[name], rest.as_slice()].concat()));
+                readings
+                    .find(|reading| *reading != Reading::Other)
+                    .unwrap_or(Reading::Other)
+            }
+        };
+        match reading {
+            Reading::Other => {}
+            Reading::Shell(_) => return Reading::Shell(interpreter.path.clone()),
+            reading => return reading,
         }
     }
     Reading::Other
@@ -212,35 +231,78 @@ fn is_by_package_manager(program: &Program) -> bool {
 
 /// A process that an engine put into a running container: its exec-form health check, or an exec.
 fn judge_exec(container: &str, session: &Session, subject: Option<&Subject>) -> Option<Evidence> {
-    let Some(first) = session.programs.first() else {
-        let detail = "exec of a program that could not be started".to_owned();
-        return Some(found(Rule::Exec, container, "its supervisor", detail));
-    };
     let checks = subject.map(|subject| [&subject.health_test, &subject.startup_test]);
-    let is_check = checks
+    let mut checks = checks
         .into_iter()
         .flatten()
-        .any(|test| match HealthTest::from_api(test) {
-            Some(HealthTest::Command(argv)) => argv == first.argv,
-            // Judged as the shell that it is.
-            Some(HealthTest::Shell(line)) => first.argv.last() == Some(&line),
-            Some(HealthTest::None) | None => false,
-        });
+        .filter_map(|test| HealthTest::from_api(test));
+    let Some(first) = session.programs.first() else {
+        // Nothing ran. Where the engine runs programs of its own, nobody knows whose this was to be.
+        let (rule, detail) = match checks.any(|test| matches!(test, HealthTest::Command(_))) {
+            true => (
+                Rule::HealthCheckUnknown,
+                "a health check or an exec whose program could not be started",
+            ),
+            false => (Rule::Exec, "exec of a program that could not be started"),
+        };
+        return Some(found(rule, container, "its supervisor", detail.to_owned()));
+    };
+    let is_check = checks.any(|test| match test {
+        // The last word that was kept may not be whole.
+        HealthTest::Command(argv) if first.argv_cut => {
+            let kept = first.argv.len().saturating_sub(1);
+            argv.len() >= kept && argv[..kept] == first.argv[..kept]
+        }
+        HealthTest::Command(argv) => argv == first.argv,
+        // Judged as the shell that it is.
+        HealthTest::Shell(line) => first.argv.last() == Some(&line),
+        HealthTest::None => false,
+    });
     let detail = || format!("exec of `{}`", line(first));
     (!is_check).then(|| found(Rule::Exec, container, &source(first), detail()))
 }
 
-/// Whether the engine said that it could not start a container: then nothing ran in it.
-fn is_refused(recording: &Recording, container: &str) -> bool {
-    let mut starts = recording
+/// Containers that somebody started here, and that nobody watched: neither we, nor with a listener of ours.
+fn unwatched<'a>(
+    traced: &'a [Traced],
+    recording: &'a Recording,
+    started: &'a [String],
+) -> impl Iterator<Item = Evidence> + 'a {
+    let has_begun = |record: &&Record| record.status.is_none_or(|status| status < 400);
+    let subjects = recording
         .starts()
-        .filter(|record| {
-            record
-                .subject
-                .as_ref()
-                .is_some_and(|subject| subject.name == container)
+        .filter(has_begun)
+        .filter_map(|record| record.subject.as_ref());
+    let is_watched = |subject: &Subject| {
+        started.contains(&subject.id) || traced.iter().any(|one| one.container == subject.name)
+    };
+    subjects
+        .filter(move |subject| !is_watched(subject))
+        .map(|subject| {
+            let detail = "its programs were not watched".to_owned();
+            found(Rule::KernelFault, &subject.name, "shellproof", detail)
         })
-        .peekable();
+}
+
+/// The recorded starts of a watched container: by its id, since a name may have been another's before.
+fn starts_of<'a>(recording: &'a Recording, traced: &'a Traced) -> impl Iterator<Item = &'a Record> {
+    let id = traced
+        .trace
+        .sessions
+        .first()
+        .map(|session| session.container.as_str());
+    let is_it = move |subject: &Subject| match id {
+        Some(id) => subject.id == id,
+        None => subject.name == traced.container,
+    };
+    recording
+        .starts()
+        .filter(move |record| record.subject.as_ref().is_some_and(is_it))
+}
+
+/// Whether the engine said that it could not start a container: then nothing ran in it.
+fn is_refused(recording: &Recording, traced: &Traced) -> bool {
+    let mut starts = starts_of(recording, traced).peekable();
     starts.peek().is_some() && starts.all(|record| record.status.is_some_and(|status| status >= 400))
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn program(argv: &[&str]) -> Program {
 
 pub(crate) fn session(kind: Kind, programs: Vec<Program>) -> Session {
     Session {
-        container: "c".into(),
+        container: "1".into(),
         pid: 7,
         kind,
         started_at: Duration::ZERO,
@@ -96,7 +96,7 @@ fn started(test: &[&str]) -> Recording {
 }
 
 fn rules(mode: Mode, traced: &[Traced], recording: &Recording) -> Vec<Rule> {
-    let evidence = gaps(traced, recording).into_iter();
+    let evidence = gaps(traced, recording, &[]).into_iter();
     evidence
         .chain(judge(mode, traced, recording))
         .map(|one| {
@@ -146,6 +146,22 @@ fn a_shell_is_found_whatever_hides_it() {
         script("/opt/run", "/bin/sh", "/usr/bin/dash", None),
         script("/opt/run", "/opt/interpreter", "/usr/bin/dash", None),
         script("/opt/run", "/bin/busybox", "/bin/busybox", Some("sh")),
+        script(
+            "/opt/run",
+            "/bin/busybox.static",
+            "/bin/busybox.static",
+            Some("sh"),
+        ),
+        script(
+            "/opt/run",
+            "/lib64/ld-linux-x86-64.so.2",
+            "/usr/lib/ld-2.31.so",
+            Some("/bin/dash"),
+        ),
+        script("/opt/busybox", "/bin/sh", "/usr/bin/dash", None),
+        program(&["/bin/busybox-x86_64", "sh", "-c", "true"]),
+        program(&["/usr/lib/ld-2.31.so", "/bin/dash"]),
+        like("/opt/loader", Likeness::Loader, &["loader", "/bin/dash"]),
         nested,
         program(&["/lib64/ld-linux-x86-64.so.2", "/bin/dash", "-c", "true"]),
     ];
@@ -214,6 +230,35 @@ fn what_a_loader_loads_is_unproven_unless_it_is_a_shell() {
         [Rule::UnreadableWrapper]
     );
     assert_eq!(of_programs(Mode::Layered, vec![loaded]), []);
+    let renamed = like("/opt/loader", Likeness::Loader, &["loader", "/opt/tool"]);
+    assert_eq!(
+        of_programs(Mode::Prebuilt, vec![renamed]),
+        [Rule::UnreadableWrapper]
+    );
+}
+
+#[test]
+fn a_container_that_nobody_watched_is_a_gap_wherever_it_came_from() {
+    let trace = |name: &str| Traced {
+        container: name.into(),
+        ..traced(vec![session(Kind::Start, vec![program(&["/app"])])]).remove(0)
+    };
+    let details = |traced: &[Traced], recording: &Recording, started: &[String]| -> Vec<String> {
+        let gaps = gaps(traced, recording, started).into_iter();
+        gaps.map(|gap| gap.detail).collect()
+    };
+    let unwatched = ["its programs were not watched"];
+    assert_eq!(details(&[], &started(&[]), &[]), unwatched);
+    assert_eq!(details(&[], &started(&[]), &["2".into()]), unwatched);
+    // A probe of ours, a container of ours.
+    assert_eq!(details(&[], &started(&[]), &["1".into()]), [""; 0]);
+    assert_eq!(details(&[trace("job")], &started(&[]), &[]), [""; 0]);
+    assert_eq!(details(&[trace("other")], &started(&[]), &[]), unwatched);
+    let mut refused = started(&[]);
+    for record in &mut refused.records {
+        record.status = Some(400);
+    }
+    assert_eq!(details(&[], &refused, &[]), [""; 0]);
 }
 
 #[test]
@@ -256,6 +301,29 @@ fn an_exec_that_started_nothing_was_an_exec() {
         [Rule::Exec]
     );
     assert_eq!(rules(Mode::Layered, &traced(sessions()), &started(&[])), []);
+    // Its health check may have been what could not be started.
+    assert_eq!(
+        rules(Mode::Prebuilt, &traced(sessions()), &started(&["CMD", "/nope"])),
+        [Rule::HealthCheckUnknown]
+    );
+}
+
+#[test]
+fn a_health_check_of_many_words_is_compared_as_far_as_they_were_kept() {
+    let long = Program {
+        argv_cut: true,
+        ..program(&["/app", "check", "x"])
+    };
+    let seen = |test: &[&str]| {
+        let sessions = vec![
+            session(Kind::Start, vec![program(&["/app"])]),
+            session(Kind::Exec, vec![long.clone()]),
+        ];
+        rules(Mode::Prebuilt, &traced(sessions), &started(test))
+    };
+    assert_eq!(seen(&["CMD", "/app", "check", "xyz"]), []);
+    assert_eq!(seen(&["CMD", "/app"]), [Rule::Exec]);
+    assert_eq!(seen(&["CMD", "/app", "other", "xyz"]), [Rule::Exec]);
 }
 
 #[test]

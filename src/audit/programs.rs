@@ -36,9 +36,15 @@ pub fn read_started(argv: &[&str]) -> Reading {
     let Some((program, arguments)) = argv.split_first() else {
         return Reading::Other;
     };
-    if !is_loader(base_name(program)) {
-        return read_itself(program, arguments, read_started).unwrap_or(Reading::Other);
+    if is_loader(base_name(program)) {
+        read_loader(program, arguments)
+    } else {
+        read_itself(program, arguments, read_started).unwrap_or(Reading::Other)
     }
+}
+
+/// Reads what a dynamic loader was told to load, whatever it is called itself.
+pub fn read_loader(program: &str, arguments: &[&str]) -> Reading {
     match after_options(arguments, &LOADER) {
         Some([]) => Reading::Other,
         Some(loaded) => match read_started(loaded) {
@@ -49,10 +55,11 @@ pub fn read_started(argv: &[&str]) -> Reading {
     }
 }
 
-/// Whether a program is one that holds many others, and is what it is called by.
+/// Whether a program is one that holds many others, and is what it is called by. BusyBox takes any name that begins like
+/// its own: `busybox.static`, `busybox-x86_64`.
 pub fn is_multi_call(program: &str) -> bool {
     let name = base_name(program);
-    MULTI_CALL.iter().any(|multi| is_called(name, multi))
+    MULTI_CALL.iter().any(|multi| name.starts_with(multi))
 }
 
 fn read_words(argv: &[&str]) -> Reading {
@@ -187,9 +194,11 @@ fn read_python_module(module: &str, arguments: &[&str]) -> Reading {
 
 /// A dynamic loader or an emulator counts as what it loads.
 fn is_loader(name: &str) -> bool {
-    let loader = ["ld-linux", "ld-musl", "ld64.so", "ld.so"]
-        .iter()
-        .any(|loader| name.starts_with(loader));
+    // `ld-2.31.so` is what `ld-linux-x86-64.so.2` was a link to; musl's is its C library.
+    let loader = name.starts_with("ld-") && name.contains(".so")
+        || ["ld64.so", "ld.so", "libc.so", "libc.musl-"]
+            .iter()
+            .any(|loader| name.starts_with(loader));
     loader || (name.starts_with("qemu-") && !name.starts_with("qemu-system") && !name.starts_with("qemu-img"))
 }
 

@@ -116,6 +116,7 @@ pub fn judge(mode: Mode, scenario: &Scenario, seen: Seen<'_>) -> Judgement {
         }
         witnesses.push((*witness, state));
     }
+    see_through(seen.kernel, &witnesses, &mut evidence);
     waiver::apply(&scenario.waivers, &mut evidence, waiver::today());
     conclude(witnesses, evidence)
 }
@@ -163,7 +164,21 @@ pub fn judge_program(mode: Mode, seen: Seen<'_>) -> Judgement {
         (Witness::Image, image),
         (Witness::Kernel, kernel),
     ];
+    see_through(seen.kernel, &witnesses, &mut evidence);
     conclude(witnesses, evidence)
+}
+
+/// A wrapper that the wire cannot see through is no gap where the kernel saw what it started.
+fn see_through(kernel: Kernel<'_>, witnesses: &[(Witness, WitnessState)], evidence: &mut Vec<Evidence>) {
+    let Kernel::Watched(traced) = kernel else { return };
+    if !witnesses.contains(&(Witness::Kernel, WitnessState::Spoke)) {
+        return;
+    }
+    let is_watched = |name: &Option<String>| traced.iter().any(|one| Some(&one.container) == name.as_ref());
+    evidence.retain(|one| {
+        let is_seen = one.witness == Witness::Wire && is_watched(&one.container);
+        !(is_seen && one.rule == Rule::UnreadableWrapper)
+    });
 }
 
 fn conclude(witnesses: Vec<(Witness, WitnessState)>, evidence: Vec<Evidence>) -> Judgement {
@@ -192,7 +207,7 @@ fn kernel_state(mode: Mode, seen: Seen<'_>) -> (WitnessState, Vec<Evidence>) {
         (Kernel::Unavailable(reason), _) => return (WitnessState::Off(reason.to_owned()), Vec::new()),
         (Kernel::Watched(traced), _) => traced,
     };
-    let mut evidence = kernel::gaps(traced, seen.recording);
+    let mut evidence = kernel::gaps(traced, seen.recording, seen.started);
     let state = match evidence.first() {
         Some(gap) => WitnessState::Missing(gap.to_string()),
         None if traced.is_empty() => WitnessState::Missing("no container was started".into()),

@@ -20,7 +20,10 @@ fn one_of_each() -> Scenarios {
             "d-caught",
             scenario("d-caught", SHELL, "expect: { verdict: violated, rule: shell }\n"),
         ),
-        ("e-unproven", scenario("e-unproven", WRAPPER, "")),
+        (
+            "e-unproven",
+            scenario("e-unproven", WRAPPER, "audit: { kernel: off }\n"),
+        ),
         (
             "f-broken",
             scenario("f-broken", CLEAN, "").replace("fixture:tiny", "fixture:no-such"),

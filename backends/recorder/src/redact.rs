@@ -107,7 +107,18 @@ fn clear_values(value: &mut Value) {
 }
 
 /// Parts of a name that say that its value is a secret.
-const SECRET_NAMES: [&str; 6] = ["auth", "credential", "passphrase", "password", "secret", "token"];
+const SECRET_NAMES: [&str; 10] = [
+    "access-key",
+    "api-key",
+    "apikey",
+    "auth",
+    "credential",
+    "passphrase",
+    "passwd",
+    "password",
+    "secret",
+    "token",
+];
 
 /// A program's arguments without what looks like a secret: `--password=…`, `--token …`, `SECRET=…`, and the password in
 /// a URL.
@@ -128,7 +139,8 @@ pub fn words(argv: &[String]) -> Vec<String> {
         }
         match word.split_once("://") {
             Some((scheme, rest)) if rest.split('/').next().is_some_and(|host| host.contains('@')) => {
-                let at = rest.find('@').unwrap_or_default();
+                let host = rest.split('/').next().unwrap_or_default();
+                let at = host.rfind('@').unwrap_or_default();
                 format!("{scheme}://{REDACTED}{}", &rest[at..])
             }
             _ => word.clone(),
@@ -158,6 +170,10 @@ mod tests {
         assert_eq!(
             shown(&["pip", "https://me:geheim@host/a"]),
             "pip https://redacted@host/a"
+        );
+        assert_eq!(
+            shown(&["pip", "https://me:ge@heim@host/a@b"]),
+            "pip https://redacted@host/a@b"
         );
         assert_eq!(
             shown(&["app", "--no-auth", "--level=3"]),

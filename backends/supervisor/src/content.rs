@@ -50,6 +50,8 @@ pub(crate) struct Fingerprint {
 pub(crate) enum Source {
     /// Nothing that could be executed.
     Nothing,
+    /// Something that we cannot reach: what it is stays unknown.
+    Unreachable,
     /// One that was met before and did not change since.
     Known(Content, Option<Shebang>),
     /// Any other; the file is there if it can be read.
@@ -60,7 +62,7 @@ impl Source {
     /// The `#!` line, if the file is a script.
     pub(crate) fn shebang(&self) -> Option<Shebang> {
         match self {
-            Self::Nothing => None,
+            Self::Nothing | Self::Unreachable => None,
             Self::Known(_, shebang) | Self::New(_, _, shebang) => shebang.clone(),
         }
     }
@@ -130,6 +132,7 @@ impl Hasher {
     pub(crate) fn content(&self, source: Source) -> Content {
         let (key, file, shebang) = match source {
             Source::Nothing => return Content::Absent,
+            Source::Unreachable => return Content::Unread,
             Source::Known(content, _) => return content,
             Source::New(key, file, shebang) => (key, file.filter(|_| key.size <= LARGEST), shebang),
         };
@@ -227,6 +230,11 @@ impl Progress {
 /// Words that a POSIX shell cannot do without. No other program of a Debian system has all of them.
 const SHELL_WORDS: [&[u8]; 5] = [b"getopts", b"OPTIND", b"PS4", b"readonly", b"umask"];
 const MULTI_CALL_WORD: &[u8] = b"BusyBox v";
+/// Options of the dynamic loaders, of glibc and of musl.
+const LOADER_WORDS: [[&[u8]; 2]; 2] = [
+    [b"--inhibit-cache", b"--library-path"],
+    [b"musl libc", b"--library-path"],
+];
 
 /// What a program's content shows it to be.
 fn likeness(program: &[u8]) -> Option<Likeness> {
@@ -234,14 +242,17 @@ fn likeness(program: &[u8]) -> Option<Likeness> {
     if !program.starts_with(b"\x7fELF") {
         return None;
     }
-    // BusyBox has a shell among its programs.
+    // A static BusyBox may hold a loader's words too, and has a shell among its programs.
     if has(MULTI_CALL_WORD) {
         return Some(Likeness::MultiCall);
     }
-    SHELL_WORDS
+    if SHELL_WORDS.iter().all(|word| has(word)) {
+        return Some(Likeness::Shell);
+    }
+    let is_loader = LOADER_WORDS
         .iter()
-        .all(|word| has(word))
-        .then_some(Likeness::Shell)
+        .any(|words| words.iter().all(|word| has(word)));
+    is_loader.then_some(Likeness::Loader)
 }
 
 impl Key {
@@ -288,6 +299,15 @@ mod tests {
     fn busybox_is_what_it_is_called_by() {
         let words = [SHELL_WORDS.as_slice(), &[b"BusyBox v1.35.0"]].concat();
         assert_eq!(likeness(&elf(&words)), Some(Likeness::MultiCall));
+    }
+
+    #[test]
+    fn a_loader_is_known_by_its_options() {
+        for words in LOADER_WORDS {
+            assert_eq!(likeness(&elf(&words)), Some(Likeness::Loader));
+            assert_eq!(likeness(&elf(&words[..1])), None);
+        }
+        assert_eq!(likeness(&elf(&[b"--library-path"])), None);
     }
 
     #[test]

@@ -308,7 +308,7 @@ fn find(
     program: &mut Program,
     files: &mut Files,
 ) {
-    let open = |found: io::Result<Found>| match found {
+    let open = |path: &[u8], found: io::Result<Found>| match found {
         Ok(mut found) => {
             let path = std::mem::take(&mut found.path);
             (
@@ -320,14 +320,15 @@ fn find(
                 Some(hasher.source(found)),
             )
         }
-        // What is not there is no error here: the call will fail, or the file is out of our reach.
-        Err(_) => (None, None),
+        // What is not there is no error here: the call will fail.
+        Err(error) if is_absent(&error, path) => (None, None),
+        Err(_) => (None, Some(Source::Unreachable)),
     };
     let found = view.find_at(arguments.descriptor, path, arguments.empty_path);
-    (program.file, files.executed) = open(found);
+    (program.file, files.executed) = open(path, found);
     let mut shebang = files.executed.as_ref().and_then(Source::shebang);
     while let Some(line) = shebang.filter(|_| program.interpreters.len() < INTERPRETERS) {
-        let (file, source) = open(view.find(&line.interpreter));
+        let (file, source) = open(&line.interpreter, view.find(&line.interpreter));
         shebang = source.as_ref().and_then(Source::shebang);
         files.interpreters.push(source);
         program.interpreters.push(Interpreter {
@@ -336,6 +337,14 @@ fn find(
             file,
         });
     }
+}
+
+/// Whether a file is not there, which is something else than being out of our reach: below `/proc`, a process sees what
+/// we do not.
+fn is_absent(error: &io::Error, path: &[u8]) -> bool {
+    const PROC: &[u8] = b"proc/";
+    let is_in_proc = path.windows(PROC.len()).any(|part| part == PROC);
+    !is_in_proc && matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR))
 }
 
 /// Whether the kernel took an answer; it does not when the call is no longer waiting for one.

@@ -98,6 +98,8 @@ pub enum Likeness {
     Shell,
     /// BusyBox, which is what it is called by.
     MultiCall,
+    /// A dynamic loader, which runs what its arguments name.
+    Loader,
 }
 
 /// One step of a `#!` chain.

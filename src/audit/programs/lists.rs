@@ -116,7 +116,7 @@ pub(super) const PACKAGE_MANAGERS: &[(&str, &[&str])] = &[
     (
         "pip",
         &[
-            "list", "show", "freeze", "check", "inspect", "debug", "config", "index", "help",
+            "list", "show", "freeze", "check", "inspect", "debug", "config", "index", "help", "-V", "-h",
         ],
     ),
     ("pipenv", &["graph", "verify"]),
@@ -139,7 +139,7 @@ pub(super) const PACKAGE_MANAGERS: &[(&str, &[&str])] = &[
 ];
 
 /// First arguments with which every package manager only answers.
-pub(super) const ONLY_ASKS: &[&str] = &["--version", "-V", "--help", "-h", "version", "help"];
+pub(super) const ONLY_ASKS: &[&str] = &["--version", "--help", "version", "help"];
 
 /// A program that runs the program named by its arguments.
 pub(super) struct Wrapper {
