@@ -236,6 +236,27 @@ run("/tmp/ash", "-c", "true")
 os.execv(shutil.copy("/bin/busybox", "/tmp/tool"), ["sh", "-c", "true"])
 "#,
     ),
+    shell(
+        "loader-with-another-name",
+        WITH,
+        r#"run(shutil.copy("/lib64/ld-linux-x86-64.so.2", "/tmp/tool"), "/bin/dash", "-c", "true")"#,
+    ),
+    shell(
+        "loader-of-a-script",
+        WITH,
+        r##"run(file("/tmp/script", "#!/lib64/ld-linux-x86-64.so.2 /bin/dash\ntrue\n"))"##,
+    ),
+    shell(
+        "busybox-by-a-longer-name",
+        WITH,
+        r#"run(shutil.copy("/bin/busybox", "/tmp/busybox.static"), "sh", "-c", "true")"#,
+    ),
+    Case {
+        name: "a-file-out-of-our-reach",
+        images: WITH,
+        rule: Some("kernel-fault"),
+        code: r#"run("/proc/self/root/bin/ls", "/")"#,
+    },
     Case {
         name: "pip",
         images: BOTH,
@@ -308,7 +329,7 @@ fn scenario(case: &Case, image: Image) -> String {
     let expected = match case.rule {
         None => "{ verdict: clean }".to_owned(),
         // A rule that is no violation.
-        Some("unreadable-wrapper") => "{ verdict: unproven }".to_owned(),
+        Some("kernel-fault" | "unreadable-wrapper") => "{ verdict: unproven }".to_owned(),
         Some(rule) => format!("{{ verdict: violated, rule: {rule} }}"),
     };
     let _ = writeln!(text, "expect: {expected}");
