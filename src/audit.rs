@@ -12,7 +12,7 @@ mod waiver;
 pub mod wire;
 
 pub use evidence::{Evidence, Rule, UnknownRule, Weight};
-pub use kernel::{Kernel, Traced};
+pub use kernel::{Testimony, Traced};
 pub use program::{Exit, ExpectedExit, ProgramResult, ProgramStatus};
 pub use verdict::{Judgement, Seen, WitnessState, judge, judge_program};
 pub use waiver::unknown_rules;

@@ -18,13 +18,12 @@ mod result;
 mod session;
 
 use std::collections::HashMap;
-use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use shellproof_api::{ResourceKind, Runtime, labels};
+use shellproof_api::{Resource, ResourceKind, Runtime, labels};
 use shellproof_recorder::{Recorder, Recording};
 use tokio::sync::watch;
 
@@ -33,14 +32,17 @@ pub use images::{Image, ImageError};
 pub use result::{Expectation, Failure, ScenarioResult, Status};
 pub use session::Session;
 
-use crate::audit;
-use crate::engines::{self, Connection, EngineError, EngineSpec};
+use crate::audit::{self, Testimony};
+use crate::engines::{self, EngineError, EngineSpec};
 use crate::kernel::Kernel;
 use crate::platform::Platform;
 use crate::scenario::{Mode, Need, Scenario, Witness};
 use anchor::Anchor;
-use execute::{Context, Execution, Stop, Watching};
-use images::Images;
+use canary::NOT_WANTED;
+pub(crate) use canary::prove_alive;
+use clean::remove_all;
+use execute::{Context, Execution, Stop};
+pub(crate) use images::Images;
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -149,41 +151,19 @@ struct Store {
     _recorder: Recorder,
 }
 
-/// The kernel witness of an engine after its canary was seen, or why it has none.
-///
-/// # Errors
-/// A witness did not see the canary, or the canary could not be run.
-pub(crate) async fn kernel_witness(
-    engine: &EngineSpec,
-    connection: &Connection,
-    session: &Session,
-) -> Result<Result<Kernel, String>, EngineError> {
-    let kernel = Kernel::open(&engine.endpoint, connection.runtime.engine(), session).await;
-    let images = Images::new(connection.runtime.clone(), PathBuf::new(), true);
-    let recording = || connection.recorder.recording();
-    let shown = canary::show(&images, session, kernel, &recording).await;
-    shown.map_err(|error| error.on(engine))
-}
-
 impl Store {
     async fn open(engine: &EngineSpec, session: &Session, options: &Options) -> Result<Self, EngineError> {
         let socket = session.path(&format!("images-{}.sock", engine.name));
         let connection = engines::connect(engine, &socket).await?;
-        let images = Images::new(connection.runtime, options.fixtures.clone(), options.offline);
-        let failed = |error: &dyn Display| EngineError::Connect {
-            name: engine.name.clone(),
-            reason: error.to_string(),
-        };
-        let kernel = match options.kernel {
-            Some(Need::Off) => Err("it was switched off".to_owned()),
-            _ => Kernel::open(&engine.endpoint, images.runtime().engine(), session).await,
-        };
-        let recording = || connection.recorder.recording();
-        let kernel = canary::show(&images, session, kernel, &recording).await;
-        let kernel = kernel.map_err(|error| error.on(engine))?;
+        let runtime = connection.runtime.clone();
+        let images = Images::new(runtime, options.fixtures.clone(), options.offline);
+        let kernel = canary::prove_alive(engine, &connection, &images, session, options.kernel).await?;
         let anchor = Anchor::start(&images, session)
             .await
-            .map_err(|error| failed(&error))?;
+            .map_err(|error| EngineError::Connect {
+                name: engine.name.clone(),
+                reason: error.to_string(),
+            })?;
         Ok(Self {
             images,
             anchor,
@@ -305,17 +285,17 @@ impl Runner {
         let progress = |text| observe(Event::Progress(job, text));
         let need = self.options.kernel;
         let need = need.unwrap_or_else(|| job.scenario.audit.need(Witness::Kernel, job.mode));
-        let watching = match (need, &store.kernel) {
-            (Need::Off, _) => Watching::Off,
-            (need, Ok(kernel)) => Watching::On(need, kernel),
-            (need, Err(reason)) => Watching::Unavailable(need, reason),
+        let kernel = match (need, &store.kernel) {
+            (Need::Off, _) => Err(Testimony::Off(NOT_WANTED)),
+            (_, Ok(kernel)) => Ok(kernel),
+            (need, Err(reason)) => Err(Testimony::absent(need, reason)),
         };
         let execution = Execution::new(Context {
             scenario: &job.scenario,
             plan: &plan,
             runtime: &connection.runtime,
             images: &store.images,
-            watching,
+            kernel,
             platform: &self.platform,
             session: &self.session,
             prefix: format!("shellproof-{}-{number}", self.session.id()),
@@ -376,16 +356,10 @@ fn judge(
     execution: &Execution<'_>,
     recording: &Recording,
 ) -> Option<audit::Judgement> {
-    let (kernel, kernel_need) = match execution.watching() {
-        Watching::Off => (audit::Kernel::Off("it was switched off"), Need::Off),
-        Watching::Unavailable(need, reason) => (audit::Kernel::Unavailable(reason), need),
-        Watching::On(need, _) => (audit::Kernel::Watched(&result.traced), need),
-    };
     let seen = audit::Seen {
         recording,
         started: &execution.started,
-        kernel,
-        kernel_need,
+        kernel: execution.testimony(&result.traced),
     };
     let judgement = audit::judge(result.mode, &result.scenario, seen);
     (result.broken.is_none() || judgement.verdict == audit::Verdict::Violated).then_some(judgement)
@@ -397,23 +371,11 @@ async fn sweep(runtime: &Arc<dyn Runtime>, session: &Session) -> Vec<String> {
         Ok(owned) => owned,
         Err(error) => return vec![error.to_string()],
     };
-    let mut errors = Vec::new();
-    for resource in owned {
-        let is_ours = resource
-            .labels
-            .get(labels::RUN)
-            .is_some_and(|run| run == session.id());
-        if is_ours && resource.kind != ResourceKind::Image {
-            errors.extend(
-                runtime
-                    .remove(&resource)
-                    .await
-                    .err()
-                    .map(|error| error.to_string()),
-            );
-        }
-    }
-    errors
+    let is_ours = |resource: &Resource| {
+        let run = resource.labels.get(labels::RUN);
+        run.is_some_and(|run| run == session.id()) && resource.kind != ResourceKind::Image
+    };
+    remove_all(&**runtime, owned.into_iter().filter(is_ours)).await
 }
 
 #[cfg(test)]

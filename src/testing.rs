@@ -135,7 +135,7 @@ impl Prepared {
         let platform = Platform::load(matrix.env_file.as_deref()).map_err(|error| text(&error))?;
         let choices = match matrix.engines {
             Some(choices) => choices,
-            None => from_environment(std::env::var(ENGINES).ok().as_deref())?,
+            None => self::engines()?,
         };
         let session = Session::start().map_err(|error| text(&error))?;
         let runtime = tokio::runtime::Runtime::new().map_err(|error| text(&error))?;
@@ -155,6 +155,14 @@ impl Prepared {
             found,
         })
     }
+}
+
+/// The engines that [`ENGINES`] names, or else the first that is there.
+///
+/// # Errors
+/// Which entry cannot be read, and why.
+pub fn engines() -> Result<Vec<Choice>, String> {
+    from_environment(std::env::var(ENGINES).ok().as_deref())
 }
 
 fn from_environment(value: Option<&str>) -> Result<Vec<Choice>, String> {

@@ -4,7 +4,10 @@
 //! A client that is not here is an ignored test that says so. `SHELLPROOF_COMPOSE` names docker-compose,
 //! `SHELLPROOF_PODMAN` podman and `SHELLPROOF_PODMAN_COMPOSE` podman-compose.
 
-use std::path::{Path, PathBuf};
+#[path = "support/fixtures.rs"]
+mod fixtures;
+
+use std::path::Path;
 use std::process::{Command, ExitCode, Output};
 use std::sync::Arc;
 
@@ -343,7 +346,7 @@ fn try_out(
     let fill = |text: &str| {
         let mut text = text.replace("{box}", container);
         for image in IMAGES {
-            text = text.replace(&format!("{{{image}}}"), &reference(image));
+            text = text.replace(&format!("{{{image}}}"), &fixtures::reference(image));
         }
         let (exec, line) = (
             r#"["CMD", "/tiny", "healthy"]"#,
@@ -359,7 +362,7 @@ fn try_out(
             let path = directory.join(format!("{container}-{file}"));
             let document = format!(
                 "services:\n  web:\n    image: {}\n    command: [sleep, '9']\n{network}    healthcheck:\n      test: {test}\n",
-                reference("tiny")
+                fixtures::reference("tiny")
             );
             std::fs::write(&path, document).expect("a compose file");
             text = text.replace(&format!("{{{file}}}"), &path.to_string_lossy());
@@ -424,17 +427,6 @@ fn text(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()
 }
 
-fn fixtures() -> PathBuf {
-    std::env::var_os("SHELLPROOF_FIXTURES").map_or_else(|| "target/fixtures".into(), PathBuf::from)
-}
-
-/// The name that a fixture has once it is loaded.
-fn reference(image: &str) -> String {
-    let key = std::fs::read_to_string(fixtures().join(format!("{image}.key"))).unwrap_or_default();
-    let line = key.lines().find_map(|line| line.strip_prefix("reference "));
-    line.unwrap_or("the fixtures are not built").to_owned()
-}
-
 /// The fixtures that lines name.
 const IMAGES: [&str; 4] = ["tiny", "shell-form", "python", "layered"];
 
@@ -445,12 +437,14 @@ fn load_images(url: &str) -> Result<(), Failed> {
             docker.args(["-H", url]);
             docker
         };
-        let is_here = docker().args(["image", "inspect", &reference(image)]).output();
+        let is_here = docker()
+            .args(["image", "inspect", &fixtures::reference(image)])
+            .output();
         if is_here.is_ok_and(|output| !output.status.success()) {
             let loaded = docker()
                 .arg("load")
                 .arg("-i")
-                .arg(fixtures().join(format!("{image}.tar")))
+                .arg(fixtures::directory().join(format!("{image}.tar")))
                 .output();
             loaded.map_err(|error| error.to_string())?;
         }

@@ -7,16 +7,19 @@
 mod case;
 #[path = "evasions/harness/client.rs"]
 mod client;
+#[path = "support/fixtures.rs"]
+mod fixtures;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use shellproof::audit::{Kernel, Seen, judge_program};
-use shellproof::engines::{self, Choice, EngineSpec};
+use shellproof::audit::{Seen, Testimony, judge_program};
+use shellproof::engines::{self, EngineSpec};
 use shellproof::run::Session;
-use shellproof::scenario::{Mode, Need};
+use shellproof::scenario::Mode;
+use shellproof::testing;
 use shellproof_recorder::{EventStream, Options, Recorder};
 
 use case::Case;
@@ -33,9 +36,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let session = Arc::new(Session::start().expect("a private directory"));
     let runtime = Arc::new(tokio::runtime::Runtime::new().expect("a runtime"));
-    let named = std::env::var("SHELLPROOF_ENGINES").unwrap_or_else(|_| "auto".into());
-    let choices: Result<Vec<Choice>, _> = named.split(',').map(str::parse).collect();
-    let choices = choices.expect("SHELLPROOF_ENGINES");
+    let choices = testing::engines().unwrap_or_else(|error| panic!("{error}"));
     let found = runtime
         .block_on(engines::find(&choices, &session.path("")))
         .expect("the engines that SHELLPROOF_ENGINES names");
@@ -96,8 +97,7 @@ async fn run(case: &Case, engine: &EngineSpec, session: &Session, id: &str) -> R
     let seen = Seen {
         recording: &recording,
         started: &[],
-        kernel: Kernel::Off("the catalogue is the wire's"),
-        kernel_need: Need::Off,
+        kernel: Testimony::Off("the catalogue is the wire's"),
     };
     let judgement = judge_program(Mode::Prebuilt, seen);
     let evidence: Vec<_> = judgement

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use shellproof::engines::Choice;
-use shellproof::testing::{ENGINES, Matrix};
+use shellproof::testing::{self, Matrix};
 
 /// What is in the image.
 #[derive(Clone, Copy, PartialEq)]
@@ -346,20 +346,8 @@ fn main() -> ExitCode {
             std::fs::write(path, scenario(case, *image)).expect("a file can be written");
         }
     }
-    let engines = std::env::var(ENGINES).unwrap_or_default();
-    let engines: Vec<Choice> = engines
-        .split(',')
-        .filter(|engine| !engine.is_empty() && !engine.starts_with("docker-20="))
-        .map(|engine| {
-            engine
-                .parse()
-                .unwrap_or_else(|error| panic!("{ENGINES}: {error}"))
-        })
-        .collect();
-    let matrix = Matrix::new([directory.path()]);
-    if engines.is_empty() {
-        matrix.run()
-    } else {
-        matrix.engines(engines).run()
-    }
+    let mut engines = testing::engines().unwrap_or_else(|error| panic!("{error}"));
+    // It gives nobody a listener.
+    engines.retain(|choice| !matches!(choice, Choice::Named { name, .. } if name == "docker-20"));
+    Matrix::new([directory.path()]).engines(engines).run()
 }

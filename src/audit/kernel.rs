@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use shellproof_api::HealthTest;
 use shellproof_recorder::{Record, Recording, Subject, redact};
-use shellproof_supervisor::{Kind, Likeness, Program, Session, Trace};
+use shellproof_supervisor::{Executable, Kind, Likeness, Program, Session, Trace};
 
 use super::programs::{self, Reading};
 use super::{Evidence, Rule, wire};
-use crate::scenario::{Mode, Witness};
+use crate::scenario::{Mode, Need, Witness};
 
 /// How many pieces of evidence of one rule a container's trace gives; the rest is counted.
 const SHOWN: usize = 10;
@@ -26,13 +26,23 @@ pub struct Traced {
 
 /// What the kernel witness has to say.
 #[derive(Clone, Copy, Debug)]
-pub enum Kernel<'a> {
-    /// Nothing, because it was not wanted.
+pub enum Testimony<'a> {
+    /// Nothing, and nobody needs it to.
     Off(&'a str),
-    /// Nothing, for this reason.
-    Unavailable(&'a str),
+    /// Nothing, though it is needed.
+    Missing(&'a str),
     /// What it saw of the containers that it was to watch.
-    Watched(&'a [Traced]),
+    Traced(&'a [Traced]),
+}
+
+impl<'a> Testimony<'a> {
+    /// What there is to say where nobody watched.
+    pub fn absent(need: Need, reason: &'a str) -> Self {
+        match need {
+            Need::Required => Self::Missing(reason),
+            Need::IfAvailable | Need::Off => Self::Off(reason),
+        }
+    }
 }
 
 /// What was not seen: this holds in every mode, since a witness that did not see the run has nothing to say about it.
@@ -132,56 +142,45 @@ pub fn line(program: &Program) -> String {
 /// What a program is: by what it was called, by its real path, by what is in it, and by its interpreters.
 fn read(program: &Program) -> Reading {
     let arguments: Vec<&str> = program.argv.iter().skip(1).map(String::as_str).collect();
-    let as_program = |name: &str| programs::read_started(&[&[name], arguments.as_slice()].concat());
-    let real = program.file.as_ref().map_or("", |file| file.path.as_str());
-    let likeness = program.file.as_ref().and_then(|file| file.likeness);
-    if likeness == Some(Likeness::Shell) {
-        return Reading::Shell(program.path.clone());
-    }
-    if likeness == Some(Likeness::Loader) {
-        return programs::read_loader(&program.path, &arguments);
-    }
-    // A script of that name is none.
-    let is_script = !program.interpreters.is_empty();
-    if !is_script && (likeness == Some(Likeness::MultiCall) || programs::is_multi_call(real)) {
-        return as_program(program.argv.first().map_or("", String::as_str));
-    }
-    let names = [program.path.as_str(), real].into_iter();
-    let mut readings = names.filter(|name| !name.is_empty()).map(as_program);
-    if let Some(reading) = readings.find(|reading| *reading != Reading::Other) {
+    let called = program.argv.first().map_or("", String::as_str);
+    // What is in a script is no program, whatever the script is called.
+    let called = program.interpreters.is_empty().then_some(called);
+    let reading = read_file(&program.path, program.file.as_ref(), called, &arguments);
+    if reading != Reading::Other {
         return reading;
     }
     for interpreter in &program.interpreters {
-        let file = interpreter.file.as_ref();
-        let real = file.map_or("", |file| file.path.as_str());
+        let path = interpreter.path.as_str();
         // What the kernel runs: the interpreter with the rest of its line, the script, and the script's arguments.
         let mut rest: Vec<&str> = interpreter.argument.as_deref().into_iter().collect();
         rest.push(&program.path);
         rest.extend(&arguments);
-        let reading = match file.and_then(|file| file.likeness) {
-            Some(Likeness::Shell) => Reading::Shell(interpreter.path.clone()),
-            Some(Likeness::Loader) => programs::read_loader(&interpreter.path, &rest),
-            // Called by its path, a multi-call program is what its name says, or its first argument.
-            Some(Likeness::MultiCall) if !programs::is_multi_call(&interpreter.path) => {
-                programs::read_started(&[&[interpreter.path.as_str()], rest.as_slice()].concat())
-            }
-            _ => {
-                let names = [interpreter.path.as_str(), real].into_iter();
-                let mut readings = names
-                    .filter(|name| !name.is_empty())
-                    .map(|name| programs::read_started(&[&[name], rest.as_slice()].concat()));
-                readings
-                    .find(|reading| *reading != Reading::Other)
-                    .unwrap_or(Reading::Other)
-            }
-        };
-        match reading {
+        match read_file(path, interpreter.file.as_ref(), Some(path), &rest) {
             Reading::Other => {}
-            Reading::Shell(_) => return Reading::Shell(interpreter.path.clone()),
+            Reading::Shell(_) => return Reading::Shell(path.to_owned()),
             reading => return reading,
         }
     }
     Reading::Other
+}
+
+/// What a file is that is started at `path`. A multi-call program is what it is `called`; a script never is one.
+fn read_file(path: &str, file: Option<&Executable>, called: Option<&str>, arguments: &[&str]) -> Reading {
+    let as_program = |name: &str| programs::read_started(&[&[name], arguments].concat());
+    let real = file.map_or("", |file| file.path.as_str());
+    let is_multi_call = || programs::is_multi_call(real);
+    match (file.and_then(|file| file.likeness), called) {
+        (Some(Likeness::Shell), _) => Reading::Shell(path.to_owned()),
+        (Some(Likeness::Loader), _) => programs::read_loader(path, arguments),
+        (Some(Likeness::MultiCall), Some(called)) => as_program(called),
+        (None, Some(called)) if is_multi_call() => as_program(called),
+        _ => [path, real]
+            .into_iter()
+            .filter(|name| !name.is_empty())
+            .map(as_program)
+            .find(|reading| *reading != Reading::Other)
+            .unwrap_or(Reading::Other),
+    }
 }
 
 fn judge_program(mode: Mode, container: &str, program: &Program) -> Option<Evidence> {
@@ -220,7 +219,10 @@ fn judge_program(mode: Mode, container: &str, program: &Program) -> Option<Evide
 
 /// Whether a program was not there and its process looked for it elsewhere, as `PATH` wants it: the last try counts.
 fn is_tried_again(program: &Program, later: &[Program]) -> bool {
-    let is_same = |other: &Program| other.pid == program.pid && other.argv == program.argv;
+    let name = programs::base_name(&program.path);
+    let is_same = |other: &Program| {
+        other.pid == program.pid && other.argv == program.argv && programs::base_name(&other.path) == name
+    };
     program.file.is_none() && later.iter().any(is_same)
 }
 

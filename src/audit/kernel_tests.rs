@@ -444,6 +444,16 @@ fn a_search_along_the_path_is_one_finding() {
         of_programs(Mode::Prebuilt, vec![absent(), other, program(&["bash"])]),
         [Rule::Shell; 3]
     );
+    // Another program with the same arguments is no second try.
+    let disguised = || linked("/opt/tool", "/opt/tool", &["tool"]);
+    let shell = Program {
+        file: None,
+        ..linked("/bin/sh", "", &["tool"])
+    };
+    assert_eq!(
+        of_programs(Mode::Prebuilt, vec![shell, disguised()]),
+        [Rule::Shell]
+    );
     // One that was there was started, and so is what it starts.
     assert_eq!(
         of_programs(Mode::Prebuilt, vec![program(&["sh"]), program(&["sh"])]),

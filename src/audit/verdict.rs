@@ -1,6 +1,6 @@
 use shellproof_recorder::Recording;
 
-use super::{Evidence, Kernel, Rule, Weight, kernel, waiver, wire};
+use super::{Evidence, Rule, Testimony, Weight, kernel, waiver, wire};
 use crate::scenario::{Mode, Need, Scenario, VerdictKind as Verdict, Witness};
 
 /// Whether a witness spoke in one run.
@@ -81,9 +81,7 @@ pub struct Seen<'a> {
     /// The containers that the harness started, by id.
     pub started: &'a [String],
     /// What the supervisors saw.
-    pub kernel: Kernel<'a>,
-    /// How much the kernel's word is needed.
-    pub kernel_need: Need,
+    pub kernel: Testimony<'a>,
 }
 
 /// Weighs what was seen.
@@ -151,7 +149,7 @@ pub fn judge_program(mode: Mode, seen: Seen<'_>) -> Judgement {
     };
     let (kernel, found) = kernel_state(mode, seen);
     evidence.extend(found);
-    if let Kernel::Watched(traced) = seen.kernel {
+    if let Testimony::Traced(traced) = seen.kernel {
         evidence.extend(kernel::outliving(traced));
     }
     // Where nothing was started, the missing start is all there is to say.
@@ -169,8 +167,10 @@ pub fn judge_program(mode: Mode, seen: Seen<'_>) -> Judgement {
 }
 
 /// A wrapper that the wire cannot see through is no gap where the kernel saw what it started.
-fn see_through(kernel: Kernel<'_>, witnesses: &[(Witness, WitnessState)], evidence: &mut Vec<Evidence>) {
-    let Kernel::Watched(traced) = kernel else { return };
+fn see_through(kernel: Testimony<'_>, witnesses: &[(Witness, WitnessState)], evidence: &mut Vec<Evidence>) {
+    let Testimony::Traced(traced) = kernel else {
+        return;
+    };
     if !witnesses.contains(&(Witness::Kernel, WitnessState::Spoke)) {
         return;
     }
@@ -199,13 +199,10 @@ fn conclude(witnesses: Vec<(Witness, WitnessState)>, evidence: Vec<Evidence>) ->
 
 /// The kernel's word, and whether it was whole.
 fn kernel_state(mode: Mode, seen: Seen<'_>) -> (WitnessState, Vec<Evidence>) {
-    let traced = match (seen.kernel, seen.kernel_need) {
-        (Kernel::Off(reason), _) => return (WitnessState::Off(reason.to_owned()), Vec::new()),
-        (Kernel::Unavailable(reason), Need::Required) => {
-            return (WitnessState::Missing(reason.to_owned()), Vec::new());
-        }
-        (Kernel::Unavailable(reason), _) => return (WitnessState::Off(reason.to_owned()), Vec::new()),
-        (Kernel::Watched(traced), _) => traced,
+    let traced = match seen.kernel {
+        Testimony::Off(reason) => return (WitnessState::Off(reason.to_owned()), Vec::new()),
+        Testimony::Missing(reason) => return (WitnessState::Missing(reason.to_owned()), Vec::new()),
+        Testimony::Traced(traced) => traced,
     };
     let mut evidence = kernel::gaps(traced, seen.recording, seen.started);
     let state = match evidence.first() {

@@ -24,8 +24,7 @@ pub(in crate::audit) fn by_wire<'a>(recording: &'a Recording, started: &'a [Stri
     Seen {
         recording,
         started,
-        kernel: Kernel::Off("not here"),
-        kernel_need: Need::Off,
+        kernel: Testimony::Off("not here"),
     }
 }
 
@@ -106,9 +105,8 @@ fn a_gap_in_prebuilt_mode_is_unproven() {
 fn a_witness_that_is_required_and_missing_is_unproven() {
     let clean = recording(run("1", &["/tiny"], &[]));
     let started = ["1".to_owned()];
-    let kernel = |kernel_need| Seen {
-        kernel: Kernel::Unavailable("no engine has it"),
-        kernel_need,
+    let kernel = |need| Seen {
+        kernel: Testimony::absent(need, "no engine has it"),
         ..by_wire(&clean, &started)
     };
     let cases = [

@@ -18,7 +18,7 @@ use shellproof_recorder::{EventStream, Events, Options, Recorder, Recording};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Engines, Failure, Format, need, platform};
-use crate::audit::{Exit, ExpectedExit, Kernel, ProgramResult, Seen, Traced, judge_program, wire};
+use crate::audit::{Exit, ExpectedExit, ProgramResult, Seen, Testimony, judge_program, wire};
 use crate::engines::{self, EngineError, EngineSpec};
 use crate::exit::ExitCode;
 use crate::report;
@@ -105,11 +105,11 @@ impl Audit {
                     .into(),
             ));
         };
-        let (engine, watching) = self.prove_alive(spec, &session, mode).await?;
+        let (engine, kernel) = self.prove_alive(spec, &session, mode).await?;
         let socket = self.listen.clone().unwrap_or_else(|| session.path("audit.sock"));
         let options = Options {
             gate: self.deny.then(wire::gate),
-            prepare: watching.watches.as_ref().map(Watches::prepare),
+            prepare: kernel.as_ref().ok().map(Watches::prepare),
             changes: mode == Mode::Prebuilt,
         };
         let label = (labels::RUN, session.id());
@@ -148,7 +148,7 @@ impl Audit {
             let canary = run::canary::name(&session);
             events.seen.retain(|event| event.name != canary);
         }
-        let result = self.result(mode, engine, exit, duration, &recording, &watching);
+        let result = self.result(mode, engine, exit, duration, &recording, &kernel);
         if let Some(file) = &self.record {
             write(file, &recording, &about(&result, session.id()))?;
         }
@@ -176,31 +176,24 @@ impl Audit {
                         .into(),
                 ));
             }
-            return Ok((engine, Watching::off("it was not asked for")));
+            return Ok((engine, Err((need, "it was not asked for".to_owned()))));
         }
-        let kernel = run::kernel_witness(spec, &connection, session).await?;
-        let (watches, unavailable) = match kernel {
-            Ok(kernel) => {
-                let watches = Watches::new(
-                    kernel,
-                    engine.clone(),
-                    self.deny || self.deny_shells,
-                    self.deny_shells,
-                );
-                (Some(watches), String::new())
-            }
+        let images = run::Images::new(connection.runtime.clone(), PathBuf::new(), true);
+        let kernel = run::prove_alive(spec, &connection, &images, session, Some(need)).await?;
+        let watching = match kernel {
+            Ok(kernel) => Ok(Watches::new(
+                kernel,
+                engine.clone(),
+                self.deny || self.deny_shells,
+                self.deny_shells,
+            )),
             Err(reason) if self.deny_shells => {
                 return Err(Failure::Engine(EngineError::Machine(format!(
                     "`--deny-shells` cannot be kept on engine `{}`: {reason}",
                     engine.name
                 ))));
             }
-            Err(reason) => (None, reason),
-        };
-        let watching = Watching {
-            need,
-            watches,
-            unavailable,
+            Err(reason) => Err((need, reason)),
         };
         Ok((engine, watching))
     }
@@ -212,19 +205,24 @@ impl Audit {
         exit: Option<Exit>,
         duration: Duration,
         recording: &Recording,
-        watching: &Watching,
+        kernel: &Watching,
     ) -> ProgramResult {
         let name = self.command.first().map(|program| {
             let name = Path::new(program).file_name().unwrap_or(program);
             name.to_string_lossy().into_owned()
         });
-        let watches = watching.watches.as_ref();
-        let traced = watches.map_or_else(Vec::new, |watches| watches.traced(recording));
+        let traced = kernel
+            .as_ref()
+            .map_or_else(|_| Vec::new(), |watches| watches.traced(recording));
+        let kernel = match kernel {
+            Ok(_) => Testimony::Traced(&traced),
+            Err((need, reason)) => Testimony::absent(*need, reason),
+        };
         ProgramResult {
             name,
             mode,
             engine,
-            judgement: judge_program(mode, watching.seen(recording, &traced)),
+            judgement: judge_program(mode, seen(recording, kernel)),
             traced,
             exit,
             has_started: wire::has_started(recording),
@@ -257,35 +255,14 @@ impl Audit {
     }
 }
 
-/// What the kernel witness does during an audit.
-struct Watching {
-    need: Need,
-    watches: Option<Arc<Watches>>,
-    /// Why there are none.
-    unavailable: String,
-}
+/// What watches the containers, or how much that was needed and why nothing does.
+type Watching = Result<Arc<Watches>, (Need, String)>;
 
-impl Watching {
-    fn off(reason: &str) -> Self {
-        Self {
-            need: Need::Off,
-            watches: None,
-            unavailable: reason.to_owned(),
-        }
-    }
-
-    fn seen<'a>(&'a self, recording: &'a Recording, traced: &'a [Traced]) -> Seen<'a> {
-        let kernel = match (&self.watches, self.need) {
-            (Some(_), _) => Kernel::Watched(traced),
-            (None, Need::Off) => Kernel::Off(&self.unavailable),
-            (None, _) => Kernel::Unavailable(&self.unavailable),
-        };
-        Seen {
-            recording,
-            started: &[],
-            kernel,
-            kernel_need: self.need,
-        }
+fn seen<'a>(recording: &'a Recording, kernel: Testimony<'a>) -> Seen<'a> {
+    Seen {
+        recording,
+        started: &[],
+        kernel,
     }
 }
 
@@ -336,6 +313,7 @@ fn read_about(about: &Value, mode: Option<Mode>, recording: &Recording) -> Optio
         }),
         _ => None,
     };
+    let kernel = Testimony::Off("a record file holds requests alone");
     let result = ProgramResult {
         name: text(&about["program"]),
         mode,
@@ -346,10 +324,7 @@ fn read_about(about: &Value, mode: Option<Mode>, recording: &Recording) -> Optio
             rootless: engine["rootless"].as_bool()?,
             seccomp: Seccomp::Off,
         },
-        judgement: judge_program(
-            mode,
-            Watching::off("a record file holds requests alone").seen(recording, &[]),
-        ),
+        judgement: judge_program(mode, seen(recording, kernel)),
         traced: Vec::new(),
         exit,
         has_started: wire::has_started(recording),

@@ -47,7 +47,8 @@ fn lines_of(session: &Session) -> Vec<String> {
     }
     let mut lines = Vec::with_capacity(session.programs.len());
     // Parents come before their children, so that this ends.
-    let mut waiting: Vec<(usize, usize)> = roots(&children, 0);
+    let roots = children.get(&None).into_iter().flatten().rev();
+    let mut waiting: Vec<(usize, usize)> = roots.map(|root| (*root, 0)).collect();
     while let Some((place, depth)) = waiting.pop() {
         let program = &session.programs[place];
         lines.push(line(program, depth));
@@ -61,11 +62,6 @@ fn lines_of(session: &Session) -> Vec<String> {
         );
     }
     lines
-}
-
-fn roots(children: &HashMap<Option<usize>, Vec<usize>>, depth: usize) -> Vec<(usize, usize)> {
-    let roots = children.get(&None).into_iter().flatten().rev();
-    roots.map(|place| (*place, depth)).collect()
 }
 
 fn line(program: &Program, depth: usize) -> String {

@@ -9,6 +9,7 @@ use shellproof_api::{
     ContainerSpec, EngineKind, Error, NetworkAttachment, NetworkSpec, Resource, ResourceKind, Runtime,
 };
 
+use super::clean::remove_all;
 use super::images::{ImageError, Images};
 use super::session::Session;
 
@@ -28,7 +29,6 @@ impl Anchor {
         if engine.kind != EngineKind::Podman || !engine.version.starts_with("4.") {
             return Ok(None);
         }
-        let image = images.probe(session).await?;
         let name = format!("shellproof-{}-anchor", session.id());
         let resource = |kind| Resource {
             kind,
@@ -42,17 +42,14 @@ impl Anchor {
             name: name.clone(),
             labels: session.labels(),
         };
+        // Nothing listens on port 1, so the probe waits.
+        let words = ["tcp", "127.0.0.1", "1", FOREVER].map(str::to_owned).to_vec();
         let spec = ContainerSpec {
-            name: name.clone(),
-            image: image.reference,
-            // Nothing listens on port 1, so the probe waits.
-            command: Some(["tcp", "127.0.0.1", "1", FOREVER].map(str::to_owned).to_vec()),
             network: Some(NetworkAttachment {
                 network: name.clone(),
                 aliases: Vec::new(),
             }),
-            labels: session.labels(),
-            ..ContainerSpec::default()
+            ..images.probe_container(session, &name, words).await?
         };
         let runtime = images.runtime();
         if let Err(error) = start(runtime, &network, &spec).await {
@@ -64,17 +61,7 @@ impl Anchor {
 
     /// Removes both, and reports what could not be.
     pub(super) async fn remove(self, runtime: &Arc<dyn Runtime>) -> Vec<String> {
-        let mut errors = Vec::new();
-        for resource in self.made {
-            errors.extend(
-                runtime
-                    .remove(&resource)
-                    .await
-                    .err()
-                    .map(|error| error.to_string()),
-            );
-        }
-        errors
+        remove_all(&**runtime, self.made).await
     }
 }
 

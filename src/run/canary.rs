@@ -7,15 +7,18 @@ use shellproof_recorder::Recording;
 
 use super::images::{ImageError, Images};
 use super::session::Session;
-use crate::engines::{EngineError, EngineSpec};
+use crate::engines::{Connection, EngineError, EngineSpec};
 use crate::kernel::{Kernel, Watch};
+use crate::scenario::Need;
 
+/// What is said of a kernel witness that was switched off.
+pub(super) const NOT_WANTED: &str = "it was switched off";
 /// Far longer than the canary's container takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Why an engine cannot be used for proofs.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum CanaryError {
+enum CanaryError {
     #[error(transparent)]
     Image(#[from] ImageError),
     #[error(transparent)]
@@ -27,7 +30,7 @@ pub(super) enum CanaryError {
 
 impl CanaryError {
     /// What it means for the engine.
-    pub(super) fn on(self, engine: &EngineSpec) -> EngineError {
+    fn on(self, engine: &EngineSpec) -> EngineError {
         let name = engine.name.clone();
         match self {
             Self::Dead(reason) => EngineError::DeadWitness { name, reason },
@@ -44,59 +47,77 @@ pub(crate) fn name(session: &Session) -> String {
     format!("shellproof-{}-canary", session.id())
 }
 
-/// Shows the marked container to the witnesses.
+/// The kernel witness of an engine, or why it has none. Shows a marked container to it and to the wire, which must have
+/// seen it afterwards.
 ///
-/// Gives the kernel witness when it is alive, or why the engine does not let it be.
-pub(super) async fn show(
+/// # Errors
+/// A witness did not see the canary, or the canary could not be run.
+pub(crate) async fn prove_alive(
+    engine: &EngineSpec,
+    connection: &Connection,
+    images: &Images,
+    session: &Session,
+    need: Option<Need>,
+) -> Result<Result<Kernel, String>, EngineError> {
+    let kernel = match need {
+        Some(Need::Off) => Err(NOT_WANTED.to_owned()),
+        _ => Kernel::open(&engine.endpoint, images.runtime().engine(), session).await,
+    };
+    let recording = || connection.recorder.recording();
+    let shown = show(images, session, kernel, &recording).await;
+    shown.map_err(|error| error.on(engine))
+}
+
+async fn show(
     images: &Images,
     session: &Session,
     kernel: Result<Kernel, String>,
     recording: &(dyn Fn() -> Recording + Sync),
 ) -> Result<Result<Kernel, String>, CanaryError> {
     let marker = name(session);
-    let watch = match &kernel {
-        Ok(kernel) => kernel
-            .watch(None)
-            .map(Some)
-            .map_err(|error| format!("no supervisor can be made: {error}")),
-        Err(_) => Ok(None),
-    };
-    let (watch, kernel) = match watch {
-        Ok(watch) => (watch, kernel),
-        Err(reason) => (None, Err(reason)),
-    };
-    let kernel = match run(images, session, &marker, watch.as_ref()).await {
-        Ok(()) => kernel,
-        // The engine may know no listeners: then the wire must do without.
-        Err(CanaryError::Engine(error)) if watch.is_some() => {
-            run(images, session, &marker, None).await?;
-            Err(format!(
-                "the engine does not start a container with a seccomp listener: {}; it takes Docker 23 or newer, or \
-                 Podman 4.3 or newer",
-                error.message
-            ))
-        }
-        Err(error) => return Err(error),
-    };
     let is_marked = |argv: &[String]| argv.last() == Some(&marker);
+    let watched = kernel.and_then(|kernel| match kernel.watch(None) {
+        Ok(watch) => Ok((kernel, watch)),
+        Err(error) => Err(format!("no supervisor can be made: {error}")),
+    });
+    let kernel = match watched {
+        Err(reason) => {
+            run(images, session, &marker, None).await?;
+            Err(reason)
+        }
+        Ok((kernel, watch)) => match run(images, session, &marker, Some(&watch)).await {
+            Ok(()) => {
+                let trace = tokio::task::spawn_blocking(move || watch.ended()).await;
+                let trace = trace.unwrap_or_default();
+                let mut programs = trace.sessions.iter().flat_map(|session| &session.programs);
+                if !programs.any(|program| is_marked(&program.argv)) {
+                    let fault = trace
+                        .faults
+                        .first()
+                        .map_or(String::new(), |fault| format!(": {fault}"));
+                    let reason = format!("the kernel witness did not see a marked program{fault}");
+                    return Err(CanaryError::Dead(reason));
+                }
+                Ok(kernel)
+            }
+            // The engine may know no listeners: then the wire must do without.
+            Err(CanaryError::Engine(error)) => {
+                run(images, session, &marker, None).await?;
+                Err(format!(
+                    "the engine does not start a container with a seccomp listener: {}; it takes Docker 23 or newer, \
+                     or Podman 4.3 or newer",
+                    error.message
+                ))
+            }
+            Err(error) => return Err(error),
+        },
+    };
     let heard = recording();
     let mut subjects = heard.starts().filter_map(|record| record.subject.as_ref());
     if !subjects.any(|subject| is_marked(&subject.argv)) {
         return Err(CanaryError::Dead(
             "the wire witness did not see the start of a marked container".into(),
         ));
-    }
-    if let (Ok(_), Some(watch)) = (&kernel, watch) {
-        let trace = tokio::task::spawn_blocking(move || watch.ended()).await;
-        let trace = trace.unwrap_or_default();
-        let mut programs = trace.sessions.iter().flat_map(|session| &session.programs);
-        if !programs.any(|program| is_marked(&program.argv)) {
-            let mut reason = "the kernel witness did not see a marked program".to_owned();
-            if let Some(fault) = trace.faults.first() {
-                reason.push_str(&format!(": {fault}"));
-            }
-            return Err(CanaryError::Dead(reason));
-        }
     }
     Ok(kernel)
 }
@@ -108,18 +129,11 @@ async fn run(
     marker: &str,
     watch: Option<&Watch>,
 ) -> Result<(), CanaryError> {
-    let image = images.probe(session).await?;
     let runtime = images.runtime();
+    let words = vec!["canary".into(), marker.to_owned()];
     let spec = ContainerSpec {
-        name: marker.to_owned(),
-        image: image.reference,
-        command: Some(vec!["canary".into(), marker.to_owned()]),
-        read_only: true,
-        cap_drop: vec!["ALL".into()],
-        no_new_privileges: true,
         seccomp_profile: watch.map(|watch| watch.profile().to_owned()),
-        labels: session.labels(),
-        ..ContainerSpec::default()
+        ..images.probe_container(session, marker, words).await?
     };
     let ran = async {
         let id = runtime.create_container(&spec).await?;

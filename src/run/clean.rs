@@ -1,4 +1,4 @@
-use shellproof_api::{Resource, labels};
+use shellproof_api::{Resource, Runtime, labels};
 
 use super::session::{self, Session};
 use crate::engines::{self, EngineError, EngineSpec};
@@ -14,6 +14,24 @@ pub struct Cleaned {
     pub left: Vec<Resource>,
     /// What could not be removed, and why.
     pub errors: Vec<String>,
+}
+
+/// Removes objects, goes on after errors and reports them.
+pub(super) async fn remove_all(
+    runtime: &dyn Runtime,
+    resources: impl IntoIterator<Item = Resource>,
+) -> Vec<String> {
+    let mut errors = Vec::new();
+    for resource in resources {
+        errors.extend(
+            runtime
+                .remove(&resource)
+                .await
+                .err()
+                .map(|error| error.to_string()),
+        );
+    }
+    errors
 }
 
 /// Removes everything that runs which are over have left: on the engines by label, and their directories.

@@ -17,10 +17,10 @@ use super::images::{Image, ImageError, Images};
 use super::output::Collected;
 use super::result::{Expectation, Failure};
 use super::session::Session;
-use crate::audit::Traced;
+use crate::audit::{Testimony, Traced};
 use crate::kernel::{Kernel, Watch};
 use crate::platform::Platform;
-use crate::scenario::{self, AfterState, ContainerPlan, Need, Plan, Probe, Ready, Scenario};
+use crate::scenario::{self, AfterState, ContainerPlan, Plan, Probe, Ready, Scenario};
 use probe::Question;
 use running::Running;
 
@@ -52,21 +52,11 @@ pub(super) struct Context<'a> {
     pub(super) images: &'a Images,
     pub(super) platform: &'a Platform,
     pub(super) session: &'a Session,
-    pub(super) watching: Watching<'a>,
+    /// The kernel witness, or what there is to say without it.
+    pub(super) kernel: Result<&'a Kernel, Testimony<'a>>,
     /// Makes names unique on the engine.
     pub(super) prefix: String,
     pub(super) progress: &'a (dyn Fn(String) + Send + Sync),
-}
-
-/// Whether the kernel witness watches the containers, and how much that is needed.
-#[derive(Clone, Copy)]
-pub(super) enum Watching<'a> {
-    /// It is not wanted.
-    Off,
-    /// It is not to be had, for this reason.
-    Unavailable(Need, &'a str),
-    /// It does.
-    On(Need, &'a Kernel),
 }
 
 /// A scenario while it runs, and what it has made so far.
@@ -174,9 +164,14 @@ impl<'a> Execution<'a> {
         runtime.remove(resource).await
     }
 
-    /// Whether and how its containers are watched.
-    pub(super) fn watching(&self) -> Watching<'a> {
-        self.context.watching
+    /// What the kernel witness has to say, if these are the programs that it saw.
+    pub(super) fn testimony<'t>(&self, traced: &'t [Traced]) -> Testimony<'t>
+    where
+        'a: 't,
+    {
+        self.context
+            .kernel
+            .map_or_else(|absent| absent, |_| Testimony::Traced(traced))
     }
 
     /// The programs that its containers have started so far.
@@ -251,7 +246,7 @@ impl<'a> Execution<'a> {
     async fn start(&mut self, container: &ContainerPlan, image: &Image) -> Result<(), Stop> {
         (self.context.progress)(format!("starting {}", container.name));
         let mut spec = self.spec(container, image);
-        if let Watching::On(_, kernel) = self.context.watching {
+        if let Ok(kernel) = self.context.kernel {
             let watch = kernel.watch(None).map_err(Stop::Kernel)?;
             spec.seccomp_profile = Some(watch.profile().to_owned());
             self.watches.push((spec.name.clone(), watch));

@@ -3,7 +3,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use shellproof_api::{ErrorKind, ImageConfig, ImageFile, PullProgress, Runtime, labels};
+use shellproof_api::{ContainerSpec, ErrorKind, ImageConfig, ImageFile, PullProgress, Runtime, labels};
 use tokio::sync::{Mutex, OnceCell};
 
 use super::archive;
@@ -151,7 +151,7 @@ impl Images {
     }
 
     /// The probe's image.
-    pub(crate) async fn probe(&self, session: &Session) -> Result<Image, ImageError> {
+    async fn probe(&self, session: &Session) -> Result<Image, ImageError> {
         let cell = self
             .known
             .lock()
@@ -172,6 +172,25 @@ impl Images {
             self.load("probe", reference, &path).await
         });
         Ok(image.await?.clone())
+    }
+
+    /// A container of the probe's image, with all taken from it that it does not need.
+    pub(crate) async fn probe_container(
+        &self,
+        session: &Session,
+        name: &str,
+        words: Vec<String>,
+    ) -> Result<ContainerSpec, ImageError> {
+        Ok(ContainerSpec {
+            name: name.to_owned(),
+            image: self.probe(session).await?.reference,
+            command: Some(words),
+            read_only: true,
+            cap_drop: vec!["ALL".into()],
+            no_new_privileges: true,
+            labels: session.labels(),
+            ..ContainerSpec::default()
+        })
     }
 
     /// Reads a file of an image.

@@ -101,7 +101,7 @@ impl Bench {
             images: &images,
             platform: &platform,
             session: &session,
-            watching: Watching::Off,
+            kernel: Err(Testimony::Off("there is none")),
             prefix: "test".into(),
             progress: &|_| {},
         });

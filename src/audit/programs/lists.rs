@@ -65,18 +65,6 @@ pub(super) const PACKAGE_MANAGERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "dnf5",
-        &[
-            "list",
-            "info",
-            "search",
-            "repoquery",
-            "provides",
-            "repolist",
-            "check",
-        ],
-    ),
-    (
         "dpkg",
         &[
             "-l",

@@ -75,21 +75,17 @@ impl Execution<'_> {
             return Ok(Err("it is on no network, so nothing can reach it".into()));
         };
         let left = deadline.saturating_duration_since(Instant::now());
-        let image = self.context.images.probe(self.context.session).await?;
         self.probes += 1;
+        let name = self.name(&format!("probe{}", self.probes));
+        let words = question.words(&container.name, left);
+        let (images, session) = (self.context.images, self.context.session);
         let spec = ContainerSpec {
-            name: self.name(&format!("probe{}", self.probes)),
-            image: image.reference,
-            command: Some(question.words(&container.name, left)),
             network: Some(NetworkAttachment {
                 network: self.name(network),
                 aliases: Vec::new(),
             }),
-            read_only: true,
-            cap_drop: vec!["ALL".into()],
-            no_new_privileges: true,
             labels: self.labels(),
-            ..ContainerSpec::default()
+            ..images.probe_container(session, &name, words).await?
         };
         let probe = self.launch(&spec).await?;
         let Some(target) = self.running(&container.name) else {

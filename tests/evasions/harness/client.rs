@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use super::case::{Case, How, Part};
+use super::fixtures;
 
 /// How long an engine may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,7 +31,7 @@ impl Client {
             ("new".to_owned(), format!("evasion-{id}-new")),
         ]);
         for image in ["tiny", "python", "shell-form", "shell-health"] {
-            values.insert(image.to_owned(), reference(image));
+            values.insert(image.to_owned(), fixtures::reference(image));
         }
         Self {
             recorder: recorder.to_owned(),
@@ -109,8 +110,8 @@ impl Client {
             if self.exchange(&[asked], true, usize::MAX).await?.contains(" 200 ") {
                 continue;
             }
-            let tar =
-                std::fs::read(fixtures().join(format!("{image}.tar"))).map_err(|error| error.to_string())?;
+            let tar = std::fs::read(fixtures::directory().join(format!("{image}.tar")))
+                .map_err(|error| error.to_string())?;
             let path = "/images/load";
             let answer = shellproof_recorder::http::send(
                 &self.engine,
@@ -249,15 +250,4 @@ fn made(answer: &str) -> Option<String> {
         return None;
     }
     value["Id"].as_str().map(str::to_owned)
-}
-
-fn fixtures() -> PathBuf {
-    std::env::var_os("SHELLPROOF_FIXTURES").map_or_else(|| "target/fixtures".into(), PathBuf::from)
-}
-
-/// The name that a fixture has once it is loaded.
-fn reference(image: &str) -> String {
-    let key = std::fs::read_to_string(fixtures().join(format!("{image}.key"))).unwrap_or_default();
-    let line = key.lines().find_map(|line| line.strip_prefix("reference "));
-    line.unwrap_or("the fixtures are not built").to_owned()
 }
