@@ -1,5 +1,6 @@
 //! The network namespace of an engine: its published ports answer there, and it looks for registries there.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
@@ -26,14 +27,9 @@ impl Network {
     /// # Errors
     /// When nobody listens, or when another user's process may not be looked at.
     pub(crate) async fn of(engine: &Endpoint) -> io::Result<Self> {
-        let path = format!("/proc/{}/ns/net", engine.server().await?.pid);
-        let same = |other: &fs::Metadata, own: &fs::Metadata| {
-            (other.st_dev(), other.st_ino()) == (own.st_dev(), own.st_ino())
-        };
-        if same(&fs::metadata(&path)?, &fs::metadata("/proc/self/ns/net")?) {
-            return Ok(Self::OWN);
-        }
-        let other = Some(Arc::new(File::open(path)?));
+        let other = of_most_threads(engine.server().await?.pid)?;
+        let is_own = identity(&other.metadata()?) == identity(&fs::metadata("/proc/self/ns/net")?);
+        let other = (!is_own).then(|| Arc::new(other));
         Ok(Self { other })
     }
 
@@ -54,4 +50,25 @@ impl Network {
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
     }
+}
+
+fn identity(namespace: &fs::Metadata) -> (u64, u64) {
+    (namespace.st_dev(), namespace.st_ino())
+}
+
+/// The namespace that most threads of a process are in. `/proc/PID/ns/net` shows its first thread alone, and Podman may
+/// leave that one in a container's.
+fn of_most_threads(pid: i32) -> io::Result<File> {
+    let mut found = HashMap::<_, (usize, File)>::new();
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        // A thread may end meanwhile.
+        let Ok(namespace) = File::open(thread?.path().join("ns/net")) else {
+            continue;
+        };
+        let key = identity(&namespace.metadata()?);
+        found.entry(key).or_insert((0, namespace)).0 += 1;
+    }
+    let most = found.into_values().max_by_key(|(threads, _)| *threads);
+    most.map(|(_, namespace)| namespace)
+        .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
 }
