@@ -133,6 +133,17 @@ pub(crate) fn read_memory(thread: u32, address: u64, buffer: &mut [u8]) -> io::R
     usize::try_from(read).map_err(|_| io::Error::last_os_error())
 }
 
+/// The process of the thread that `pidfd` means, and its parent. Kernels before 6.13 refuse.
+pub(crate) fn process_and_parent(pidfd: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
+    // SAFETY: numbers only, for which zero is a value.
+    let mut info: libc::pidfd_info = unsafe { std::mem::zeroed() };
+    info.mask = libc::PIDFD_INFO_PID.into();
+    // SAFETY: `info` is the structure that the request's number carries the size of, and lives until the call returns.
+    // On another kind of descriptor the request fails without touching it.
+    check(unsafe { libc::ioctl(pidfd.as_raw_fd(), libc::PIDFD_GET_INFO, &raw mut info) })?;
+    Ok((info.tgid, info.ppid))
+}
+
 /// The smallest page of the supported machines: larger pages are multiples of it.
 const PAGE: usize = 4096;
 

@@ -33,7 +33,7 @@ pub fn all(programs: &Arc<Programs>) -> Vec<Trial> {
         ("nothing_is_leaked", no_leaks),
         ("a_socket_is_made_with_the_mode_asked_for", socket),
     ];
-    let measured: [Test; 2] = [("load", load), ("start_delay", start_delay)];
+    let measured: [Test; 3] = [("load", load), ("million", million), ("start_delay", start_delay)];
     let trial = |ignored: bool| {
         let programs = programs.clone();
         move |(name, test): Test| {
@@ -431,6 +431,28 @@ fn own_ticks() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+/// A million programs: what is beyond the bound is counted, and takes no memory.
+fn million(programs: &Programs) {
+    let memory_after = |count: u64| {
+        let lab = Lab::new(programs, Options::default());
+        succeed(&mut lab.command("creating", "many", count));
+        let [session] = lab.trace().sessions.try_into().unwrap();
+        assert_eq!((session.programs.len(), session.lost), (10_000, count - 10_000));
+        resident()
+    };
+    let (few, many) = (memory_after(20_000), memory_after(1_000_000));
+    println!("{few} kB after 20,000 programs, {many} kB after 1,000,000");
+    assert!(many < few + 2_000, "{few} kB, {many} kB");
+}
+
+/// The memory of this process, in kB.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    kilobytes.unwrap().trim().parse().unwrap()
 }
 
 /// How long a supervisor takes to be ready, and 32 of them at once.
