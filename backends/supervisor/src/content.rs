@@ -1,6 +1,6 @@
 //! Hashes of executed files, and what they show a file to be, taken on a thread of their own so that no call waits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -202,7 +202,7 @@ impl Progress {
 
     fn hash(&self, job: &Job) -> io::Result<Option<Fingerprint>> {
         let mut hash = Sha256::new();
-        let mut program = Vec::new();
+        let mut signs = Signs::default();
         let mut buffer = vec![0; 128 << 10];
         let mut at = 0;
         while at < job.key.size {
@@ -215,14 +215,14 @@ impl Progress {
             }
             hash.update(&buffer[..read]);
             if job.key.size <= LARGEST_SHELL {
-                program.extend_from_slice(&buffer[..read]);
+                signs.look_at(&buffer[..read]);
             }
             at += read as u64;
         }
         let unchanged = at == job.key.size && Key::of(&fstat(&job.file)?) == job.key;
         Ok(unchanged.then(|| Fingerprint {
             digest: Digest(hash.finalize().into()),
-            likeness: likeness(&program),
+            likeness: signs.likeness(),
         }))
     }
 }
@@ -236,23 +236,46 @@ const LOADER_WORDS: [[&[u8]; 2]; 2] = [
     [b"musl libc", b"--library-path"],
 ];
 
-/// What a program's content shows it to be.
-fn likeness(program: &[u8]) -> Option<Likeness> {
-    let has = |word: &[u8]| memchr::memmem::find(program, word).is_some();
-    if !program.starts_with(b"\x7fELF") {
-        return None;
+/// What shows in a program's content, which comes in parts.
+#[derive(Debug, Default)]
+struct Signs {
+    /// Nothing before the first part.
+    is_program: Option<bool>,
+    words: HashSet<&'static [u8]>,
+    /// The end of what came, which may be a word's beginning.
+    end: Vec<u8>,
+}
+
+impl Signs {
+    fn look_at(&mut self, part: &[u8]) {
+        let is_program = || part.starts_with(b"\x7fELF");
+        if !*self.is_program.get_or_insert_with(is_program) {
+            return;
+        }
+        self.end.extend_from_slice(part);
+        let words = SHELL_WORDS.iter().chain(LOADER_WORDS.as_flattened());
+        let mut longest = 0;
+        for &word in words.chain([&MULTI_CALL_WORD]) {
+            longest = longest.max(word.len());
+            if !self.words.contains(word) && memchr::memmem::find(&self.end, word).is_some() {
+                self.words.insert(word);
+            }
+        }
+        self.end.drain(..self.end.len().saturating_sub(longest - 1));
     }
-    // A static BusyBox may hold a loader's words too, and has a shell among its programs.
-    if has(MULTI_CALL_WORD) {
-        return Some(Likeness::MultiCall);
+
+    fn likeness(&self) -> Option<Likeness> {
+        let has = |word: &&[u8]| self.words.contains(word);
+        // A static BusyBox may hold a loader's words too, and has a shell among its programs.
+        if has(&MULTI_CALL_WORD) {
+            return Some(Likeness::MultiCall);
+        }
+        if SHELL_WORDS.iter().all(has) {
+            return Some(Likeness::Shell);
+        }
+        let is_loader = LOADER_WORDS.iter().any(|words| words.iter().all(has));
+        is_loader.then_some(Likeness::Loader)
     }
-    if SHELL_WORDS.iter().all(|word| has(word)) {
-        return Some(Likeness::Shell);
-    }
-    let is_loader = LOADER_WORDS
-        .iter()
-        .any(|words| words.iter().all(|word| has(word)));
-    is_loader.then_some(Likeness::Loader)
 }
 
 impl Key {
@@ -283,6 +306,26 @@ mod tests {
 
     fn elf(words: &[&[u8]]) -> Vec<u8> {
         [b"\x7fELF".as_slice(), &words.join(&0)].concat()
+    }
+
+    fn likeness(content: &[u8]) -> Option<Likeness> {
+        let mut signs = Signs::default();
+        signs.look_at(content);
+        signs.likeness()
+    }
+
+    #[test]
+    fn a_word_is_found_wherever_the_parts_end() {
+        let shell = elf(&SHELL_WORDS);
+        for end in 4..shell.len() {
+            let mut signs = Signs::default();
+            let (first, rest) = shell.split_at(end);
+            signs.look_at(first);
+            for byte in rest {
+                signs.look_at(&[*byte]);
+            }
+            assert_eq!(signs.likeness(), Some(Likeness::Shell), "{end}");
+        }
     }
 
     #[test]
