@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use shellproof::audit::{Seen, Testimony, judge_program};
+use shellproof::audit::{Rule, Seen, Testimony, Weight, judge_program};
 use shellproof::engines::{self, EngineSpec};
 use shellproof::run::Session;
 use shellproof::scenario::Mode;
@@ -46,6 +46,12 @@ fn main() -> ExitCode {
     for (at, kind) in kinds.into_iter().enumerate() {
         let cases = case::read_all(kind);
         assert!(!cases.is_empty(), "no case in `{kind}`");
+        if kind == "caught" {
+            let shown: Vec<_> = cases.iter().filter_map(|case| case.rule.as_deref()).collect();
+            let mut violations = Rule::ALL.iter().filter(|rule| rule.weight() == Weight::Violation);
+            let without = violations.find(|rule| !shown.contains(&rule.as_str()));
+            assert_eq!(without, None, "a rule that no case violates");
+        }
         for case in cases {
             let case = Arc::new(case);
             for engine in found.engines.iter().filter(|engine| case.is_for(engine)) {
