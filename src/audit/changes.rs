@@ -2,7 +2,8 @@
 
 use shellproof_recorder::{ChangedFile, FileKind, Recording, Subject};
 
-use super::{Evidence, Rule, wire};
+use super::{Evidence, Rule};
+use crate::scenario::Witness;
 
 /// How many files a finding lists.
 const NAMED: usize = 5;
@@ -19,9 +20,8 @@ pub(super) fn judge(recording: &Recording) -> Vec<Evidence> {
         let name = subject.map_or(&changes.container, |subject| &subject.name);
         let found = |rule: Rule, detail: String, help: Option<&str>| Evidence {
             container: Some(name.clone()),
-            source: "the container's change list".into(),
             help: help.map(str::to_owned),
-            ..wire::gap(rule, detail)
+            ..Evidence::new(Witness::Wire, "the container's change list", rule, detail)
         };
         let installed: Vec<&str> = changes
             .files
@@ -96,7 +96,7 @@ mod tests {
     use super::super::wire::tests::{recording, run};
     use super::*;
 
-    fn rules(files: &[(&str, FileKind)], gap: Option<&str>, auto_remove: bool) -> Vec<Rule> {
+    fn found(files: &[(&str, FileKind)], gap: Option<&str>, auto_remove: bool) -> Vec<Evidence> {
         let mut recording = recording(run("1", &["/tiny"], &[]));
         if let Some(subject) = &mut recording.records[1].subject {
             subject.auto_remove = auto_remove;
@@ -110,7 +110,12 @@ mod tests {
             files: files.iter().map(file).collect(),
             gap: gap.map(str::to_owned),
         });
-        judge(&recording).iter().map(|one| one.rule).collect()
+        judge(&recording)
+    }
+
+    fn rules(files: &[(&str, FileKind)], gap: Option<&str>, auto_remove: bool) -> Vec<Rule> {
+        let found = found(files, gap, auto_remove);
+        found.iter().map(|one| one.rule).collect()
     }
 
     #[test]
@@ -152,5 +157,26 @@ mod tests {
         );
         assert_eq!(rules(&[], Some("404"), false), [Rule::ChangesMissing]);
         assert_eq!(rules(&[], Some("404"), true), [Rule::ChangesUnread]);
+    }
+
+    #[test]
+    fn a_finding_names_the_container_and_the_first_files() {
+        let paths = ["/a", "/b", "/c", "/d", "/e", "/f", "/g"];
+        let [installed] = found(&paths.map(|path| (path, FileKind::Elf)), None, false)
+            .try_into()
+            .unwrap();
+        assert_eq!(installed.container.as_deref(), Some("job"));
+        assert_eq!(installed.source, "the container's change list");
+        assert!(
+            installed
+                .detail
+                .ends_with(": `/a`, `/b`, `/c`, `/d`, `/e` and 2 more"),
+            "{}",
+            installed.detail
+        );
+        let [one] = found(&[("/a", FileKind::Elf)], None, false).try_into().unwrap();
+        assert!(one.detail.ends_with(": `/a`"), "{}", one.detail);
+        let [unread] = found(&[], Some("404"), true).try_into().unwrap();
+        assert!(unread.help.unwrap().contains("--rm"));
     }
 }

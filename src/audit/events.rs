@@ -5,10 +5,13 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use shellproof_api::HealthTest;
 use shellproof_recorder::{Action, Event, EventKind, Record, Recording, Subject};
 
-use super::{Evidence, Rule, wire};
+use super::{Evidence, Rule};
+use crate::scenario::Witness;
 
 /// How many names a note lists.
 const NAMED: usize = 5;
+/// Where it was seen.
+const SOURCE: &str = "the engine's events";
 
 /// What the engine told and no record explains, and the other way round.
 pub(super) fn judge(recording: &Recording) -> Vec<Evidence> {
@@ -162,16 +165,12 @@ fn is_health_check(event: &Event, subject: &Subject) -> bool {
 fn found(rule: Rule, event: &Event, detail: String) -> Evidence {
     Evidence {
         container: Some(event.name.clone()),
-        source: "the engine's events".into(),
-        ..wire::gap(rule, detail)
+        ..Evidence::new(Witness::Wire, SOURCE, rule, detail)
     }
 }
 
 fn missing(detail: String) -> Evidence {
-    Evidence {
-        source: "the engine's events".into(),
-        ..wire::gap(Rule::EventsMissing, detail)
-    }
+    Evidence::new(Witness::Wire, SOURCE, Rule::EventsMissing, detail)
 }
 
 fn note(names: &BTreeSet<&str>, what: &str) -> Option<Evidence> {
@@ -188,9 +187,8 @@ fn note(names: &BTreeSet<&str>, what: &str) -> Option<Evidence> {
         shown.join(", ")
     );
     Some(Evidence {
-        source: "the engine's events".into(),
         help: Some("if the program did this, it went past the recorder: see docs/audit.md".into()),
-        ..wire::gap(Rule::Foreign, detail)
+        ..Evidence::new(Witness::Wire, SOURCE, Rule::Foreign, detail)
     })
 }
 

@@ -136,6 +136,19 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// What is about no container, and says all that there is to say.
+    pub(super) fn new(witness: Witness, source: &str, rule: Rule, detail: String) -> Self {
+        Self {
+            witness,
+            rule,
+            container: None,
+            detail,
+            source: source.to_owned(),
+            waived: None,
+            help: None,
+        }
+    }
+
     /// What it means for the verdict: nothing that is waived stands against it.
     pub fn weight(&self) -> Weight {
         if self.waived.is_some() {

@@ -7,7 +7,7 @@ use shellproof_recorder::{Record, Recording, Subject, redact};
 use shellproof_supervisor::{Executable, Kind, Likeness, Program, Session, Trace};
 
 use super::programs::{self, Reading};
-use super::{Evidence, Rule, wire};
+use super::{Evidence, Rule};
 use crate::scenario::{Mode, Need, Witness};
 
 /// How many pieces of evidence of one rule a container's trace gives; the rest is counted.
@@ -339,10 +339,8 @@ fn source(program: &Program) -> String {
 
 fn found(rule: Rule, container: &str, source: &str, detail: String) -> Evidence {
     Evidence {
-        witness: Witness::Kernel,
         container: Some(container.to_owned()),
-        source: source.to_owned(),
-        ..wire::gap(rule, detail)
+        ..Evidence::new(Witness::Kernel, source, rule, detail)
     }
 }
 

@@ -120,15 +120,8 @@ pub fn judge(mode: Mode, scenario: &Scenario, seen: Seen<'_>) -> Judgement {
 }
 
 fn missing(witness: Witness, reason: &str) -> Evidence {
-    Evidence {
-        witness,
-        rule: Rule::WitnessMissing,
-        container: None,
-        detail: format!("{witness} evidence unavailable: {reason}"),
-        source: "shellproof".into(),
-        waived: None,
-        help: None,
-    }
+    let detail = format!("{witness} evidence unavailable: {reason}");
+    Evidence::new(witness, "shellproof", Rule::WitnessMissing, detail)
 }
 
 /// Weighs what was seen of a program that is no scenario.

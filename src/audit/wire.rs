@@ -80,6 +80,7 @@ pub fn gaps(recording: &Recording, started: &[String]) -> Vec<Evidence> {
         .filter_map(|record| record.subject.as_ref())
         .map(|s| s.id.as_str())
         .collect();
+    let gap = |rule, detail| Evidence::new(Witness::Wire, "recorder", rule, detail);
     let faults = recording
         .faults
         .iter()
@@ -93,34 +94,18 @@ pub fn gaps(recording: &Recording, started: &[String]) -> Vec<Evidence> {
     faults.chain(silent).collect()
 }
 
-pub(super) fn gap(rule: Rule, detail: String) -> Evidence {
-    Evidence {
-        witness: Witness::Wire,
-        rule,
-        container: None,
-        detail,
-        source: "recorder".into(),
-        waived: None,
-        help: None,
-    }
-}
-
 fn judge_record(record: &Record, known: &Known<'_>) -> Vec<Evidence> {
     let object = record.route.object.as_deref();
     let subject = record
         .subject
         .as_ref()
         .or_else(|| object.and_then(|object| known.started.get(object).copied()));
+    let source = source(record);
     let evidence = |rule: Rule, detail: String| Evidence {
-        witness: Witness::Wire,
-        rule,
         container: subject
             .map(|subject| subject.name.clone())
             .or_else(|| object.map(str::to_owned)),
-        detail,
-        source: source(record),
-        waived: None,
-        help: None,
+        ..Evidence::new(Witness::Wire, &source, rule, detail)
     };
     let request = |rule: Rule, what: &str| {
         vec![evidence(
@@ -230,10 +215,10 @@ fn judge_create(record: &Record) -> Vec<Evidence> {
         .split('&')
         .find_map(|parameter| parameter.strip_prefix("name="));
     let name = name.or_else(|| record.body["name"].as_str()).map(str::to_owned);
+    let source = source(record);
     let evidence = |rule: Rule, detail: String| Evidence {
         container: name.clone(),
-        source: source(record),
-        ..gap(rule, detail)
+        ..Evidence::new(Witness::Wire, &source, rule, detail)
     };
     let all = |names: &[&str]| -> Vec<&Value> {
         let members = record.body.as_object().into_iter().flatten();
