@@ -74,7 +74,7 @@ fn like(path: &str, likeness: Likeness, argv: &[&str]) -> Program {
     }
 }
 
-fn traced(sessions: Vec<Session>) -> Vec<Traced> {
+pub(crate) fn traced(sessions: Vec<Session>) -> Vec<Traced> {
     vec![Traced {
         container: "job".into(),
         trace: Trace {
@@ -473,4 +473,21 @@ fn a_long_line_is_cut_and_says_so() {
     };
     assert_eq!(line(&cut), "app…");
     assert_eq!(line(&linked("/opt/tool", "/opt/tool", &[])), "/opt/tool");
+}
+
+#[test]
+fn a_container_that_outlives_its_supervisor_is_named() {
+    let start = || session(Kind::Start, vec![program(&["/app"])]);
+    assert_eq!(outliving(&traced(vec![start()])).count(), 0);
+    let still_runs = Session {
+        ended: None,
+        ..start()
+    };
+    let [note] = outliving(&traced(vec![start(), still_runs]))
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap();
+    assert_eq!(note.rule, Rule::Outlives);
+    assert_eq!(note.container.as_deref(), Some("job"));
+    assert!(note.help.unwrap().contains("--kernel off"));
 }

@@ -1,7 +1,10 @@
-use shellproof_recorder::Recording;
+use shellproof_recorder::{Record, Recording};
+use shellproof_supervisor::{Executable, Kind, Likeness, Program};
 
+use super::super::kernel::tests::{program, session, traced};
 use super::super::wire::tests::{record, recording, run};
 use super::*;
+use crate::audit::Traced;
 use crate::scenario;
 
 const STARTED: &[&str] = &["1"];
@@ -174,5 +177,97 @@ fn a_waived_violation_does_not_stand_against_a_clean_verdict_and_stays_visible()
         )
         .verdict,
         Verdict::Violated
+    );
+}
+
+#[test]
+fn a_witness_that_was_silent_says_why() {
+    let states = [
+        (WitnessState::Spoke, "spoke", None),
+        (WitnessState::Missing("broken".into()), "missing", Some("broken")),
+        (WitnessState::Off("unwanted".into()), "off", Some("unwanted")),
+    ];
+    for (state, name, reason) in states {
+        assert_eq!((state.as_str(), state.reason()), (name, reason));
+    }
+}
+
+fn of_program(records: Vec<Record>, kernel: Testimony<'_>) -> Judgement {
+    let recording = recording(records);
+    let seen = Seen {
+        kernel,
+        ..by_wire(&recording, &[])
+    };
+    judge_program(Mode::Prebuilt, seen)
+}
+
+fn wire(judgement: &Judgement) -> &'static str {
+    judgement.witnesses[0].1.as_str()
+}
+
+#[test]
+fn a_program_without_a_start_is_unproven_unless_it_violates() {
+    let off = Testimony::Off("not here");
+    let nothing = of_program(Vec::new(), off);
+    assert_eq!((nothing.verdict, wire(&nothing)), (Verdict::Unproven, "missing"));
+    let started = of_program(run("1", &["/tiny"], &[]), off);
+    assert_eq!((started.verdict, wire(&started)), (Verdict::Clean, "spoke"));
+    let exec = of_program(vec![record("POST", "/containers/1/exec")], off);
+    assert_eq!((exec.verdict, wire(&exec)), (Verdict::Violated, "spoke"));
+    // Another's container, and its engine did not start it: that is a note, and nobody saw a start.
+    let mut foreign = run("1", &["/tiny"], &[]).pop().unwrap();
+    foreign.status = Some(500);
+    let foreign = of_program(vec![foreign], off);
+    let rules: Vec<_> = foreign.evidence.iter().map(|one| one.rule).collect();
+    assert_eq!(rules, [Rule::Foreign]);
+    assert_eq!((foreign.verdict, wire(&foreign)), (Verdict::Unproven, "missing"));
+}
+
+#[test]
+fn a_kernel_witness_with_nothing_to_watch_did_not_speak() {
+    let nothing = of_program(Vec::new(), Testimony::Traced(&[]));
+    let (_, kernel) = &nothing.witnesses[2];
+    assert_eq!(
+        (kernel.as_str(), kernel.reason()),
+        ("missing", Some("no container was started"))
+    );
+}
+
+#[test]
+fn the_kernel_sees_through_a_wrapper_that_the_wire_does_not() {
+    let watched = traced(vec![session(Kind::Start, vec![program(&["xargs", "sort"])])]);
+    let of = |argv: &[&str], traced: &[Traced]| {
+        let judgement = of_program(run("1", argv, &[]), Testimony::Traced(traced));
+        let rules: Vec<_> = judgement.rules().collect();
+        (judgement.verdict, judgement.witnesses[2].1.as_str(), rules)
+    };
+    assert_eq!(
+        of(&["xargs", "sort"], &watched),
+        (Verdict::Clean, "spoke", vec![])
+    );
+    // Whatever else the wire found stays.
+    assert_eq!(
+        of(&["sh"], &watched),
+        (Verdict::Violated, "spoke", vec![Rule::Shell])
+    );
+    // A kernel witness that lost something vouches for nothing.
+    let mut broken = watched.clone();
+    broken[0].trace.faults.push("lost".into());
+    let (verdict, kernel, rules) = of(&["xargs", "sort"], &broken);
+    assert_eq!((verdict, kernel), (Verdict::Unproven, "missing"));
+    assert!(rules.contains(&Rule::UnreadableWrapper), "{rules:?}");
+    // What the kernel itself cannot judge stays.
+    let loader = Program {
+        file: Some(Executable {
+            path: "/lib/ld.so".into(),
+            content: None,
+            likeness: Some(Likeness::Loader),
+        }),
+        ..program(&["/lib/ld.so", "--unheard-of", "/x"])
+    };
+    let loads = traced(vec![session(Kind::Start, vec![loader])]);
+    assert_eq!(
+        of(&["/tiny"], &loads),
+        (Verdict::Unproven, "spoke", vec![Rule::UnreadableWrapper])
     );
 }

@@ -52,15 +52,17 @@ pub fn judge(recording: &Recording) -> Vec<Evidence> {
 
 /// Refuses what violates the policy for prebuilt mode, and what cannot be judged by it.
 pub fn gate() -> Gate {
-    Gate::new(|record| {
-        let against = match record.route.action {
-            Action::CreateContainer => judge_create(record),
-            _ => judge_record(record, &Known::default()),
-        };
-        let reason = against.into_iter().find(|one| one.weight() > Weight::Note)?;
-        Some(Refusal {
-            message: format!("shellproof: refused by rule `{}`: {reason}", reason.rule),
-        })
+    Gate::new(refuse)
+}
+
+fn refuse(record: &Record) -> Option<Refusal> {
+    let against = match record.route.action {
+        Action::CreateContainer => judge_create(record),
+        _ => judge_record(record, &Known::default()),
+    };
+    let reason = against.into_iter().find(|one| one.weight() > Weight::Note)?;
+    Some(Refusal {
+        message: format!("shellproof: refused by rule `{}`: {reason}", reason.rule),
     })
 }
 

@@ -160,6 +160,8 @@ fn a_start_is_judged_by_what_the_engine_says_it_runs() {
 fn a_health_check_is_judged_like_a_program() {
     let check = |test: &[&str]| rules(run("1", &["/tiny"], test));
     assert_eq!(check(&["CMD-SHELL", "exit 0"]), [Rule::HealthCheckShell]);
+    let evidence = judge(&recording(run("1", &["/tiny"], &["CMD-SHELL", "exit 0"])));
+    assert!(evidence[0].help.is_some(), "{evidence:?}");
     assert_eq!(check(&["exit 0"]), [Rule::HealthCheckShell]);
     assert_eq!(
         check(&["CMD", "/bin/sh", "-c", "exit 0"]),
@@ -259,14 +261,12 @@ fn an_update_that_sets_no_health_check_leaves_no_evidence() {
 
 /// What the gate says to a request with this body.
 fn refused(method: &str, target: &str, body: Value) -> Option<Rule> {
-    let against = match Route::parse(method, target).action {
-        Action::CreateContainer => judge_create(&Record {
-            body,
-            ..record(method, target)
-        }),
-        _ => judge_record(&record(method, target), &Known::default()),
-    };
-    against.first().map(|one| one.rule)
+    let refusal = refuse(&Record {
+        body,
+        ..record(method, target)
+    })?;
+    let rule = refusal.message.split('`').nth(1).unwrap();
+    Some(rule.parse().unwrap())
 }
 
 #[test]
@@ -320,6 +320,16 @@ fn the_gate_refuses_what_violates_and_what_cannot_be_judged() {
     ] {
         assert_eq!(refused(method, target, Value::Null), rule, "{method} {target}");
     }
+    // Worth a note, and no more.
+    let foreign = run("1", &["/tiny"], &[]).pop().unwrap();
+    assert_eq!(refuse(&foreign), None);
+}
+
+#[test]
+fn a_create_that_was_not_refused_is_judged_when_it_starts() {
+    let mut records = run("1", &["/tiny"], &[]);
+    records[0].body = serde_json::json!({ "Entrypoint": ["sh"] });
+    assert_eq!(rules(records), []);
 }
 
 #[test]
