@@ -22,7 +22,7 @@ pub struct EngineSpec {
 }
 
 impl EngineSpec {
-    fn unconnected(&self, reason: String) -> EngineError {
+    pub(crate) fn unconnected(&self, reason: String) -> EngineError {
         EngineError::Connect {
             name: self.name.clone(),
             reason,

@@ -160,10 +160,7 @@ impl Store {
         let kernel = canary::prove_alive(engine, &connection, &images, session, options.kernel).await?;
         let anchor = Anchor::start(&images, session)
             .await
-            .map_err(|error| EngineError::Connect {
-                name: engine.name.clone(),
-                reason: error.to_string(),
-            })?;
+            .map_err(|error| engine.unconnected(error.to_string()))?;
         Ok(Self {
             images,
             anchor,

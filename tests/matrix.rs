@@ -1,20 +1,17 @@
 //! Every shipped scenario, and every one that must be caught, in both modes on every engine.
 
+#[path = "support/listeners.rs"]
+mod listeners;
+
 use std::process::ExitCode;
 
-use shellproof::engines::Choice;
 use shellproof::run::Options;
 use shellproof::scenario::Need;
 use shellproof::testing::{self, Matrix};
 
-/// No container can have a listener on it, so that the kernel cannot be asked: `tests/engines` shows what comes of it
-/// where nobody gives in.
-const WITHOUT_KERNEL: &str = "docker-20";
-
 fn main() -> ExitCode {
     let engines = testing::engines().unwrap_or_else(|error| panic!("{error}"));
-    let has_none = |choice: &Choice| matches!(choice, Choice::Named { name, .. } if name == WITHOUT_KERNEL);
-    let (without, with): (Vec<_>, Vec<_>) = engines.into_iter().partition(has_none);
+    let (with, without): (Vec<_>, Vec<_>) = engines.into_iter().partition(listeners::are_given_by);
     let matrix = || Matrix::new(["scenarios", "tests/scenarios"]).env_file("scenarios/fixtures.env");
     let mut ended = Vec::new();
     if !with.is_empty() {

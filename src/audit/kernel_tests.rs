@@ -66,7 +66,7 @@ fn script(path: &str, interpreter: &str, real: &str, argument: Option<&str>) -> 
     }
 }
 
-fn like(path: &str, likeness: Likeness, argv: &[&str]) -> Program {
+pub(crate) fn like(path: &str, likeness: Likeness, argv: &[&str]) -> Program {
     Program {
         path: path.to_owned(),
         file: file(path, Some(likeness)),

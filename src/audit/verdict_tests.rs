@@ -1,7 +1,7 @@
 use shellproof_recorder::{Record, Recording};
-use shellproof_supervisor::{Executable, Kind, Likeness, Program};
+use shellproof_supervisor::{Kind, Likeness};
 
-use super::super::kernel::tests::{program, session, traced};
+use super::super::kernel::tests::{like, program, session, traced};
 use super::super::wire::tests::{record, recording, run};
 use super::*;
 use crate::audit::Traced;
@@ -257,14 +257,7 @@ fn the_kernel_sees_through_a_wrapper_that_the_wire_does_not() {
     assert_eq!((verdict, kernel), (Verdict::Unproven, "missing"));
     assert!(rules.contains(&Rule::UnreadableWrapper), "{rules:?}");
     // What the kernel itself cannot judge stays.
-    let loader = Program {
-        file: Some(Executable {
-            path: "/lib/ld.so".into(),
-            content: None,
-            likeness: Some(Likeness::Loader),
-        }),
-        ..program(&["/lib/ld.so", "--unheard-of", "/x"])
-    };
+    let loader = like("/opt/tool", Likeness::Loader, &["tool", "--unheard-of", "/x"]);
     let loads = traced(vec![session(Kind::Start, vec![loader])]);
     assert_eq!(
         of(&["/tiny"], &loads),

@@ -102,12 +102,11 @@ fn judge_record(record: &Record, known: &Known<'_>) -> Vec<Evidence> {
         .subject
         .as_ref()
         .or_else(|| object.and_then(|object| known.started.get(object).copied()));
-    let source = source(record);
     let evidence = |rule: Rule, detail: String| Evidence {
         container: subject
             .map(|subject| subject.name.clone())
             .or_else(|| object.map(str::to_owned)),
-        ..Evidence::new(Witness::Wire, &source, rule, detail)
+        ..Evidence::new(Witness::Wire, &source(record), rule, detail)
     };
     let request = |rule: Rule, what: &str| {
         vec![evidence(
@@ -217,10 +216,9 @@ fn judge_create(record: &Record) -> Vec<Evidence> {
         .split('&')
         .find_map(|parameter| parameter.strip_prefix("name="));
     let name = name.or_else(|| record.body["name"].as_str()).map(str::to_owned);
-    let source = source(record);
     let evidence = |rule: Rule, detail: String| Evidence {
         container: name.clone(),
-        ..Evidence::new(Witness::Wire, &source, rule, detail)
+        ..Evidence::new(Witness::Wire, &source(record), rule, detail)
     };
     let all = |names: &[&str]| -> Vec<&Value> {
         let members = record.body.as_object().into_iter().flatten();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shellproof_api::{ContainerSpec, Error, Resource, ResourceKind};
-use shellproof_recorder::Recording;
+use shellproof_recorder::{Recorder, Recording};
 
 use super::images::{ImageError, Images};
 use super::session::Session;
@@ -31,13 +31,12 @@ enum CanaryError {
 impl CanaryError {
     /// What it means for the engine.
     fn on(self, engine: &EngineSpec) -> EngineError {
-        let name = engine.name.clone();
         match self {
-            Self::Dead(reason) => EngineError::DeadWitness { name, reason },
-            error => EngineError::Connect {
-                name,
-                reason: error.to_string(),
+            Self::Dead(reason) => EngineError::DeadWitness {
+                name: engine.name.clone(),
+                reason,
             },
+            error => engine.unconnected(error.to_string()),
         }
     }
 }
@@ -63,8 +62,7 @@ pub(crate) async fn prove_alive(
         Some(Need::Off) => Err(NOT_WANTED.to_owned()),
         _ => Kernel::open(&engine.endpoint, images.runtime().engine(), session).await,
     };
-    let recording = || connection.recorder.recording();
-    let shown = show(images, session, kernel, &recording).await;
+    let shown = show(images, session, kernel, &connection.recorder).await;
     shown.map_err(|error| error.on(engine))
 }
 
@@ -72,10 +70,9 @@ async fn show(
     images: &Images,
     session: &Session,
     kernel: Result<Kernel, String>,
-    recording: &(dyn Fn() -> Recording + Sync),
+    recorder: &Recorder,
 ) -> Result<Result<Kernel, String>, CanaryError> {
     let marker = name(session);
-    let is_marked = |argv: &[String]| argv.last() == Some(&marker);
     let watched = kernel.and_then(|kernel| match kernel.watch(None) {
         Ok(watch) => Ok((kernel, watch)),
         Err(error) => Err(format!("no supervisor can be made: {error}")),
@@ -87,17 +84,7 @@ async fn show(
         }
         Ok((kernel, watch)) => match run(images, session, &marker, Some(&watch)).await {
             Ok(()) => {
-                let trace = tokio::task::spawn_blocking(move || watch.ended()).await;
-                let trace = trace.unwrap_or_default();
-                let mut programs = trace.sessions.iter().flat_map(|session| &session.programs);
-                if !programs.any(|program| is_marked(&program.argv)) {
-                    let fault = trace
-                        .faults
-                        .first()
-                        .map_or(String::new(), |fault| format!(": {fault}"));
-                    let reason = format!("the kernel witness did not see a marked program{fault}");
-                    return Err(CanaryError::Dead(reason));
-                }
+                seen_by_kernel(&marker, watch).await?;
                 Ok(kernel)
             }
             // The engine may know no listeners: then the wire must do without.
@@ -112,14 +99,32 @@ async fn show(
             Err(error) => return Err(error),
         },
     };
-    let heard = recording();
-    let mut subjects = heard.starts().filter_map(|record| record.subject.as_ref());
-    if !subjects.any(|subject| is_marked(&subject.argv)) {
-        return Err(CanaryError::Dead(
-            "the wire witness did not see the start of a marked container".into(),
-        ));
-    }
+    seen_by_wire(&marker, &recorder.recording())?;
     Ok(kernel)
+}
+
+async fn seen_by_kernel(marker: &String, watch: Watch) -> Result<(), CanaryError> {
+    let trace = tokio::task::spawn_blocking(move || watch.ended()).await;
+    let trace = trace.unwrap_or_default();
+    let mut programs = trace.sessions.iter().flat_map(|session| &session.programs);
+    if programs.any(|program| program.argv.last() == Some(marker)) {
+        return Ok(());
+    }
+    let mut reason = "the kernel witness did not see a marked program".to_owned();
+    if let Some(fault) = trace.faults.first() {
+        reason.push_str(&format!(": {fault}"));
+    }
+    Err(CanaryError::Dead(reason))
+}
+
+fn seen_by_wire(marker: &String, recording: &Recording) -> Result<(), CanaryError> {
+    let mut subjects = recording.starts().filter_map(|record| record.subject.as_ref());
+    if subjects.any(|subject| subject.argv.last() == Some(marker)) {
+        return Ok(());
+    }
+    Err(CanaryError::Dead(
+        "the wire witness did not see the start of a marked container".into(),
+    ))
 }
 
 /// Runs the marked container to its end and removes it.
