@@ -22,7 +22,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt};
 use shellproof_api::{Resource, ResourceKind, Runtime, labels};
 use shellproof_recorder::{Recorder, Recording};
 use tokio::sync::watch;
@@ -271,7 +272,12 @@ impl Runner {
         };
         let socket = self.session.path(&format!("{number}.sock"));
         let known = store.images.runtime().engine();
-        let connection = match engines::connect_again(&job.engine, known, &socket).await {
+        let is_audited = job.scenario.audit.need(Witness::Wire, job.mode) != Need::Off;
+        let recorded = shellproof_recorder::Options {
+            changes: (job.mode == Mode::Prebuilt && is_audited).then(|| self.session.id().to_owned()),
+            ..Default::default()
+        };
+        let connection = match engines::connect_again(&job.engine, known, &socket, recorded).await {
             Ok(connection) => connection,
             Err(error) => {
                 result.broken = Some(error.to_string());
@@ -298,19 +304,19 @@ impl Runner {
             prefix: format!("shellproof-{}-{number}", self.session.id()),
             progress: &progress,
         });
-        let recording = || connection.recorder.recording();
+        let recording = || connection.recorder.finish().boxed();
         carry_out(execution, result, &self.options, interrupt, &recording).await
     }
 }
 
 /// Runs a scenario within its time, judges what was recorded and cleans up. Nothing here knows what kind of runtime
 /// it is, nor who records.
-async fn carry_out(
+async fn carry_out<'a>(
     mut execution: Execution<'_>,
     mut result: ScenarioResult,
     options: &Options,
     mut interrupt: watch::Receiver<bool>,
-    recording: &(dyn Fn() -> Recording + Sync),
+    recording: &(dyn Fn() -> BoxFuture<'a, Recording> + Sync),
 ) -> ScenarioResult {
     let limit = options.timeout;
     let stopped = tokio::select! {
@@ -332,17 +338,20 @@ async fn carry_out(
     }
     result.images = std::mem::take(&mut execution.images);
     result.expectations = std::mem::take(&mut execution.expectations);
-    result.traced = execution.traces();
-    result.judgement = judge(&result, &execution, &recording());
-    let keep = options.keep && result.status() != Status::Passed;
+    let keep = options.keep && {
+        result.traced = execution.traces();
+        result.judgement = judge(&result, &execution, &recording().await);
+        result.status() != Status::Passed
+    };
     result.leftovers = execution.clean_up(keep).await;
-    // Once more: what was asked of the engine meanwhile counts too, and the last programs are recorded now.
+    // Only now: what was asked of the engine meanwhile counts too, the last programs are recorded, and what the containers
+    // had changed was read when they were removed.
     result.traced = if keep {
         execution.traces()
     } else {
         execution.last_traces().await
     };
-    result.judgement = judge(&result, &execution, &recording());
+    result.judgement = judge(&result, &execution, &recording().await);
     result.duration = execution.duration;
     result
 }

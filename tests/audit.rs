@@ -78,7 +78,21 @@ const DOCKER: &[Run] = &[
         0,
         "CLEAN",
     ),
-    run("removed", PREBUILT, "docker run --rm {tiny}", 0, "changes-unread"),
+    run("removed", PREBUILT, "docker run --rm {tiny} echo hi", 0, "CLEAN"),
+    run(
+        "removed-after-an-install",
+        PREBUILT,
+        "docker run --rm --user 0 {python} -c 'import shutil; shutil.copy(\"/usr/bin/python3.11\", \"/tool\")'",
+        1,
+        "programs, libraries or packages were installed at run time: `/tool`",
+    ),
+    run(
+        "removed-later",
+        PREBUILT,
+        "docker run -d --rm --name {box} --read-only {tiny} sleep 9",
+        0,
+        "`{box}` was made with `--rm` and still runs",
+    ),
     run(
         "shell",
         &["--mode", "prebuilt", "--expect-exit", "any"],
@@ -150,6 +164,15 @@ const DOCKER: &[Run] = &[
         "refused by rule `build`",
     ),
 ];
+
+/// What Podman does otherwise: a container that could not be started stays there, `--rm` or not.
+const DOCKER_ENGINE: &[Run] = &[run(
+    "removed-without-a-start",
+    &["--mode", "prebuilt", "--expect-exit", "7"],
+    "docker run --rm --name {box} --entrypoint /nothing {tiny}; docker inspect {box} || exit 7",
+    5,
+    "No such object: {box}",
+)];
 
 /// What the kernel alone sees, and what it cannot.
 const KERNEL: &[Run] = &[
@@ -262,6 +285,13 @@ const PODMAN: &[Run] = &[
         "CLEAN",
     ),
     run(
+        "removed-after-an-install",
+        PREBUILT,
+        "$SHELLPROOF_PODMAN --url $CONTAINER_HOST run --rm --user 0 {python} -c 'import shutil; shutil.copy(\"/usr/bin/python3.11\", \"/tool\")'",
+        1,
+        "programs, libraries or packages were installed at run time: `/tool`",
+    ),
+    run(
         "shell",
         &["--mode", "prebuilt", "--expect-exit", "any"],
         "$SHELLPROOF_PODMAN --url $CONTAINER_HOST run --name {box} --entrypoint sh {tiny} -c true",
@@ -302,6 +332,7 @@ fn main() -> ExitCode {
     let clients = [
         ("nobody", NOBODY, true, ""),
         ("docker", DOCKER, has_docker, ""),
+        ("docker-engine", DOCKER_ENGINE, has_docker, "docker"),
         ("kernel", KERNEL, has_docker, ""),
         ("compose", COMPOSE, is_set("SHELLPROOF_COMPOSE"), ""),
         (

@@ -89,7 +89,7 @@ async fn run(case: &Case, engine: &EngineSpec, session: &Session, id: &str) -> R
     let label = ("io.shellproof.run", session.id());
     let stream = EventStream::open(&engine.endpoint, &format!("shellproof-{id}"), label).await?;
     let options = Options {
-        changes: true,
+        changes: Some(session.id().to_owned()),
         ..Options::default()
     };
     let recorder =

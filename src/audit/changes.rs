@@ -1,6 +1,6 @@
 //! What containers changed in their file systems: a new program, library or Python package is an install.
 
-use shellproof_recorder::{ChangedFile, FileKind, Recording, Subject};
+use shellproof_recorder::{ChangedFile, FileKind, Recording};
 
 use super::{Evidence, Rule};
 use crate::scenario::Witness;
@@ -42,20 +42,12 @@ pub(super) fn judge(recording: &Recording) -> Vec<Evidence> {
             evidence.push(found(Rule::ChangesMissing, detail, None));
         }
         if let Some(gap) = &changes.gap {
-            evidence.push(if subject.is_some_and(|subject: &Subject| subject.auto_remove) {
-                found(
-                    Rule::ChangesUnread,
-                    "the engine removed it as it ended, so what it had installed, if anything, was not seen"
-                        .into(),
-                    Some("leave out `--rm`, or add `--read-only`"),
-                )
-            } else {
-                found(
-                    Rule::ChangesMissing,
-                    format!("what it changed is not known: {gap}"),
-                    None,
-                )
-            });
+            let removes_itself = subject.is_some_and(|subject| subject.auto_remove);
+            evidence.push(found(
+                Rule::ChangesMissing,
+                format!("what it changed is not known: {gap}"),
+                removes_itself.then_some("leave out `--rm`, or add `--read-only`"),
+            ));
         }
     }
     evidence
@@ -77,16 +69,14 @@ fn listed(installed: &[&str]) -> String {
     )
 }
 
-/// A program, a shared library, or a part of a Python package. What Python compiles of a module that it has is none.
+/// A program, a shared library, or a part of a Python package. What Python compiles of a module that it has is no part.
 fn is_installed(file: &ChangedFile) -> bool {
     let path = file.path.as_str();
-    if path.contains("/__pycache__/") {
-        return false;
-    }
     let is_package = ["/site-packages/", "/dist-packages/", ".dist-info/", ".egg-info/"]
         .iter()
         .any(|part| path.contains(part));
-    matches!(file.kind, FileKind::Elf | FileKind::Script) || is_package
+    let is_compiled = path.contains("/__pycache__/");
+    matches!(file.kind, FileKind::Elf | FileKind::Script) || is_package && !is_compiled
 }
 
 #[cfg(test)]
@@ -96,11 +86,12 @@ mod tests {
     use super::super::wire::tests::{recording, run};
     use super::*;
 
-    fn found(files: &[(&str, FileKind)], gap: Option<&str>, auto_remove: bool) -> Vec<Evidence> {
+    fn found(files: &[(&str, FileKind)], gap: Option<&str>) -> Vec<Evidence> {
+        judge(&changed(files, gap))
+    }
+
+    fn changed(files: &[(&str, FileKind)], gap: Option<&str>) -> Recording {
         let mut recording = recording(run("1", &["/tiny"], &[]));
-        if let Some(subject) = &mut recording.records[1].subject {
-            subject.auto_remove = auto_remove;
-        }
         let file = |(path, kind): &(&str, FileKind)| ChangedFile {
             path: (*path).to_owned(),
             kind: *kind,
@@ -110,11 +101,11 @@ mod tests {
             files: files.iter().map(file).collect(),
             gap: gap.map(str::to_owned),
         });
-        judge(&recording)
+        recording
     }
 
-    fn rules(files: &[(&str, FileKind)], gap: Option<&str>, auto_remove: bool) -> Vec<Rule> {
-        let found = found(files, gap, auto_remove);
+    fn rules(files: &[(&str, FileKind)], gap: Option<&str>) -> Vec<Rule> {
+        let found = found(files, gap);
         found.iter().map(|one| one.rule).collect()
     }
 
@@ -126,13 +117,11 @@ mod tests {
             ("/tmp/libx.so.1", FileKind::Elf),
             ("/usr/lib/python3.11/site-packages/x/__init__.py", FileKind::Other),
             ("/usr/lib/python3/dist-packages/x.py", FileKind::Other),
+            ("/usr/lib/python3.11/__pycache__/tool", FileKind::Elf),
+            ("/usr/lib/python3.11/__pycache__/run", FileKind::Script),
             ("/tmp/target/x-1.0.dist-info/METADATA", FileKind::Unread),
         ] {
-            assert_eq!(
-                rules(&[(path, kind)], None, false),
-                [Rule::RunTimeInstall],
-                "{path}"
-            );
+            assert_eq!(rules(&[(path, kind)], None), [Rule::RunTimeInstall], "{path}");
         }
     }
 
@@ -146,23 +135,19 @@ mod tests {
                 FileKind::Other,
             ),
         ];
-        assert_eq!(rules(&files, None, false), []);
+        assert_eq!(rules(&files, None), []);
     }
 
     #[test]
     fn what_could_not_be_read_is_said() {
-        assert_eq!(
-            rules(&[("/x", FileKind::Unread)], None, false),
-            [Rule::ChangesMissing]
-        );
-        assert_eq!(rules(&[], Some("404"), false), [Rule::ChangesMissing]);
-        assert_eq!(rules(&[], Some("404"), true), [Rule::ChangesUnread]);
+        assert_eq!(rules(&[("/x", FileKind::Unread)], None), [Rule::ChangesMissing]);
+        assert_eq!(rules(&[], Some("404")), [Rule::ChangesMissing]);
     }
 
     #[test]
     fn a_finding_names_the_container_and_the_first_files() {
         let paths = ["/a", "/b", "/c", "/d", "/e", "/f", "/g"];
-        let [installed] = found(&paths.map(|path| (path, FileKind::Elf)), None, false)
+        let [installed] = found(&paths.map(|path| (path, FileKind::Elf)), None)
             .try_into()
             .unwrap();
         assert_eq!(installed.container.as_deref(), Some("job"));
@@ -174,9 +159,11 @@ mod tests {
             "{}",
             installed.detail
         );
-        let [one] = found(&[("/a", FileKind::Elf)], None, false).try_into().unwrap();
+        let [one] = found(&[("/a", FileKind::Elf)], None).try_into().unwrap();
         assert!(one.detail.ends_with(": `/a`"), "{}", one.detail);
-        let [unread] = found(&[], Some("404"), true).try_into().unwrap();
-        assert!(unread.help.unwrap().contains("--rm"));
+        let mut gap = changed(&[], Some("404"));
+        assert_eq!(judge(&gap)[0].help, None);
+        gap.records[1].subject.as_mut().unwrap().auto_remove = true;
+        assert!(judge(&gap)[0].help.as_deref().unwrap().contains("--rm"));
     }
 }

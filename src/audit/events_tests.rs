@@ -1,4 +1,4 @@
-use shellproof_recorder::Events;
+use shellproof_recorder::{Events, Refusal};
 
 use super::super::wire::tests::{record, recording, run};
 use super::*;
@@ -49,6 +49,42 @@ fn an_exec_by_another_door_violates_on_our_containers_alone() {
         );
         assert_eq!(rules(&[], vec![], vec![start("1"), exec("2")]), [Rule::Foreign]);
     }
+}
+
+#[test]
+fn a_container_that_was_only_started_here_is_ours_too() {
+    let mut recording = recording(run("1", &["/tiny"], &[]));
+    recording.records.remove(0);
+    recording.events = Some(Events {
+        seen: vec![
+            start("1"),
+            event(EventKind::ExecStart, "1", Some("e"), Some("sh")),
+        ],
+        gap: None,
+    });
+    let found = judge(&recording);
+    assert_eq!(
+        found.iter().map(|one| one.rule).collect::<Vec<_>>(),
+        [Rule::UnrecordedExec]
+    );
+    assert_eq!(found[0].container.as_deref(), Some("name-1"));
+}
+
+#[test]
+fn an_exec_that_was_prepared_here_and_started_by_another_door_is_not_explained() {
+    let prepared = Record {
+        made: Some("e".into()),
+        ..record("POST", "/containers/name-1/exec")
+    };
+    let refused = Record {
+        refused: Some(Refusal { message: "no".into() }),
+        ..record("POST", "/exec/e/start")
+    };
+    let told = event(EventKind::ExecStart, "1", None, None);
+    assert_eq!(
+        rules(&[], vec![prepared, refused], vec![start("1"), told]),
+        [Rule::UnrecordedExec]
+    );
 }
 
 #[test]
@@ -106,6 +142,37 @@ fn a_start_by_another_door_violates_on_our_containers_alone() {
     });
     let rules: Vec<_> = judge(&recording).iter().map(|one| one.rule).collect();
     assert_eq!(rules, [Rule::UnrecordedStart, Rule::Foreign]);
+}
+
+#[test]
+fn a_start_of_another_container_explains_nothing() {
+    let mut recording = recording(run("1", &["/tiny"], &[]));
+    recording.records.pop();
+    // Nobody knows what the engine was about to run.
+    recording.records.push(record("POST", "/containers/other/start"));
+    recording.events = Some(Events {
+        seen: vec![start("1")],
+        gap: None,
+    });
+    let found = judge(&recording);
+    assert_eq!(found[0].rule, Rule::UnrecordedStart);
+}
+
+#[test]
+fn foreign_containers_are_named_with_what_to_do() {
+    let mut recording = recording(run("1", &["/tiny"], &[]));
+    let others = ["2", "3", "4", "5", "6", "7", "8"].map(start);
+    recording.events = Some(Events {
+        seen: [start("1")].into_iter().chain(others).collect(),
+        gap: None,
+    });
+    let [note] = judge(&recording).try_into().unwrap();
+    assert!(
+        note.detail.ends_with("`name-5`, `name-6` and 2 more"),
+        "{}",
+        note.detail
+    );
+    assert!(note.help.unwrap().contains("docs/audit.md"));
 }
 
 #[test]

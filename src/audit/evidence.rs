@@ -86,8 +86,6 @@ rules! {
     EventsMissing = "events-missing", Gap;
     /// What a container changed in its file system could not be read.
     ChangesMissing = "changes-missing", Gap;
-    /// What a container changed in its file system could not be read, since the engine removed it as it ended.
-    ChangesUnread = "changes-unread", Note;
     /// A package manager ran, as layered mode wants it.
     Installed = "installed", Note;
     /// A container that was watched still runs: its supervisor is gone, and nothing can be started in it any more.

@@ -202,6 +202,11 @@ mod tests {
         assert_eq!(rules(json!({ "Health_CMD": "exit 0" })), shell);
         assert_eq!(rules(json!({ "health_startup_cmd": "exit 0" })), shell);
         assert_eq!(
+            rules(json!({ "HealthCheck": { "Test": ["CMD", "/tiny"] } })),
+            shell
+        );
+        assert_eq!(rules(json!({ "health_test": "exit 0" })), shell);
+        assert_eq!(
             rules(json!({ "health_cmd": "[\"CMD-SHELL\",\"exit 0\"]" })),
             shell
         );
@@ -210,6 +215,9 @@ mod tests {
         assert_eq!(rules(json!({ "health_cmd": ["CMD-SHELL", "exit 0"] })), shell);
         for clean in [
             json!({ "health_cmd": "[\"CMD\",\"/tiny\",\"healthy\"]" }),
+            json!({ "health_cmd": "[\"/tiny\",\"healthy\"]" }),
+            json!({ "health_cmd": ["CMD", "/tiny"] }),
+            json!({ "health_retries": 3, "cmd": "exit 0" }),
             json!({ "health_cmd": "none" }),
             json!({ "health_cmd": null, "health_interval": "3s" }),
             json!({ "Memory": 100, "RestartPolicy": { "Name": "no" } }),

@@ -28,6 +28,8 @@ pub struct ProgramResult {
     pub has_started: bool,
     /// How many requests were recorded.
     pub requests: usize,
+    /// What was left behind on the engine.
+    pub leftovers: Vec<String>,
     /// From its start to its end.
     pub duration: Duration,
 }
@@ -140,6 +142,7 @@ mod tests {
             exit: Some(Exit { code, expected }),
             has_started: wire::has_started(recording),
             requests: recording.records.len(),
+            leftovers: Vec::new(),
             duration: Duration::ZERO,
         };
         result.status()
@@ -154,6 +157,9 @@ mod tests {
                 status(mode, &Recording::default(), 0, ZERO),
                 ProgramStatus::NothingRan
             );
+            let mut fault = Recording::default();
+            fault.faults.push("connection 1: broken".into());
+            assert_eq!(status(mode, &fault, 0, ZERO), ProgramStatus::Unproven);
             let refused = recording(vec![record("GET", "/_ping")]);
             assert_eq!(
                 status(mode, &refused, 0, ExpectedExit::Any),
@@ -194,6 +200,8 @@ mod tests {
     fn an_expected_exit_is_a_code_or_any() {
         assert_eq!("any".parse(), Ok(ExpectedExit::Any));
         assert_eq!("3".parse(), Ok(ExpectedExit::Code(3)));
+        assert_eq!(ExpectedExit::Any.to_string(), "any");
+        assert_eq!(ExpectedExit::Code(3).to_string(), "3");
         for wrong in ["", "-1", "256", "ANY"] {
             assert!(wrong.parse::<ExpectedExit>().is_err(), "{wrong}");
         }

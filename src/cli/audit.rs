@@ -110,7 +110,7 @@ impl Audit {
         let options = Options {
             gate: self.deny.then(wire::gate),
             prepare: kernel.as_ref().ok().map(Watches::prepare),
-            changes: mode == Mode::Prebuilt,
+            changes: (mode == Mode::Prebuilt).then(|| session.id().to_owned()),
         };
         let label = (labels::RUN, session.id());
         let marker = format!("shellproof-{}-marker", session.id());
@@ -135,6 +135,7 @@ impl Audit {
         };
         let duration = began.elapsed();
         let mut recording = recorder.finish().await;
+        let left = recorder.left().await;
         recording.events = match events {
             None => None,
             Some(Ok(stream)) => Some(stream.close(label).await),
@@ -148,7 +149,8 @@ impl Audit {
             let canary = run::canary::name(&session);
             events.seen.retain(|event| event.name != canary);
         }
-        let result = self.result(mode, engine, exit, duration, &recording, &kernel);
+        let mut result = self.result(mode, engine, exit, duration, &recording, &kernel);
+        result.leftovers = left.into_iter().map(leftover).collect();
         if let Some(file) = &self.record {
             write(file, &recording, &about(&result, session.id()))?;
         }
@@ -227,6 +229,7 @@ impl Audit {
             exit,
             has_started: wire::has_started(recording),
             requests: recording.records.len(),
+            leftovers: Vec::new(),
             duration,
         }
     }
@@ -253,6 +256,13 @@ impl Audit {
             .ok_or_else(|| wrong("its first line".into()))?;
         self.report(&result, &run_id)
     }
+}
+
+fn leftover(container: String) -> String {
+    format!(
+        "container `{container}` was made with `--rm` and still runs; nothing removes it when it ends, but `shellproof clean` \
+         does"
+    )
 }
 
 /// What watches the containers, or how much that was needed and why nothing does.
@@ -329,6 +339,7 @@ fn read_about(about: &Value, mode: Option<Mode>, recording: &Recording) -> Optio
         exit,
         has_started: wire::has_started(recording),
         requests: recording.records.len(),
+        leftovers: Vec::new(),
         duration: Duration::from_millis(about["duration_ms"].as_u64()?),
     };
     Some((result, text(&about["run_id"])?))

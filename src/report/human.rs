@@ -115,10 +115,14 @@ pub(super) fn detail(result: &ScenarioResult) -> String {
             }
         }
     }
-    for leftover in &result.leftovers {
-        let _ = writeln!(text, "{indent}{UNSURE}left behind:{UNSURE:#} {leftover}");
-    }
+    text.push_str(&leftover_lines(&indent, &result.leftovers));
     text
+}
+
+/// What was left behind.
+pub(super) fn leftover_lines(indent: &str, leftovers: &[String]) -> String {
+    let line = |leftover| format!("{indent}{UNSURE}left behind:{UNSURE:#} {leftover}\n");
+    leftovers.iter().map(line).collect()
 }
 
 /// The programs of the containers in which the kernel witness found something.
@@ -195,9 +199,7 @@ fn closing(report: &Report) -> String {
             );
         }
     }
-    for leftover in &report.leftovers {
-        let _ = writeln!(text, "{UNSURE}left behind:{UNSURE:#} {leftover}");
-    }
+    text.push_str(&leftover_lines("", &report.leftovers));
     let tally = summary.tally;
     let _ = writeln!(
         text,

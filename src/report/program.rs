@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json as value};
 
-use super::human::{BAD, FAINT, GOOD, UNSURE, evidence_lines, trees};
+use super::human::{BAD, FAINT, GOOD, UNSURE, evidence_lines, leftover_lines, trees};
 use super::json::{engine, evidence, witnesses};
 use super::programs;
 use crate::audit::{ProgramResult, ProgramStatus, Verdict, WitnessState};
@@ -77,7 +77,7 @@ pub fn program_json(result: &ProgramResult, run_id: &str) -> Value {
             "traces": result.traced.iter().map(programs::json).collect::<Vec<_>>(),
             "exit_code": result.exit.map(|exit| exit.code),
             "requests": result.requests,
-            "leftovers": [],
+            "leftovers": result.leftovers,
             "duration_ms": u64::try_from(result.duration.as_millis()).unwrap_or(u64::MAX),
         }],
         "criteria": [],
@@ -118,6 +118,7 @@ pub fn program_human(result: &ProgramResult) -> String {
         text.push_str(&evidence_lines(evidence));
     }
     text.push_str(&trees(&result.judgement, &result.traced));
+    text.push_str(&leftover_lines(&indent, &result.leftovers));
     let wire = &result.judgement.witnesses[0].1;
     if let WitnessState::Missing(reason) = wire {
         let _ = writeln!(text, "{indent}wire evidence unavailable: {reason}");

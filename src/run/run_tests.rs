@@ -114,7 +114,7 @@ impl Bench {
             });
         }
         let result = ScenarioResult::new(&job, runtime.engine().clone());
-        let recording = || self.recording.clone();
+        let recording = || std::future::ready(self.recording.clone()).boxed();
         let result = carry_out(execution, result, &self.options, interrupt, &recording).await;
         // A fake that cannot list cannot be asked.
         let left = runtime.owned().await.unwrap_or_default();

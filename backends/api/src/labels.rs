@@ -9,6 +9,8 @@ pub type Labels = BTreeMap<String, String>;
 pub const PREFIX: &str = "io.shellproof.";
 /// The id of the run that made an object. Every object has it, and `shellproof clean` looks for it.
 pub const RUN: &str = "io.shellproof.run";
+/// The run that keeps a container which wanted to be removed as soon as it had ended, until it was looked at.
+pub const KEPT: &str = "io.shellproof.kept";
 /// The scenario that an object belongs to.
 pub const SCENARIO: &str = "io.shellproof.scenario";
 /// The fixture that an image was built as.

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use shellproof_api::labels;
 
 use crate::changes::Changes;
 use crate::events::Events;
@@ -117,6 +118,8 @@ pub struct Subject {
     pub service: Option<String>,
     /// The engine removes it as soon as it has ended.
     pub auto_remove: bool,
+    /// The run that removes it in the engine's place.
+    pub kept_by: Option<String>,
     /// Its root file system cannot be written.
     pub read_only: bool,
     /// It runs already.
@@ -154,6 +157,7 @@ impl Subject {
                 .as_str()
                 .map(str::to_owned),
             auto_remove: host["AutoRemove"] == true,
+            kept_by: config["Labels"][labels::KEPT].as_str().map(str::to_owned),
             read_only: host["ReadonlyRootfs"] == true,
             running: inspect["State"]["Running"] == true,
             mounts: mounts.map(|mount| text(&mount["Destination"])).collect(),
@@ -220,17 +224,40 @@ impl Log {
         self.with(|recording| recording.faults.push(format!("connection {connection}: {fault}")));
     }
 
-    /// Notes what a container has changed, in place of what was noted of it before. A list that could be read is not
-    /// given up for one that could not: the container may be gone.
+    /// Notes what a container has changed, in place of what was noted of it before. What is whole is not given up for what
+    /// is not: the container may be gone by now.
     pub(crate) fn changes(&self, changes: Changes) {
         self.with(|recording| {
             let is_before = |before: &Changes| before.container == changes.container;
             match recording.changes.iter().position(is_before) {
-                Some(_) if changes.gap.is_some() => {}
+                Some(at) if recording.changes[at].is_whole() && !changes.is_whole() => {}
                 Some(at) => recording.changes[at] = changes,
                 None => recording.changes.push(changes),
             }
         });
+    }
+
+    /// Forgets what those containers had changed that `is_meant`: they go on.
+    pub(crate) fn go_on(&self, is_meant: impl Fn(&Subject) -> bool) {
+        let going_on: Vec<_> = self.started().into_iter().filter(is_meant).collect();
+        self.with(|recording| {
+            let goes_on = |changes: &Changes| going_on.iter().any(|subject| subject.id == changes.container);
+            recording.changes.retain(|changes| !goes_on(changes));
+        });
+    }
+
+    /// Whether somebody is waiting for the start of a container.
+    pub(crate) fn is_starting(&self, container: &str) -> bool {
+        self.with(|recording| {
+            let waits = |record: &Record| record.status.is_none();
+            let is_it = |record: &Record| {
+                record
+                    .subject
+                    .as_ref()
+                    .is_some_and(|subject| subject.id == container)
+            };
+            recording.starts().any(|record| waits(record) && is_it(record))
+        })
     }
 
     /// The containers that were started here, each as the engine described it last.

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::fmt;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -5,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::net::UnixListener;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::record::{Log, Record, Recording, Refusal};
+use crate::record::{Log, Record, Recording, Refusal, Subject};
 use crate::relay::Relay;
 use crate::{Endpoint, RecordedEndpoint};
 
@@ -83,8 +85,10 @@ pub struct Options {
     pub gate: Option<Gate>,
     /// Changes requests to make a container; none without one.
     pub prepare: Option<Prepare>,
-    /// Ask what each container has changed in its file system: before it is removed, and in [`Recorder::finish`].
-    pub changes: bool,
+    /// Ask what each container has changed in its file system: before it is removed, and in [`Recorder::finish`]. One that
+    /// its engine would remove as soon as it has ended is made without that, and removed by the recorder: it carries the
+    /// labels of the run whose id this is.
+    pub changes: Option<String>,
 }
 
 /// A recording socket in front of one engine. Dropping it closes the socket, its connections and its file.
@@ -122,12 +126,14 @@ impl Recorder {
         }
         let listener = UnixListener::bind(socket)?;
         std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
+        let (kept, to_remove) = mpsc::unbounded_channel();
         let relay = Arc::new(Relay {
             engine: engine.clone(),
             log: Log::new(),
             options,
+            kept,
         });
-        let accepting = tokio::spawn(accept(listener, relay.clone())).abort_handle();
+        let accepting = tokio::spawn(accept(listener, relay.clone(), to_remove)).abort_handle();
         Ok(Self {
             socket: socket.to_owned(),
             relay,
@@ -152,10 +158,22 @@ impl Recorder {
 
     /// Asks what the containers that are still there have changed, if that is wanted, and gives the recording.
     pub async fn finish(&self) -> Recording {
-        if self.relay.options.changes {
+        if self.relay.options.changes.is_some() {
             self.relay.read_changes(|_| true).await;
         }
         self.recording()
+    }
+
+    /// The names of containers that wanted to be removed as soon as they had ended (`--rm`) and still run: the engine was not
+    /// told of that wish, and once the recorder is gone nobody removes them but `shellproof clean`.
+    pub async fn left(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        for subject in self.relay.log.started() {
+            if self.relay.is_kept(&subject) && !self.relay.remove_ended(&subject).await {
+                left.push(subject.name);
+            }
+        }
+        left
     }
 }
 
@@ -167,23 +185,29 @@ impl Drop for Recorder {
     }
 }
 
-async fn accept(listener: UnixListener, relay: Arc<Relay>) {
-    // Owns the connections: they end with this task.
-    let mut connections = JoinSet::new();
+async fn accept(listener: UnixListener, relay: Arc<Relay>, mut to_remove: UnboundedReceiver<Subject>) {
+    // Owns the connections and what waits for containers: they end with this task.
+    let mut tasks = JoinSet::new();
+    let mut kept = HashSet::new();
     let mut number = 0;
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((client, _)) => {
                     number += 1;
-                    connections.spawn(relay.clone().serve(number, client));
+                    tasks.spawn(relay.clone().serve(number, client));
                 }
                 Err(error) => {
                     relay.log.fault(number, format_args!("the recorder cannot accept connections: {error}"));
                     return;
                 }
             },
-            Some(_) = connections.join_next() => {}
+            Some(subject) = to_remove.recv() => {
+                if kept.insert(subject.id.clone()) {
+                    tasks.spawn(relay.clone().remove_when_ended(subject));
+                }
+            }
+            Some(_) = tasks.join_next() => {}
         }
     }
 }

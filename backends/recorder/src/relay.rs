@@ -12,6 +12,7 @@ use shellproof_api::EngineKind;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{oneshot, watch};
 
 use crate::changes::Changes;
@@ -39,6 +40,8 @@ pub(crate) struct Relay {
     pub(crate) engine: Endpoint,
     pub(crate) log: Log,
     pub(crate) options: Options,
+    /// Containers that were kept and started: they are to be removed when they end.
+    pub(crate) kept: UnboundedSender<Subject>,
 }
 
 /// What the two directions of one connection tell each other.
@@ -117,7 +120,7 @@ impl Relay {
             to_client: tokio::sync::Mutex::new(to_client),
         };
         let answers = Answers {
-            log: &self.log,
+            relay: &self,
             exchange: &exchange,
         };
         let requests = Requests {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 use shellproof_api::{Engine, EngineKind, Seccomp};
-use shellproof_recorder::{Dialect, Prepare, Prepared, Record, Recording, Refusal, Subject};
+use shellproof_recorder::{Dialect, Prepare, Prepared, Record, Recording, Refusal, Subject, member};
 use shellproof_supervisor::{Kind, Program, Trace};
 
 use crate::audit::{Rule, Traced, kernel};
@@ -154,19 +154,6 @@ fn add_to_libpod(body: &mut Map<String, Value>, profile: &Path, default: &Seccom
     }
     *path = profile.display().to_string().into();
     Ok(())
-}
-
-/// The member that an engine reads as `name`, whatever its letters' case; null where there is none.
-fn member<'a>(object: &'a mut Map<String, Value>, name: &str) -> Result<&'a mut Value, String> {
-    let mut spelled = object
-        .keys()
-        .filter(|key| key.eq_ignore_ascii_case(name))
-        .cloned();
-    let key = spelled.next().unwrap_or_else(|| name.to_owned());
-    if spelled.next().is_some() {
-        return Err(format!("it has `{name}` in more than one spelling"));
-    }
-    Ok(object.entry(key).or_insert(Value::Null))
 }
 
 #[cfg(test)]

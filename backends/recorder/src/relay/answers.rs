@@ -3,13 +3,13 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::OwnedReadHalf;
 
-use super::{BUFFER, Exchange, RelayError};
-use crate::record::{Kept, Log, made};
+use super::{BUFFER, Exchange, Pending, Relay, RelayError};
+use crate::record::{Kept, made};
 use crate::route::Action;
 use crate::scan::{BodyLength, Piece, ResponseHead, Scanner};
 
 pub(super) struct Answers<'a> {
-    pub(super) log: &'a Log,
+    pub(super) relay: &'a Relay,
     pub(super) exchange: &'a Exchange,
 }
 
@@ -48,10 +48,11 @@ impl Answers<'_> {
                         if head.status == 101 && !leaves {
                             return Err(RelayError::LeftHttp);
                         }
-                        self.log.update(pending.place, |record| {
+                        self.relay.log.update(pending.place, |record| {
                             record.status = Some(head.status);
                             record.left_http = leaves;
                         });
+                        self.note_container(&pending, head.status);
                         if let Some(sender) = pending.leaves_http {
                             // The request direction may be gone already; then nobody needs the word.
                             let _ = sender.send(leaves);
@@ -89,9 +90,32 @@ impl Answers<'_> {
         }
     }
 
+    /// What a container's start, or a removal that failed, means for what is known of it.
+    fn note_container(&self, request: &Pending, status: u16) {
+        let log = &self.relay.log;
+        match request.action {
+            // One that could not be started is removed by engines too.
+            Action::StartContainer => {
+                let subject = log.update(request.place, |record| record.subject.clone());
+                if let Some(subject) = subject.filter(|subject| self.relay.is_kept(subject)) {
+                    // Nobody takes it once the recorder is gone.
+                    let _ = self.relay.kept.send(subject);
+                }
+            }
+            // With 404, it is gone already.
+            Action::Remove if status >= 400 && status != 404 => {
+                let object = log.update(request.place, |record| record.route.object.clone());
+                log.go_on(|subject| object.as_ref().is_none_or(|object| subject.is_called(object)));
+            }
+            _ => {}
+        }
+    }
+
     fn note_made(&self, making: Option<(usize, Kept)>) {
         if let Some((place, kept)) = making {
-            self.log.update(place, |record| record.made = made(kept.whole()));
+            self.relay
+                .log
+                .update(place, |record| record.made = made(kept.whole()));
         }
     }
 }

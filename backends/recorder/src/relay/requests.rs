@@ -8,9 +8,9 @@ use tokio::sync::oneshot;
 use super::{BUFFER, Exchange, Pending, Relay, RelayError};
 use crate::record::{Client, KEPT, Kept, Refusal};
 use crate::recorder::Prepared;
-use crate::redact;
 use crate::route::{Action, Dialect, Route};
 use crate::scan::{Piece, RequestHead, Scanner};
+use crate::{redact, removal};
 
 pub(super) struct Requests<'a> {
     pub(super) relay: &'a Relay,
@@ -138,11 +138,16 @@ impl Requests<'_> {
         match (action, object) {
             (Action::StartContainer | Action::Attach | Action::RunHealthCheck, Some(container)) => {
                 match self.relay.subject(&container).await {
-                    Ok(subject) => log.update(place, |record| record.subject = subject),
+                    Ok(subject) => {
+                        if let (Action::StartContainer, Some(subject)) = (action, &subject) {
+                            log.go_on(|before| before.id == subject.id);
+                        }
+                        log.update(place, |record| record.subject = subject);
+                    }
                     Err(fault) => log.fault(self.connection, fault),
                 }
             }
-            (Action::Remove, object) if self.relay.options.changes => {
+            (Action::Remove, object) if self.relay.options.changes.is_some() => {
                 match object.filter(|_| !is_pod) {
                     Some(object) => {
                         self.relay
@@ -155,7 +160,9 @@ impl Requests<'_> {
             }
             _ => {}
         }
-        let may_change = action == Action::CreateContainer && self.relay.options.prepare.is_some();
+        let options = &self.relay.options;
+        let may_change =
+            action == Action::CreateContainer && (options.prepare.is_some() || options.changes.is_some());
         let may_leave = head.upgrade || matches!(action, Action::Attach | Action::StartExec | Action::Opaque);
         let (sender, receiver) = may_leave.then(oneshot::channel).unzip();
         let says_what_runs = matches!(
@@ -166,7 +173,7 @@ impl Requests<'_> {
             place,
             dialect,
             body: says_what_runs.then(Kept::default),
-            held: (may_change || says_what_runs && self.relay.options.gate.is_some()).then(Vec::new),
+            held: (may_change || says_what_runs && options.gate.is_some()).then(Vec::new),
             head: may_change.then(|| raw.to_vec()),
             leaves_http: receiver,
             pending: Some(Pending {
@@ -190,22 +197,30 @@ impl Requests<'_> {
         if let Some(refusal) = self.refusal(request.place) {
             return Err(refusal);
         }
-        let (Some(prepare), Some(head), Some(body)) =
-            (&self.relay.options.prepare, &request.head, &request.body)
-        else {
+        let (Some(head), Some(sent)) = (&request.head, &request.body) else {
             return Ok(held);
         };
         let log = &self.relay.log;
-        let record = log.update(request.place, |record| record.clone());
-        match prepare.prepare(&record, body.whole()) {
-            Prepared::AsSent => Ok(held),
-            Prepared::Refused(refusal) => Err(refusal),
-            Prepared::Changed(body) => {
-                let kept = redact::body(&body);
-                log.update(request.place, |record| record.forwarded = kept);
-                Ok(with_body(head, &body))
-            }
+        let options = &self.relay.options;
+        let mut changed = None;
+        if let Some(prepare) = &options.prepare {
+            let record = log.update(request.place, |record| record.clone());
+            changed = match prepare.prepare(&record, sent.whole()) {
+                Prepared::AsSent => None,
+                Prepared::Changed(body) => Some(body),
+                Prepared::Refused(refusal) => return Err(refusal),
+            };
         }
+        if let Some(run) = &options.changes {
+            let body = changed.as_deref().unwrap_or(sent.whole());
+            changed = removal::kept(request.dialect, body, run).or(changed);
+        }
+        let Some(body) = changed else {
+            return Ok(held);
+        };
+        let forwarded = redact::body(&body);
+        log.update(request.place, |record| record.forwarded = forwarded);
+        Ok(with_body(head, &body))
     }
 
     /// Answers a request in the engine's place, behind all answers that the client still waits for, and closes.
