@@ -2,7 +2,9 @@
 
 use rstest::rstest;
 use rustix::process::Signal;
+use shellproof_api::labels;
 
+use crate::fixtures;
 use crate::support::{
     Container, Engine, Going, Scenarios, alone, beside_others, engine, finish, run, scenario, shellproof,
     unique,
@@ -95,6 +97,43 @@ fn clean_removes_what_a_kill_left_and_nothing_that_is_in_use(
     going.signal(Signal::INT);
     going.end().expect(130);
     assert_eq!(engine.of_run(&alive.run), [""; 0]);
+}
+
+#[rstest]
+#[ignore = "needs engines: scripts/test runs it"]
+fn clean_removes_a_container_whose_removal_a_killed_audit_had_taken_over(
+    #[values("docker-20", "docker-26", "podman-4-rootless", "podman-5")] name: &str,
+) {
+    let (_gate, engine) = (alone(), engine(name));
+    let name = unique("kept", &engine);
+    // A run brings the image.
+    let keys = "args: [echo, hi]\n    expect: { exit: 0 }";
+    let scenarios = Scenarios::new(&[("brings", scenario(&name, keys, ""))]);
+    finish(&mut run(&engine, scenarios.path()));
+    let label = format!("{}={name}", labels::SCENARIO);
+    let mut audit = shellproof();
+    audit
+        .args([
+            "audit",
+            "--mode",
+            "prebuilt",
+            "--kernel",
+            "off",
+            "--engine",
+            &engine.choice(),
+        ])
+        .args(["--", "docker", "run", "--rm", "--label", &label])
+        .args([fixtures::reference("tiny").as_str(), "sleep", "300"]);
+    let going = Going::start(&mut audit);
+    let container = engine.running(&name);
+    going.signal(Signal::KILL);
+    assert_eq!(going.end().code, None);
+    let told = clean(&engine);
+    assert!(
+        told.contains(&format!("removed container `{}`\n", container.name)),
+        "{told}"
+    );
+    assert_eq!(engine.labelled(&label), [""; 0]);
 }
 
 #[rstest]

@@ -4,9 +4,12 @@
 //! brings the six up and runs them.
 
 mod doctor;
+#[path = "../support/fixtures.rs"]
+mod fixtures;
 mod foreign_client;
 mod interruption;
 mod kernel;
+mod missing;
 mod outcomes;
 mod service;
 mod support;

@@ -1,0 +1,95 @@
+//! An engine that does not say all that it is asked: what is missing is named, and the verdict is unproven.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use rstest::rstest;
+
+use crate::fixtures;
+use crate::support::{Engine, Scenarios, beside_others, engine, finish, run, scenario, shellproof, unique};
+
+const FAILS: &str = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+const KNOWS_NOTHING: &str = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+const SAYS_LITTLE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\nConnection: close\r\n\r\n{\"Id\":\"x\"}";
+const ENDS: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n";
+
+/// A socket in front of an engine that answers connections which begin with such a request by itself.
+fn unsound(engine: &Engine, directory: &Path, asked: String, answer: &'static str) -> PathBuf {
+    let (socket, behind) = (directory.join("engine.sock"), engine.socket.clone());
+    let listener = UnixListener::bind(&socket).expect("a socket can be made");
+    // They end with the process of the tests.
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let (behind, asked) = (behind.clone(), asked.clone());
+            std::thread::spawn(move || serve(client, &behind, &asked, answer));
+        }
+    });
+    socket
+}
+
+fn serve(mut client: UnixStream, behind: &Path, asked: &str, answer: &str) -> std::io::Result<()> {
+    let mut head = vec![0; 1 << 16];
+    let read = client.read(&mut head)?;
+    head.truncate(read);
+    let line = String::from_utf8_lossy(&head);
+    if line.lines().next().is_some_and(|line| line.contains(asked)) {
+        client.write_all(answer.as_bytes())?;
+        return client.shutdown(Shutdown::Write);
+    }
+    let mut engine = UnixStream::connect(behind)?;
+    engine.write_all(&head)?;
+    let (mut to_client, mut from_engine) = (client.try_clone()?, engine.try_clone()?);
+    std::thread::spawn(move || {
+        // Either side may be gone.
+        let _ = std::io::copy(&mut from_engine, &mut to_client);
+        let _ = to_client.shutdown(Shutdown::Write);
+    });
+    std::io::copy(&mut client, &mut engine)?;
+    engine.shutdown(Shutdown::Write)
+}
+
+#[rstest]
+#[case::no_events("GET /events", FAILS, "events-missing")]
+#[case::events_that_end("GET /events", ENDS, "events-missing")]
+#[case::no_list("/changes", FAILS, "changes-missing")]
+#[case::no_content("/archive", FAILS, "changes-missing")]
+#[case::unknown_container("/containers/{box}/json", KNOWS_NOTHING, "unknown-start")]
+#[case::container_that_runs_nothing("/containers/{box}/json", SAYS_LITTLE, "wire-fault")]
+#[ignore = "needs engines: scripts/test runs it"]
+fn what_an_engine_does_not_say_is_unproven(
+    #[case] asked: &str,
+    #[case] answer: &'static str,
+    #[case] rule: &str,
+    #[values("docker-26", "podman-5")] name: &str,
+) {
+    let (_gate, engine) = (beside_others(), engine(name));
+    // Nothing in it that is written otherwise in a path.
+    let container = unique(&format!("missing{}", asked.len() + answer.len()), &engine).replace('-', "");
+    // A run brings the image.
+    let keys = "image: fixture:python\n    args: [-c, pass]\n    expect: { exit: 0 }";
+    let brings = scenario(&container, keys, "").replace("    image: fixture:tiny\n", "");
+    finish(&mut run(&engine, Scenarios::new(&[("brings", brings)]).path())).expect(0);
+    let image = fixtures::reference("python");
+    let line = format!(
+        "docker create --name {container} --user 0 {image} -c 'open(\"/data\", \"w\").write(\"x\")' && docker start {container} \
+         && docker wait {container}; docker rm {container}"
+    );
+    let audit = |asked: String| {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let socket = unsound(&engine, directory.path(), asked, answer);
+        let choice = format!("{name}=unix://{}", socket.display());
+        finish(shellproof().args([
+            "audit", "--mode", "prebuilt", "--engine", &choice, "--", "sh", "-c", &line,
+        ]))
+    };
+    assert!(audit("/nothing".to_owned()).expect(0).stderr.contains("CLEAN"));
+    let told = audit(asked.replace("{box}", &container)).expect(3);
+    assert!(told.stderr.contains("UNPROVEN"), "{}", told.stderr);
+    assert!(
+        told.stderr.contains(&format!("  {rule}, wire: ")),
+        "{}",
+        told.stderr
+    );
+}
