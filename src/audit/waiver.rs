@@ -1,12 +1,12 @@
 //! Violations that a scenario accepts for a while.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use chrono::{NaiveDate, Utc};
 
 use super::{Evidence, Rule, Weight};
-use crate::scenario::{Date, Diagnostic, Scenario, Spanned, Waiver};
+use crate::scenario::{Diagnostic, Scenario, Spanned, Waiver};
 
 /// Marks the violations that a waiver covers today: of its rule, and with its program in what was seen.
-pub(super) fn apply(waivers: &[Waiver], evidence: &mut [Evidence], today: Date) {
+pub(super) fn apply(waivers: &[Waiver], evidence: &mut [Evidence], today: NaiveDate) {
     for one in evidence
         .iter_mut()
         .filter(|one| one.rule.weight() == Weight::Violation)
@@ -27,31 +27,8 @@ pub(super) fn apply(waivers: &[Waiver], evidence: &mut [Evidence], today: Date) 
 }
 
 /// The day in UTC.
-pub(super) fn today() -> Date {
-    let seconds = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    from_days(seconds / 86_400)
-}
-
-/// A day of the Gregorian calendar from the days since 1970-01-01.
-fn from_days(days: u64) -> Date {
-    // Years that begin in March: the leap day is then the last of its year.
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let (day, month) = (
-        day - (153 * month + 2) / 5 + 1,
-        if month < 10 { month + 3 } else { month - 9 },
-    );
-    let year = era * 400 + year + u64::from(month <= 2);
-    Date {
-        year: year as u16,
-        month: month as u8,
-        day: day as u8,
-    }
+pub(super) fn today() -> NaiveDate {
+    Utc::now().date_naive()
 }
 
 /// Rules that scenarios name and that do not exist, each with what was probably meant.

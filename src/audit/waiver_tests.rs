@@ -22,12 +22,12 @@ fn seen(rule: Rule, detail: &str) -> Evidence {
     }
 }
 
-fn day(year: u16, month: u8, day: u8) -> Date {
-    Date { year, month, day }
+fn day(year: i32, month: u32, day: u32) -> NaiveDate {
+    NaiveDate::from_ymd_opt(year, month, day).unwrap()
 }
 
 /// Why one piece of evidence is waived on a day.
-fn waived(evidence: Evidence, today: Date) -> Option<String> {
+fn waived(evidence: Evidence, today: NaiveDate) -> Option<String> {
     let scenario = scenario::parse("waived.yaml", WAIVED).unwrap();
     let mut all = [evidence];
     apply(&scenario.waivers, &mut all, today);
@@ -53,28 +53,17 @@ fn a_waiver_covers_its_rule_and_program_until_its_day() {
 }
 
 #[test]
+fn a_waiver_covers_what_is_seen_today() {
+    assert!(today() > day(2026, 1, 1));
+}
+
+#[test]
 fn a_gap_cannot_be_waived() {
     let scenario =
         scenario::parse("waived.yaml", &WAIVED.replace("rule: shell", "rule: wire-fault")).unwrap();
     let mut all = [seen(Rule::WireFault, "`/bin/sh`")];
     apply(&scenario.waivers, &mut all, day(2026, 1, 1));
     assert_eq!(all[0].waived, None);
-}
-
-#[test]
-fn days_are_counted_by_the_calendar() {
-    for (days, expected) in [
-        (0, day(1970, 1, 1)),
-        (59, day(1970, 3, 1)),
-        (11_016, day(2000, 2, 29)),
-        (20_779, day(2026, 11, 22)),
-        (20_819, day(2027, 1, 1)),
-        (47_540, day(2100, 2, 28)),
-        (47_541, day(2100, 3, 1)),
-    ] {
-        assert_eq!(from_days(days), expected, "{days}");
-    }
-    assert!(today() > day(2026, 1, 1));
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::NaiveDate;
+
 use super::span::{ScenarioFile, Span, Spanned};
 use super::words::{Criterion, Mode, Need, Role, VerdictKind, Witness};
 
@@ -411,22 +413,5 @@ pub struct Waiver {
     /// Why.
     pub reason: Spanned<String>,
     /// The last day on which it counts.
-    pub until: Spanned<Date>,
-}
-
-/// A day of the Gregorian calendar; days compare in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Date {
-    /// The year.
-    pub year: u16,
-    /// The month, from 1.
-    pub month: u8,
-    /// The day of the month, from 1.
-    pub day: u8,
-}
-
-impl std::fmt::Display for Date {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
-    }
+    pub until: Spanned<NaiveDate>,
 }

@@ -15,7 +15,9 @@ const KNOWS_NOTHING: &str = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConn
 const SAYS_LITTLE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\nConnection: close\r\n\r\n{\"Id\":\"x\"}";
 const ENDS: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n";
 
-/// A socket in front of an engine that answers connections which begin with such a request by itself.
+const DONE: &str = "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
+
+/// A socket in front of an engine that answers such requests by itself.
 fn unsound(engine: &Engine, directory: &Path, asked: String, answer: &'static str) -> PathBuf {
     let (socket, behind) = (directory.join("engine.sock"), engine.socket.clone());
     let listener = UnixListener::bind(&socket).expect("a socket can be made");
@@ -30,24 +32,26 @@ fn unsound(engine: &Engine, directory: &Path, asked: String, answer: &'static st
 }
 
 fn serve(mut client: UnixStream, behind: &Path, asked: &str, answer: &str) -> std::io::Result<()> {
-    let mut head = vec![0; 1 << 16];
-    let read = client.read(&mut head)?;
-    head.truncate(read);
-    let line = String::from_utf8_lossy(&head);
-    if line.lines().next().is_some_and(|line| line.contains(asked)) {
-        client.write_all(answer.as_bytes())?;
-        return client.shutdown(Shutdown::Write);
-    }
     let mut engine = UnixStream::connect(behind)?;
-    engine.write_all(&head)?;
     let (mut to_client, mut from_engine) = (client.try_clone()?, engine.try_clone()?);
     std::thread::spawn(move || {
         // Either side may be gone.
         let _ = std::io::copy(&mut from_engine, &mut to_client);
         let _ = to_client.shutdown(Shutdown::Write);
     });
-    std::io::copy(&mut client, &mut engine)?;
-    engine.shutdown(Shutdown::Write)
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let read = client.read(&mut buffer)?;
+        let text = String::from_utf8_lossy(&buffer[..read]);
+        if text.lines().next().is_some_and(|line| line.contains(asked)) {
+            client.write_all(answer.as_bytes())?;
+            return client.shutdown(Shutdown::Write);
+        }
+        if read == 0 {
+            return engine.shutdown(Shutdown::Write);
+        }
+        engine.write_all(&buffer[..read])?;
+    }
 }
 
 #[rstest]
@@ -57,6 +61,7 @@ fn serve(mut client: UnixStream, behind: &Path, asked: &str, answer: &str) -> st
 #[case::no_content("/archive", FAILS, "changes-missing")]
 #[case::unknown_container("/containers/{box}/json", KNOWS_NOTHING, "unknown-start")]
 #[case::container_that_runs_nothing("/containers/{box}/json", SAYS_LITTLE, "wire-fault")]
+#[case::start_that_is_none("/containers/{box}/start", DONE, "kernel-silent")]
 #[ignore = "needs engines: scripts/test runs it"]
 fn what_an_engine_does_not_say_is_unproven(
     #[case] asked: &str,
@@ -74,7 +79,7 @@ fn what_an_engine_does_not_say_is_unproven(
     let image = fixtures::reference("python");
     let line = format!(
         "docker create --name {container} --user 0 {image} -c 'open(\"/data\", \"w\").write(\"x\")' && docker start {container} \
-         && docker wait {container}; docker rm {container}"
+         && timeout 5 docker wait {container}; docker rm {container}"
     );
     let audit = |asked: String| {
         let directory = tempfile::tempdir().expect("a directory can be made");
@@ -87,9 +92,5 @@ fn what_an_engine_does_not_say_is_unproven(
     assert!(audit("/nothing".to_owned()).expect(0).stderr.contains("CLEAN"));
     let told = audit(asked.replace("{box}", &container)).expect(3);
     assert!(told.stderr.contains("UNPROVEN"), "{}", told.stderr);
-    assert!(
-        told.stderr.contains(&format!("  {rule}, wire: ")),
-        "{}",
-        told.stderr
-    );
+    assert!(told.stderr.contains(&format!("  {rule}, ")), "{}", told.stderr);
 }

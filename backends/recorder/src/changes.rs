@@ -1,10 +1,11 @@
 //! What a container changed in its file system: the engine's own list, and what the changed files are.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::{Method, Response, StatusCode};
@@ -12,6 +13,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tar::EntryType;
+use tokio::sync::mpsc;
 
 use crate::record::Subject;
 use crate::{Endpoint, http};
@@ -21,9 +23,11 @@ const LIST: usize = 32 << 20;
 /// How much of a changed file's archive is read, in bytes: its header, its extended header and a little content.
 const LOOK: usize = 16 << 10;
 /// How much of a new directory's archive is read, in bytes. What is beyond is looked at one by one.
-const LOOK_TOGETHER: usize = 4 << 20;
-/// As many files of one new directory are looked at one by one: engines take as long for a file as for a directory.
+const LOOK_TOGETHER: usize = 256 << 20;
+/// As many files of a new directory are looked at one by one: engines take as long for a file as for a directory.
 const FEW: usize = 2;
+/// As many files of another directory, which has more in it than they.
+const FEW_OF_OLD: usize = 20;
 /// How long an engine may take for a container's list.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long looking at one container's changed files may take.
@@ -95,7 +99,15 @@ impl Changes {
         };
         let listed = tokio::time::timeout(PATIENCE, list(engine, subject)).await;
         match listed {
-            Ok(Ok(groups)) => changes.look(engine, groups).await,
+            Ok(Ok(groups)) => {
+                let looked = tokio::time::timeout(LOOKING, changes.look(engine, groups)).await;
+                changes.gap = looked.err().map(|_| {
+                    format!(
+                        "more files were changed than could be looked at in {} s",
+                        LOOKING.as_secs()
+                    )
+                });
+            }
             Ok(Err(reason)) => changes.gap = Some(reason),
             Err(_) => changes.gap = Some(format!("no list within {} s", PATIENCE.as_secs())),
         }
@@ -103,22 +115,14 @@ impl Changes {
     }
 
     async fn look(&mut self, engine: &Endpoint, groups: Vec<Group>) {
-        let began = Instant::now();
         for group in groups {
             let mut known = HashMap::new();
-            if group.paths.len() > FEW {
+            if group.paths.len() > group.few {
                 known = look_together(engine, &self.container, &group.root)
                     .await
                     .unwrap_or_default();
             }
             for path in group.paths {
-                if began.elapsed() > LOOKING {
-                    self.gap = Some(format!(
-                        "more files were changed than could be looked at in {} s",
-                        LOOKING.as_secs()
-                    ));
-                    return;
-                }
                 let mut kind = known.get(Path::new(&path)).copied();
                 if kind.is_none() {
                     kind = look(engine, &self.container, &path).await;
@@ -137,8 +141,10 @@ impl Changes {
 /// Changed files that one archive holds.
 #[derive(Debug, PartialEq, Eq)]
 struct Group {
-    /// The file itself, or a directory that is new with all that it holds.
+    /// Their directory, or the topmost one that is new with all that it holds.
     root: String,
+    /// As many of them are looked at one by one.
+    few: usize,
     /// The files, sorted.
     paths: Vec<String>,
 }
@@ -182,21 +188,25 @@ fn groups(listed: &Value, mounts: &[String]) -> Vec<Group> {
         .filter(|(path, is_added)| *is_added && is_whole(path) && !is_outside(path))
         .map(|(path, _)| *path)
         .collect();
-    let mut groups: Vec<Group> = Vec::new();
+    let mut groups: BTreeMap<&str, Group> = BTreeMap::new();
     for (at, (path, _)) in changed.iter().enumerate() {
         if is_outside(path) || is_directory(at, path) {
             continue;
         }
-        let root = new_root(path, &new);
-        match groups.last_mut() {
-            Some(group) if group.root == root => group.paths.push((*path).to_owned()),
-            _ => groups.push(Group {
-                root: root.to_owned(),
-                paths: vec![(*path).to_owned()],
-            }),
-        }
+        let new_root = new_root(path, &new);
+        let parent = path.rsplit_once('/').map(|(parent, _)| parent);
+        let (root, few) = match parent.filter(|parent| is_whole(parent)) {
+            Some(parent) if new_root == *path => (parent, FEW_OF_OLD),
+            _ => (new_root, FEW),
+        };
+        let group = groups.entry(root).or_insert_with(|| Group {
+            root: root.to_owned(),
+            few,
+            paths: Vec::new(),
+        });
+        group.paths.push((*path).to_owned());
     }
-    groups
+    groups.into_values().collect()
 }
 
 /// The topmost new directory that holds a file, or the file itself.
@@ -235,12 +245,8 @@ async fn look(engine: &Endpoint, container: &str, path: &str) -> Option<FileKind
         }
         Ok(answer) if answer.status() == StatusCode::OK => {
             let archive = beginning(answer.into_body(), LOOK).await.unwrap_or_default();
-            Some(
-                kinds(&archive)
-                    .into_iter()
-                    .next()
-                    .map_or(FileKind::Unread, |(_, kind)| kind),
-            )
+            let first = kinds(archive.as_slice()).into_iter().next();
+            Some(first.map_or(FileKind::Unread, |(_, kind)| kind))
         }
         _ => Some(FileKind::Unread),
     }
@@ -256,11 +262,49 @@ async fn look_together(
     if answer.status() != StatusCode::OK {
         return None;
     }
-    let archive = beginning(answer.into_body(), LOOK_TOGETHER).await?;
+    let (frames, receiver) = mpsc::channel(1);
+    let reading = tokio::task::spawn_blocking(|| {
+        kinds(Frames {
+            receiver,
+            current: Bytes::new(),
+        })
+    });
+    let (mut body, mut read) = (answer.into_body(), 0);
+    while read < LOOK_TOGETHER
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        if let Ok(data) = frame.into_data() {
+            read += data.len();
+            if frames.send(data).await.is_err() {
+                break;
+            }
+        }
+    }
+    drop(frames);
     // An archive has its names below the directory's own.
     let parent = Path::new(directory).parent()?;
-    let kinds = kinds(&archive).into_iter();
+    let kinds = reading.await.ok()?.into_iter();
     Some(kinds.map(|(name, kind)| (parent.join(name), kind)).collect())
+}
+
+/// An answer's body, read where waiting is allowed.
+struct Frames {
+    receiver: mpsc::Receiver<Bytes>,
+    current: Bytes,
+}
+
+impl Read for Frames {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while self.current.is_empty() {
+            match self.receiver.blocking_recv() {
+                Some(data) => self.current = data,
+                None => return Ok(0),
+            }
+        }
+        let length = into.len().min(self.current.len());
+        into[..length].copy_from_slice(&self.current.split_to(length));
+        Ok(length)
+    }
 }
 
 async fn archive(engine: &Endpoint, container: &str, path: &str) -> io::Result<Response<Incoming>> {
@@ -283,7 +327,7 @@ async fn beginning(mut body: Incoming, limit: usize) -> Option<Vec<u8>> {
 }
 
 /// What the entries of an archive are, up to where it was cut off.
-fn kinds(archive: &[u8]) -> Vec<(PathBuf, FileKind)> {
+fn kinds(archive: impl Read) -> Vec<(PathBuf, FileKind)> {
     let mut archive = tar::Archive::new(archive);
     let entries = archive.entries().into_iter().flatten();
     entries
@@ -340,9 +384,10 @@ mod tests {
         kinds(archive).first().map(|(_, kind)| *kind)
     }
 
-    fn group(root: &str, paths: &[&str]) -> Group {
+    fn group(root: &str, few: usize, paths: &[&str]) -> Group {
         Group {
             root: root.to_owned(),
+            few,
             paths: paths.iter().map(|path| (*path).to_owned()).collect(),
         }
     }
@@ -380,7 +425,7 @@ mod tests {
             ("lib/c".into(), FileKind::Unread),
             ("lib/d".into(), FileKind::Other),
         ];
-        assert_eq!(kinds(&archive), expected);
+        assert_eq!(kinds(archive.as_slice()), expected);
         assert_eq!(kinds(&archive[..1024 + 514]), expected[..1]);
     }
 
@@ -403,17 +448,21 @@ mod tests {
         assert_eq!(
             groups(&listed, &["/opt/volume".to_owned()]),
             [
-                group("/usr/lib/new", &["/usr/lib/new/a", "/usr/lib/new/sub/b"]),
-                group("/usr/lib/new-one", &["/usr/lib/new-one"]),
-                group("/usr/lib/z", &["/usr/lib/z"]),
+                group("/usr/lib", FEW_OF_OLD, &["/usr/lib/new-one", "/usr/lib/z"]),
+                group("/usr/lib/new", FEW, &["/usr/lib/new/a", "/usr/lib/new/sub/b"]),
             ]
         );
         // The archive of a directory would have the volume in it.
         assert_eq!(
-            groups(&listed, &["/usr/lib/new/volume".to_owned()])[1..3],
+            groups(
+                &listed,
+                &["/opt/volume".to_owned(), "/usr/lib/new/volume".to_owned()]
+            ),
             [
-                group("/usr/lib/new/a", &["/usr/lib/new/a"]),
-                group("/usr/lib/new/sub", &["/usr/lib/new/sub/b"]),
+                group("/usr/lib/new-one", FEW, &["/usr/lib/new-one"]),
+                group("/usr/lib/new/a", FEW, &["/usr/lib/new/a"]),
+                group("/usr/lib/new/sub", FEW, &["/usr/lib/new/sub/b"]),
+                group("/usr/lib/z", FEW, &["/usr/lib/z"]),
             ]
         );
     }

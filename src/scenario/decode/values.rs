@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::NaiveDate;
+
 use super::{Decoder, invalid};
-use crate::scenario::schema::{AfterState, Date, Mount, MountSource, Port, Source};
+use crate::scenario::schema::{AfterState, Mount, MountSource, Port, Source};
 use crate::scenario::span::Spanned;
 use crate::scenario::spelling::{quoted, similar};
 use crate::scenario::yaml::Node;
@@ -61,30 +63,9 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, Problem> {
 }
 
 /// A day such as `2026-12-31`.
-pub(super) fn parse_date(text: &str) -> Option<Date> {
-    let parts: Vec<&str> = text.split('-').collect();
-    let [year, month, day] = parts.as_slice() else {
-        return None;
-    };
-    let lengths = (year.len(), month.len(), day.len());
-    if lengths != (4, 2, 2) || !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
-        return None;
-    }
-    let date = Date {
-        year: year.parse().ok()?,
-        month: month.parse().ok()?,
-        day: day.parse().ok()?,
-    };
-    let is_leap =
-        date.year.is_multiple_of(4) && (!date.year.is_multiple_of(100) || date.year.is_multiple_of(400));
-    let days = match date.month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 if is_leap => 29,
-        2 => 28,
-        _ => return None,
-    };
-    (1..=days).contains(&date.day).then_some(date)
+pub(super) fn parse_date(text: &str) -> Option<NaiveDate> {
+    let date: NaiveDate = text.parse().ok()?;
+    (date.to_string() == text).then_some(date)
 }
 
 /// Whether a text can name a scenario or a container: it becomes a host name.
