@@ -87,6 +87,13 @@ const DOCKER: &[Run] = &[
         "programs, libraries or packages were installed at run time: `/tool`",
     ),
     run(
+        "removed-with-its-exit-code",
+        &["--mode", "prebuilt", "--expect-exit", "3"],
+        "docker run --rm {python} -c 'import sys; print(\"out\"); sys.exit(3)'",
+        0,
+        "CLEAN",
+    ),
+    run(
         "removed-later",
         PREBUILT,
         "docker run -d --rm --name {box} --read-only {tiny} sleep 9",
@@ -281,6 +288,13 @@ const PODMAN: &[Run] = &[
         "clean",
         PREBUILT,
         "$SHELLPROOF_PODMAN --url $CONTAINER_HOST run --rm --read-only {tiny} echo sh",
+        0,
+        "CLEAN",
+    ),
+    run(
+        "removed-with-its-exit-code",
+        &["--mode", "prebuilt", "--expect-exit", "3"],
+        "$SHELLPROOF_PODMAN --url $CONTAINER_HOST run --rm {python} -c 'import sys; print(\"out\"); sys.exit(3)'",
         0,
         "CLEAN",
     ),

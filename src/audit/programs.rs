@@ -82,10 +82,13 @@ fn read_words(argv: &[&str]) -> Reading {
     let Some(wrapper) = WRAPPERS.iter().find(|wrapper| wrapper.name == name) else {
         return Reading::Other;
     };
-    if wrapper.name == "env" {
-        return read_env(program, wrapper, arguments);
+    match wrapper.name {
+        "env" => read_env(program, wrapper, arguments),
+        "sudo" => {
+            after_options(arguments, wrapper).map_or_else(|| unreadable(program), read_after_assignments)
+        }
+        _ => after_options(arguments, wrapper).map_or_else(|| unreadable(program), read_words),
     }
-    after_options(arguments, wrapper).map_or_else(|| unreadable(program), read_words)
 }
 
 /// Reads a program that is what it is by itself; `None` where it may be a wrapper. `applet` reads what a multi-call
@@ -232,15 +235,17 @@ fn read_env(program: &str, wrapper: &Wrapper, arguments: &[&str]) -> Reading {
         words.extend(after);
         return read_env(program, wrapper, &words);
     }
-    let Some(mut rest) = after_options(arguments, wrapper) else {
-        return unreadable(program);
-    };
-    while let [assignment, others @ ..] = rest
+    after_options(arguments, wrapper).map_or_else(|| unreadable(program), read_after_assignments)
+}
+
+/// Reads what follows the variables that `env` and `sudo` set.
+fn read_after_assignments(mut words: &[&str]) -> Reading {
+    while let [assignment, others @ ..] = words
         && assignment.contains('=')
     {
-        rest = others;
+        words = others;
     }
-    read_words(rest)
+    read_words(words)
 }
 
 /// What follows a wrapper's options and operands; `None` when an option is unknown, since it may take a value.
