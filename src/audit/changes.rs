@@ -64,18 +64,27 @@ fn listed(installed: &[&str]) -> String {
         more => format!(" and {more} more"),
     };
     format!(
-        "programs, libraries or packages were installed at run time: {}{more}",
+        "programs, libraries or packages were added or changed at run time: {}{more}",
         shown.join(", ")
     )
 }
 
-/// A program, a shared library, or a part of a Python package. What Python compiles of a module that it has is no part.
+/// A program, a shared library, or a part of Python's library or of a package. What Python compiles of a module that it has
+/// is no part.
 fn is_installed(file: &ChangedFile) -> bool {
     let path = file.path.as_str();
-    let is_package = ["/site-packages/", "/dist-packages/", ".dist-info/", ".egg-info/"]
-        .iter()
-        .any(|part| path.contains(part));
-    let is_compiled = path.contains("/__pycache__/");
+    let is_package = [
+        "/lib/python3",
+        "/site-packages/",
+        "/dist-packages/",
+        ".dist-info/",
+        ".egg-info/",
+    ]
+    .iter()
+    .any(|part| path.contains(part));
+    let is_compiled = path
+        .rsplit_once("/__pycache__/")
+        .is_some_and(|(_, name)| name.ends_with(".pyc") && !name.contains('/'));
     matches!(file.kind, FileKind::Elf | FileKind::Script) || is_package && !is_compiled
 }
 
@@ -100,6 +109,7 @@ mod tests {
             container: "1".into(),
             files: files.iter().map(file).collect(),
             gap: gap.map(str::to_owned),
+            ..Changes::default()
         });
         recording
     }
@@ -120,6 +130,16 @@ mod tests {
             ("/usr/lib/python3.11/__pycache__/tool", FileKind::Elf),
             ("/usr/lib/python3.11/__pycache__/run", FileKind::Script),
             ("/tmp/target/x-1.0.dist-info/METADATA", FileKind::Unread),
+            ("/usr/lib/python3.11/sitecustomize.py", FileKind::Other),
+            ("/usr/lib/python311.zip", FileKind::Other),
+            (
+                "/usr/lib/python3/dist-packages/__pycache__/x/__init__.py",
+                FileKind::Other,
+            ),
+            (
+                "/usr/lib/python3/dist-packages/__pycache__/x/a.pyc",
+                FileKind::Other,
+            ),
         ] {
             assert_eq!(rules(&[(path, kind)], None), [Rule::RunTimeInstall], "{path}");
         }

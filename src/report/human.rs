@@ -5,6 +5,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use super::programs::printable;
 use super::{Summary, criteria, programs};
 use crate::audit::{Evidence, Judgement, Traced, Verdict};
 use crate::run::{Event, Job, Report, ScenarioResult, Status};
@@ -139,11 +140,14 @@ pub(super) fn trees(judgement: &Judgement, traced: &[Traced]) -> String {
 pub(super) fn evidence_lines(evidence: &Evidence) -> String {
     let indent = " ".repeat(9);
     let mut text = format!(
-        "{indent}{evidence}  {FAINT}{}, {}: {}{FAINT:#}\n",
-        evidence.rule, evidence.witness, evidence.source
+        "{indent}{}  {FAINT}{}, {}: {}{FAINT:#}\n",
+        printable(&evidence.to_string()),
+        evidence.rule,
+        evidence.witness,
+        printable(&evidence.source)
     );
     if let Some(help) = &evidence.help {
-        let _ = writeln!(text, "{indent}help: {help}");
+        let _ = writeln!(text, "{indent}help: {}", printable(help));
     }
     text
 }

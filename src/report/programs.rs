@@ -83,8 +83,8 @@ fn line(program: &Program, depth: usize) -> String {
     line
 }
 
-/// Arguments may hold anything, also what would move a terminal's cursor.
-fn printable(line: &str) -> String {
+/// Arguments and names may hold anything, also what would move a terminal's cursor.
+pub(super) fn printable(line: &str) -> String {
     let shown = |c: char| {
         if c.is_control() {
             c.escape_default().to_string()

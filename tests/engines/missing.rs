@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use rstest::rstest;
 
 use crate::fixtures;
-use crate::support::{Engine, Scenarios, beside_others, engine, finish, run, scenario, shellproof, unique};
+use crate::support::{
+    Ended, Engine, Scenarios, beside_others, engine, finish, run, scenario, shellproof, unique,
+};
 
 const FAILS: &str = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 const KNOWS_NOTHING: &str = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
@@ -72,10 +74,7 @@ fn what_an_engine_does_not_say_is_unproven(
     let (_gate, engine) = (beside_others(), engine(name));
     // Nothing in it that is written otherwise in a path.
     let container = unique(&format!("missing{}", asked.len() + answer.len()), &engine).replace('-', "");
-    // A run brings the image.
-    let keys = "image: fixture:python\n    args: [-c, pass]\n    expect: { exit: 0 }";
-    let brings = scenario(&container, keys, "").replace("    image: fixture:tiny\n", "");
-    finish(&mut run(&engine, Scenarios::new(&[("brings", brings)]).path())).expect(0);
+    bring_python(&engine, &container);
     let image = fixtures::reference("python");
     let line = format!(
         "docker create --name {container} --user 0 {image} -c 'open(\"/data\", \"w\").write(\"x\")' && docker start {container} \
@@ -84,13 +83,44 @@ fn what_an_engine_does_not_say_is_unproven(
     let audit = |asked: String| {
         let directory = tempfile::tempdir().expect("a directory can be made");
         let socket = unsound(&engine, directory.path(), asked, answer);
-        let choice = format!("{name}=unix://{}", socket.display());
-        finish(shellproof().args([
-            "audit", "--mode", "prebuilt", "--engine", &choice, "--", "sh", "-c", &line,
-        ]))
+        audit(&format!("{name}=unix://{}", socket.display()), &line)
     };
     assert!(audit("/nothing".to_owned()).expect(0).stderr.contains("CLEAN"));
     let told = audit(asked.replace("{box}", &container)).expect(3);
     assert!(told.stderr.contains("UNPROVEN"), "{}", told.stderr);
     assert!(told.stderr.contains(&format!("  {rule}, ")), "{}", told.stderr);
+}
+
+/// What it does when it is told to end is seen as well.
+#[rstest]
+#[ignore = "needs engines: scripts/test runs it"]
+fn a_container_that_is_removed_while_it_runs_is_looked_at_when_it_has_ended(
+    #[values("podman-5", "podman-5-rootless")] name: &str,
+) {
+    let (_gate, engine) = (beside_others(), engine(name));
+    let container = unique("told-to-end", &engine);
+    bring_python(&engine, &container);
+    let image = fixtures::reference("python");
+    let code = "import shutil, signal, sys, time; \
+                signal.signal(signal.SIGTERM, lambda *_: sys.exit(shutil.copy('/usr/bin/python3.11', '/usr/bin/tool') and 0)); \
+                print('waits', flush=True); time.sleep(30)";
+    let line = format!(
+        "docker run -d --name {container} --user 0 {image} -c \"{code}\" && \
+         until docker logs {container} | grep -q waits; do sleep 0.1; done; docker rm -f {container}"
+    );
+    let told = audit(&engine.choice(), &line).expect(1);
+    assert!(told.stderr.contains("`/usr/bin/tool` in"), "{}", told.stderr);
+}
+
+/// A run that has the image in it.
+fn bring_python(engine: &Engine, name: &str) {
+    let keys = "image: fixture:python\n    args: [-c, pass]\n    expect: { exit: 0 }";
+    let brings = scenario(name, keys, "").replace("    image: fixture:tiny\n", "");
+    finish(&mut run(engine, Scenarios::new(&[("brings", brings)]).path())).expect(0);
+}
+
+fn audit(choice: &str, line: &str) -> Ended {
+    finish(shellproof().args([
+        "audit", "--mode", "prebuilt", "--engine", choice, "--", "sh", "-c", line,
+    ]))
 }

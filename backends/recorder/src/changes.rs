@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use shellproof_api::EngineKind;
 
 use crate::Endpoint;
 use crate::record::Subject;
@@ -27,6 +28,10 @@ pub struct Changes {
     pub files: Vec<ChangedFile>,
     /// Why the list is not whole, if it is not.
     pub gap: Option<String>,
+    /// The container had ended when the list was made.
+    pub ended: bool,
+    /// When the list was made, since the recorder started.
+    pub at: Duration,
 }
 
 /// A file that a container added or changed.
@@ -54,16 +59,43 @@ pub enum FileKind {
 
 impl Changes {
     /// Nothing of it is unknown.
-    pub(crate) fn is_whole(&self) -> bool {
+    fn is_whole(&self) -> bool {
         self.gap.is_none() && self.files.iter().all(|file| file.kind != FileKind::Unread)
     }
 
-    /// Asks the engine.
-    pub(crate) async fn of(engine: &Endpoint, subject: &Subject) -> Self {
+    /// Whether this is to be kept when the other was found as well.
+    pub(crate) fn outweighs(&self, other: &Self) -> bool {
+        match (self.is_whole(), other.is_whole()) {
+            (true, true) => self.at > other.at,
+            // It is gone by now, and this is how it ended.
+            (true, false) => self.ended,
+            (false, true) => false,
+            // The first reason tells more than that it is gone by now.
+            (false, false) => true,
+        }
+    }
+
+    /// Nothing is known of a container.
+    pub(crate) fn unknown(container: &str, reason: String) -> Self {
+        Self {
+            container: container.to_owned(),
+            gap: Some(reason),
+            ..Self::default()
+        }
+    }
+
+    /// Asks the engine about a container that it has just described.
+    pub(crate) async fn of(engine: &Endpoint, subject: &Subject, at: Duration) -> Self {
         let mut changes = Self {
             container: subject.id.clone(),
+            ended: !subject.running,
+            at,
             ..Self::default()
         };
+        if subject.image.is_empty() {
+            changes.gap = Some("its file system is not of an image".to_owned());
+            return changes;
+        }
         let listed = tokio::time::timeout(PATIENCE, list::ask(engine, subject)).await;
         match listed {
             Ok(Ok(groups)) => {
@@ -84,23 +116,74 @@ impl Changes {
     async fn look(&mut self, engine: &Endpoint, groups: Vec<Group>) {
         for group in groups {
             let mut known = HashMap::new();
-            if group.paths.len() > group.few {
+            let is_many =
+                group.paths.len() > group.few || group.paths.iter().any(|path| is_glob(engine, path));
+            if is_many && !is_glob(engine, &group.root) {
                 known = look::together(engine, &self.container, &group.root)
                     .await
                     .unwrap_or_default();
             }
             for path in group.paths {
-                let mut kind = known.get(Path::new(&path)).copied();
-                if kind.is_none() {
-                    kind = look::at(engine, &self.container, &path).await;
-                }
-                if kind == Some(FileKind::Unread) {
-                    // An engine that is busy with the container's end may fail once; and a further name of a file has its
-                    // content only when it is asked for alone.
-                    kind = look::at(engine, &self.container, &path).await;
-                }
+                let kind = match known.get(Path::new(&path)) {
+                    // An engine writes each name that is no text like this, and nobody can ask for it.
+                    _ if path.contains(char::REPLACEMENT_CHARACTER) => Some(FileKind::Unread),
+                    Some(FileKind::Unread) | None if is_glob(engine, &path) => Some(FileKind::Unread),
+                    // A further name of a file has its content only when it is asked for alone.
+                    Some(FileKind::Unread) | None => self.look_alone(engine, &path).await,
+                    Some(kind) => Some(*kind),
+                };
                 self.files.extend(kind.map(|kind| ChangedFile { path, kind }));
             }
         }
+    }
+
+    /// What one file is; nothing when a container that still runs has removed it since the list was made.
+    async fn look_alone(&self, engine: &Endpoint, path: &str) -> Option<FileKind> {
+        let mut kind = look::at(engine, &self.container, path).await;
+        if kind == Some(FileKind::Unread) {
+            // An engine that is busy with the container's end may fail once.
+            kind = look::at(engine, &self.container, path).await;
+        }
+        kind.or(self.ended.then_some(FileKind::Unread))
+    }
+}
+
+/// Podman takes a path for a pattern, and gives another file.
+fn is_glob(engine: &Endpoint, path: &str) -> bool {
+    engine.kind == EngineKind::Podman && path.contains(['*', '?', '[', ']', '\\'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changes(at: u64, ended: bool, gap: Option<&str>, kind: FileKind) -> Changes {
+        Changes {
+            ended,
+            at: Duration::from_secs(at),
+            gap: gap.map(str::to_owned),
+            files: vec![ChangedFile {
+                path: "/x".into(),
+                kind,
+            }],
+            ..Changes::default()
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_a_container_that_has_ended_is_kept() {
+        let gone = changes(3, true, Some("404"), FileKind::Other);
+        let unread = changes(4, true, None, FileKind::Unread);
+        let (running, ended) = (
+            changes(1, false, None, FileKind::Other),
+            changes(2, true, None, FileKind::Elf),
+        );
+        for unknown in [&gone, &unread] {
+            assert!(ended.outweighs(unknown) && !running.outweighs(unknown));
+            assert!(!unknown.outweighs(&ended) && !unknown.outweighs(&running));
+        }
+        assert!(gone.outweighs(&unread) && unread.outweighs(&gone));
+        // The one that was taken last.
+        assert!(ended.outweighs(&running) && !running.outweighs(&ended));
     }
 }

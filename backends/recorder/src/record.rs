@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -120,8 +120,6 @@ pub struct Subject {
     pub auto_remove: bool,
     /// The run that removes it in the engine's place.
     pub kept_by: Option<String>,
-    /// Its root file system cannot be written.
-    pub read_only: bool,
     /// It runs already.
     pub running: bool,
     /// Where volumes and host directories are mounted.
@@ -158,7 +156,6 @@ impl Subject {
                 .map(str::to_owned),
             auto_remove: host["AutoRemove"] == true,
             kept_by: config["Labels"][labels::KEPT].as_str().map(str::to_owned),
-            read_only: host["ReadonlyRootfs"] == true,
             running: inspect["State"]["Running"] == true,
             mounts: mounts.map(|mount| text(&mount["Destination"])).collect(),
         })
@@ -189,6 +186,11 @@ impl Log {
             started: Instant::now(),
             recording: Arc::default(),
         }
+    }
+
+    /// The time since the recorder started.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
     }
 
     /// Adds a request, whose target holds no secret any more, and gives its place, for [`Log::update`].
@@ -224,26 +226,21 @@ impl Log {
         self.with(|recording| recording.faults.push(format!("connection {connection}: {fault}")));
     }
 
-    /// Notes what a container has changed, in place of what was noted of it before. What is whole is not given up for what
-    /// is not: the container may be gone by now.
+    /// Notes what a container has changed, unless what was noted of it before tells more.
     pub(crate) fn changes(&self, changes: Changes) {
         self.with(|recording| {
             let is_before = |before: &Changes| before.container == changes.container;
             match recording.changes.iter().position(is_before) {
-                Some(at) if recording.changes[at].is_whole() && !changes.is_whole() => {}
+                Some(at) if recording.changes[at].outweighs(&changes) => {}
                 Some(at) => recording.changes[at] = changes,
                 None => recording.changes.push(changes),
             }
         });
     }
 
-    /// Forgets what those containers had changed that `is_meant`: they go on.
-    pub(crate) fn go_on(&self, is_meant: impl Fn(&Subject) -> bool) {
-        let going_on: Vec<_> = self.started().into_iter().filter(is_meant).collect();
-        self.with(|recording| {
-            let goes_on = |changes: &Changes| going_on.iter().any(|subject| subject.id == changes.container);
-            recording.changes.retain(|changes| !goes_on(changes));
-        });
+    /// Forgets what a container had changed: it goes on.
+    pub(crate) fn goes_on(&self, container: &str) {
+        self.with(|recording| recording.changes.retain(|changes| changes.container != container));
     }
 
     /// Whether somebody is waiting for the start of a container.
@@ -260,16 +257,18 @@ impl Log {
         })
     }
 
-    /// The containers that were started here, each as the engine described it last.
-    pub(crate) fn started(&self) -> Vec<Subject> {
+    /// The ids of the containers that were started here.
+    pub(crate) fn started(&self) -> Vec<String> {
         self.with(|recording| {
-            let mut started: Vec<Subject> = Vec::new();
-            for subject in recording.starts().filter_map(|record| record.subject.as_ref()) {
-                started.retain(|before| before.id != subject.id);
-                started.push(subject.clone());
-            }
-            started
+            let subjects = recording.starts().filter_map(|record| record.subject.as_ref());
+            let started: BTreeSet<&String> = subjects.map(|subject| &subject.id).collect();
+            started.into_iter().cloned().collect()
         })
+    }
+
+    /// The ids of the containers that were made here.
+    pub(crate) fn created(&self) -> Vec<String> {
+        self.with(|recording| recording.created().into_iter().map(str::to_owned).collect())
     }
 
     pub(crate) fn snapshot(&self) -> Recording {
@@ -315,7 +314,7 @@ mod tests {
                 "StartupHealthCheck": { "Test": ["CMD", "/up"] },
                 "Labels": { "com.docker.compose.service": "web" }
             },
-            "HostConfig": { "AutoRemove": true, "ReadonlyRootfs": true },
+            "HostConfig": { "AutoRemove": true },
             "Mounts": [{ "Destination": "/data" }]
         });
         let subject = Subject::from_inspect(&inspect).unwrap();
@@ -324,7 +323,7 @@ mod tests {
         assert_eq!(subject.health_test, ["CMD-SHELL", "exit 0"]);
         assert_eq!(subject.startup_test, ["CMD", "/up"]);
         assert_eq!(subject.service.as_deref(), Some("web"));
-        assert!(subject.auto_remove && subject.read_only);
+        assert!(subject.auto_remove);
         assert_eq!(subject.mounts, ["/data"]);
         assert!(subject.is_called("job") && subject.is_called("ab") && !subject.is_called(""));
     }

@@ -9,7 +9,7 @@ use tokio::net::UnixListener;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::record::{Log, Record, Recording, Refusal, Subject};
+use crate::record::{Log, Record, Recording, Refusal};
 use crate::relay::Relay;
 use crate::{Endpoint, RecordedEndpoint};
 
@@ -159,21 +159,15 @@ impl Recorder {
     /// Asks what the containers that are still there have changed, if that is wanted, and gives the recording.
     pub async fn finish(&self) -> Recording {
         if self.relay.options.changes.is_some() {
-            self.relay.read_changes(|_| true).await;
+            self.relay.read_all_changes().await;
         }
         self.recording()
     }
 
-    /// The names of containers that wanted to be removed as soon as they had ended (`--rm`) and still run: the engine was not
-    /// told of that wish, and once the recorder is gone nobody removes them but `shellproof clean`.
+    /// The names of containers that wanted to be removed as soon as they had ended (`--rm`) and are still there: the engine
+    /// was not told of that wish, and once the recorder is gone nobody removes them but `shellproof clean`.
     pub async fn left(&self) -> Vec<String> {
-        let mut left = Vec::new();
-        for subject in self.relay.log.started() {
-            if self.relay.is_kept(&subject) && !self.relay.remove_ended(&subject).await {
-                left.push(subject.name);
-            }
-        }
-        left
+        self.relay.left().await
     }
 }
 
@@ -185,7 +179,7 @@ impl Drop for Recorder {
     }
 }
 
-async fn accept(listener: UnixListener, relay: Arc<Relay>, mut to_remove: UnboundedReceiver<Subject>) {
+async fn accept(listener: UnixListener, relay: Arc<Relay>, mut to_remove: UnboundedReceiver<String>) {
     // Owns the connections and what waits for containers: they end with this task.
     let mut tasks = JoinSet::new();
     let mut kept = HashSet::new();
@@ -202,9 +196,9 @@ async fn accept(listener: UnixListener, relay: Arc<Relay>, mut to_remove: Unboun
                     return;
                 }
             },
-            Some(subject) = to_remove.recv() => {
-                if kept.insert(subject.id.clone()) {
-                    tasks.spawn(relay.clone().remove_when_ended(subject));
+            Some(container) = to_remove.recv() => {
+                if kept.insert(container.clone()) {
+                    tasks.spawn(relay.clone().remove_when_ended(container));
                 }
             }
             Some(_) = tasks.join_next() => {}

@@ -16,6 +16,7 @@ const SHOWN: &[&str] = &[
     "follow",
     "force",
     "fromImage",
+    "fromSrc",
     "logs",
     "name",
     "path",
@@ -30,6 +31,7 @@ const SHOWN: &[&str] = &[
     "t",
     "tag",
     "target",
+    "timeout",
     "v",
 ];
 

@@ -41,7 +41,7 @@ pub(crate) struct Relay {
     pub(crate) log: Log,
     pub(crate) options: Options,
     /// Containers that were kept and started: they are to be removed when they end.
-    pub(crate) kept: UnboundedSender<Subject>,
+    pub(crate) kept: UnboundedSender<String>,
 }
 
 /// What the two directions of one connection tell each other.
@@ -139,7 +139,7 @@ impl Relay {
     }
 
     /// Asks the engine what a container would run if it were started now.
-    async fn subject(&self, container: &str) -> Result<Option<Subject>, String> {
+    pub(crate) async fn subject(&self, container: &str) -> Result<Option<Subject>, String> {
         let prefix = if self.engine.kind == EngineKind::Podman {
             "/v4.0.0/libpod"
         } else {
@@ -168,16 +168,21 @@ impl Relay {
         }
     }
 
-    /// Notes what those containers have changed that were started here and that `is_wanted`.
-    pub(crate) async fn read_changes(&self, is_wanted: impl Fn(&Subject) -> bool) {
-        // What cannot be written cannot be changed.
-        let wanted = self
-            .log
-            .started()
-            .into_iter()
-            .filter(|subject| !subject.read_only);
-        for subject in wanted.filter(|subject| is_wanted(subject)) {
-            self.log.changes(Changes::of(&self.engine, &subject).await);
+    /// Notes what a container has changed.
+    pub(crate) async fn read_changes(&self, container: &str) {
+        let at = self.log.elapsed();
+        let changes = match self.subject(container).await {
+            Ok(Some(subject)) => Changes::of(&self.engine, &subject, at).await,
+            Ok(None) => Changes::unknown(container, "the container is gone".to_owned()),
+            Err(reason) => Changes::unknown(container, reason),
+        };
+        self.log.changes(changes);
+    }
+
+    /// Notes what all containers that were started here have changed.
+    pub(crate) async fn read_all_changes(&self) {
+        for container in self.log.started() {
+            self.read_changes(&container).await;
         }
     }
 }

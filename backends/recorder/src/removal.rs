@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use hyper::{Method, StatusCode};
 use serde_json::{Map, Value};
-use shellproof_api::labels;
+use shellproof_api::{EngineKind, labels};
 
-use crate::changes::Changes;
 use crate::record::Subject;
 use crate::relay::Relay;
 use crate::route::Dialect;
@@ -71,34 +70,92 @@ impl Relay {
     }
 
     /// Waits for the end of a container that was kept, looks at it and removes it.
-    pub(crate) async fn remove_when_ended(self: Arc<Self>, subject: Subject) {
-        let wait = format!("/containers/{}/wait", subject.id);
+    pub(crate) async fn remove_when_ended(self: Arc<Self>, container: String) {
         loop {
-            let waited = http::call(&self.engine.socket, Method::POST, &wait, None, ANSWER).await;
-            match waited {
-                Ok((StatusCode::NOT_FOUND, _)) => return,
+            match self.post(&container, "wait").await {
+                Some(StatusCode::NOT_FOUND) => return,
                 // It goes on when it is just being restarted.
-                Ok(_) if !self.log.is_starting(&subject.id) => {
-                    if !subject.read_only {
-                        self.log.changes(Changes::of(&self.engine, &subject).await);
-                    }
-                    if self.remove_ended(&subject).await {
+                Some(_) if !self.log.is_starting(&container) => {
+                    self.read_changes(&container).await;
+                    if self.remove(&container).await {
                         return;
                     }
                 }
-                Ok(_) | Err(_) => {}
+                _ => {}
             }
             tokio::time::sleep(PAUSE).await;
         }
     }
 
+    /// Looks at a container that a client wants to be removed. One that runs is ended first where the engine would do so:
+    /// what it changed until its end counts.
+    pub(crate) async fn read_before_removal(&self, container: &str, query: &str) {
+        let Ok(Some(subject)) = self.subject(container).await else {
+            return;
+        };
+        if !self.log.started().contains(&subject.id) {
+            return;
+        }
+        if subject.running && parameter(query, "force").is_some_and(is_true) {
+            if self.engine.kind == EngineKind::Podman {
+                let patience = parameter(query, "timeout").map(|seconds| format!("?t={seconds}"));
+                let stop = format!("stop{}", patience.unwrap_or_default());
+                self.post(&subject.id, &stop).await;
+            } else {
+                self.post(&subject.id, "kill").await;
+                self.post(&subject.id, "wait").await;
+            }
+        }
+        self.read_changes(&subject.id).await;
+    }
+
+    /// The names of the containers that were kept and are still there. What has ended meanwhile is removed.
+    pub(crate) async fn left(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        for container in self.log.created() {
+            let Ok(Some(subject)) = self.subject(&container).await else {
+                continue;
+            };
+            if !self.is_kept(&subject) {
+                continue;
+            }
+            if subject.running || !self.log.started().contains(&container) {
+                left.push(subject.name);
+                continue;
+            }
+            self.read_changes(&container).await;
+            self.remove(&container).await;
+        }
+        left
+    }
+
     /// Removes a container and its anonymous volumes as the engine would have done, unless it runs. Says whether it is
     /// gone.
-    pub(crate) async fn remove_ended(&self, subject: &Subject) -> bool {
-        let path = format!("/containers/{}?v=1", subject.id);
+    async fn remove(&self, container: &str) -> bool {
+        let path = format!("/containers/{container}?v=1");
         let removed = http::call(&self.engine.socket, Method::DELETE, &path, None, ANSWER).await;
         removed.is_ok_and(|(status, _)| status.is_success() || status == StatusCode::NOT_FOUND)
     }
+
+    /// Asks something of a container.
+    async fn post(&self, container: &str, what: &str) -> Option<StatusCode> {
+        let path = format!("/containers/{container}/{what}");
+        let asked = http::call(&self.engine.socket, Method::POST, &path, None, ANSWER).await;
+        asked.ok().map(|(status, _)| status)
+    }
+}
+
+/// A parameter of a query.
+fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    query
+        .split('&')
+        .filter_map(|one| one.split_once('='))
+        .find_map(|(key, value)| (key == name).then_some(value))
+}
+
+/// As both engines read it.
+fn is_true(value: &str) -> bool {
+    matches!(value, "1" | "t" | "T" | "true" | "TRUE" | "True")
 }
 
 #[cfg(test)]

@@ -139,7 +139,11 @@ impl Route {
         if let ["libpod", rest @ ..] = segments {
             (dialect, segments) = (Dialect::Libpod, rest);
         }
-        let (action, object) = meaning(method, segments);
+        let (mut action, object) = meaning(method, segments);
+        // What pulls an image makes one of a file where it is not told what to pull.
+        if segments == ["images", "create"] && !query.split('&').any(|one| one.starts_with("fromImage=")) {
+            action = Action::Build;
+        }
         Self {
             dialect,
             path: format!("/{}", segments.join("/")),
@@ -163,7 +167,8 @@ fn without_origin(path: &str) -> &str {
 fn is_version(segment: &str) -> bool {
     segment.strip_prefix('v').is_some_and(|rest| {
         rest.starts_with(|first: char| first.is_ascii_digit())
-            && rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+            // As Podman's router has it: `v5.0.0-dev` is one.
+            && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
     })
 }
 
@@ -229,6 +234,7 @@ mod tests {
         }
         assert_eq!(action("POST", "/exec/abc/start"), Action::StartExec);
         assert_eq!(action("POST", "/v5.0.0/libpod/exec/abc/start"), Action::StartExec);
+        assert_eq!(action("POST", "/v5.0.0-dev/exec/abc/start"), Action::StartExec);
     }
 
     #[test]
@@ -269,6 +275,22 @@ mod tests {
             ("POST", ""),
         ] {
             assert_eq!(action(method, target), Action::Unknown, "{method} {target}");
+        }
+    }
+
+    #[test]
+    fn an_image_is_pulled_or_made_of_a_file() {
+        for (query, expected) in [
+            ("fromImage=x&tag=1", Action::Harmless),
+            ("fromSrc=-&repo=x", Action::Build),
+            ("from%53rc=-", Action::Build),
+            ("", Action::Build),
+        ] {
+            assert_eq!(
+                action("POST", &format!("/v1.41/images/create?{query}")),
+                expected,
+                "{query}"
+            );
         }
     }
 

@@ -14,23 +14,19 @@ const LIST: usize = 32 << 20;
 /// As many files of a new directory are looked at one by one: engines take as long for a file as for a directory.
 const FEW: usize = 2;
 /// As many files of another directory, which has more in it than they.
-const FEW_OF_OLD: usize = 20;
-/// What engines themselves make in a container.
-const ENGINES_OWN: &[&str] = &[
-    "/.dockerenv",
+const FEW_OF_OLD: usize = 5;
+
+/// What engines mount into each container.
+const ENGINES_MOUNTS: &[&str] = &[
     "/dev",
-    "/etc/group",
     "/etc/hostname",
     "/etc/hosts",
-    "/etc/mtab",
-    "/etc/passwd",
     "/etc/resolv.conf",
     "/proc",
-    "/run/.containerenv",
     "/sys",
 ];
 
-/// The directory into which engines mount files of each container, so that it stays one.
+/// The directory of most of them, so that it stays one.
 const ENGINES_DIRECTORY: &str = "/etc";
 
 /// Changed files that one archive holds.
@@ -58,7 +54,7 @@ pub(super) async fn ask(engine: &Endpoint, subject: &Subject) -> Result<Vec<Grou
 }
 
 fn groups(listed: &Value, mounts: &[String]) -> Vec<Group> {
-    let is_outside = |path: &str| is_below_any(path, ENGINES_OWN) || is_below_any(path, mounts);
+    let is_outside = |path: &str| is_below_any(path, ENGINES_MOUNTS) || is_below_any(path, mounts);
     // 0 is changed, 1 is added, 2 is removed.
     let changed = listed.as_array().into_iter().flatten();
     let mut changed: Vec<(&str, bool)> = changed
@@ -72,7 +68,7 @@ fn groups(listed: &Value, mounts: &[String]) -> Vec<Group> {
     };
     // A new directory in which something is mounted is not ours alone.
     let is_whole = |directory: &str| {
-        let outside = ENGINES_OWN
+        let outside = ENGINES_MOUNTS
             .iter()
             .copied()
             .chain(mounts.iter().map(String::as_str));
@@ -177,8 +173,8 @@ mod tests {
 
     #[test]
     fn only_whole_segments_are_below() {
-        assert!(is_below_any("/dev/x", ENGINES_OWN) && is_below_any("/dev", ENGINES_OWN));
-        assert!(!is_below_any("/devel", ENGINES_OWN));
+        assert!(is_below_any("/dev/x", ENGINES_MOUNTS) && is_below_any("/dev", ENGINES_MOUNTS));
+        assert!(!is_below_any("/devel", ENGINES_MOUNTS));
         assert!(!is_below_any("/data2/x", &["/data".to_owned()]));
     }
 }

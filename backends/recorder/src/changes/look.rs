@@ -4,11 +4,14 @@ use std::collections::HashMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::{Method, Response, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
 use tar::EntryType;
 use tokio::sync::mpsc;
 
@@ -19,18 +22,19 @@ use crate::{Endpoint, http};
 const ONE: usize = 16 << 10;
 /// How much of a new directory's archive is read, in bytes. What is beyond is looked at one by one.
 const TOGETHER: usize = 256 << 20;
-/// What a changed file is now; nothing when a container that still runs has removed it since the list was made.
+/// What a file is now; nothing when it is not there.
 pub(super) async fn at(engine: &Endpoint, container: &str, path: &str) -> Option<FileKind> {
-    match archive(engine, container, path).await {
+    // Quicker than an archive, and true of a link where Podman's archive has what it leads to.
+    let described = archive(engine, Method::HEAD, container, path).await;
+    if described.is_ok_and(|answer| is_nothing_to_run(&answer).unwrap_or(false)) {
+        return Some(FileKind::Other);
+    }
+    match archive(engine, Method::GET, container, path).await {
         Ok(answer) if answer.status() == StatusCode::NOT_FOUND => {
             let message = beginning(answer.into_body(), ONE).await.unwrap_or_default();
             let message = String::from_utf8_lossy(&message).to_lowercase();
-            // Either the file is gone, or the container is, and nobody knows what was in it. An engine cannot write a name
-            // that is no text, and nobody can ask for it.
-            let is_unknown = message.is_empty()
-                || message.contains("no such container")
-                || path.contains(char::REPLACEMENT_CHARACTER);
-            is_unknown.then_some(FileKind::Unread)
+            // Either the file is gone, or the container is, and nobody knows what was in it.
+            (message.is_empty() || message.contains("no such container")).then_some(FileKind::Unread)
         }
         Ok(answer) if answer.status() == StatusCode::OK => {
             let archive = beginning(answer.into_body(), ONE).await.unwrap_or_default();
@@ -41,13 +45,23 @@ pub(super) async fn at(engine: &Endpoint, container: &str, path: &str) -> Option
     }
 }
 
+/// Whether a file is empty or no file at all, by the engine's description of it.
+fn is_nothing_to_run(answer: &Response<Incoming>) -> Option<bool> {
+    /// The bits of a mode, as Go has it, that say that something is no file.
+    const TYPES: u64 = 0x8f28_0000;
+    let described = answer.headers().get("x-docker-container-path-stat")?;
+    let described = BASE64_STANDARD.decode(described).ok()?;
+    let described: Value = serde_json::from_slice(&described).ok()?;
+    Some(described["mode"].as_u64()? & TYPES != 0 || described["size"] == 0)
+}
+
 /// What the files of a new directory are, as far as one look goes.
 pub(super) async fn together(
     engine: &Endpoint,
     container: &str,
     directory: &str,
 ) -> Option<HashMap<PathBuf, FileKind>> {
-    let answer = archive(engine, container, directory).await.ok()?;
+    let answer = archive(engine, Method::GET, container, directory).await.ok()?;
     if answer.status() != StatusCode::OK {
         return None;
     }
@@ -96,10 +110,15 @@ impl Read for Frames {
     }
 }
 
-async fn archive(engine: &Endpoint, container: &str, path: &str) -> io::Result<Response<Incoming>> {
+async fn archive(
+    engine: &Endpoint,
+    method: Method,
+    container: &str,
+    path: &str,
+) -> io::Result<Response<Incoming>> {
     let path = utf8_percent_encode(path, NON_ALPHANUMERIC);
     let path = format!("/containers/{container}/archive?path={path}");
-    http::send(&engine.socket, Method::GET, &path, None, http::empty()).await
+    http::send(&engine.socket, method, &path, None, http::empty()).await
 }
 
 /// Reads the beginning of an archive.

@@ -52,7 +52,7 @@ impl Answers<'_> {
                             record.status = Some(head.status);
                             record.left_http = leaves;
                         });
-                        self.note_container(&pending, head.status);
+                        self.note_start(&pending);
                         if let Some(sender) = pending.leaves_http {
                             // The request direction may be gone already; then nobody needs the word.
                             let _ = sender.send(leaves);
@@ -90,24 +90,18 @@ impl Answers<'_> {
         }
     }
 
-    /// What a container's start, or a removal that failed, means for what is known of it.
-    fn note_container(&self, request: &Pending, status: u16) {
-        let log = &self.relay.log;
-        match request.action {
-            // One that could not be started is removed by engines too.
-            Action::StartContainer => {
-                let subject = log.update(request.place, |record| record.subject.clone());
-                if let Some(subject) = subject.filter(|subject| self.relay.is_kept(subject)) {
-                    // Nobody takes it once the recorder is gone.
-                    let _ = self.relay.kept.send(subject);
-                }
-            }
-            // With 404, it is gone already.
-            Action::Remove if status >= 400 && status != 404 => {
-                let object = log.update(request.place, |record| record.route.object.clone());
-                log.go_on(|subject| object.as_ref().is_none_or(|object| subject.is_called(object)));
-            }
-            _ => {}
+    /// Has a container that was kept removed when it has ended. One that could not be started is removed by engines too.
+    fn note_start(&self, request: &Pending) {
+        if request.action != Action::StartContainer {
+            return;
+        }
+        let subject = self
+            .relay
+            .log
+            .update(request.place, |record| record.subject.clone());
+        if let Some(subject) = subject.filter(|subject| self.relay.is_kept(subject)) {
+            // Nobody takes it once the recorder is gone.
+            let _ = self.relay.kept.send(subject.id);
         }
     }
 

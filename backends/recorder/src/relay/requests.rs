@@ -134,13 +134,14 @@ impl Requests<'_> {
         let route = Route::parse(&head.method, &target);
         let (action, dialect, object) = (route.action, route.dialect, route.object.clone());
         let is_pod = route.path.starts_with("/pods/");
+        let query = route.query.clone();
         let place = log.add(self.connection, &self.who, &head.method, &target, route);
         match (action, object) {
             (Action::StartContainer | Action::Attach | Action::RunHealthCheck, Some(container)) => {
                 match self.relay.subject(&container).await {
                     Ok(subject) => {
                         if let (Action::StartContainer, Some(subject)) = (action, &subject) {
-                            log.go_on(|before| before.id == subject.id);
+                            log.goes_on(&subject.id);
                         }
                         log.update(place, |record| record.subject = subject);
                     }
@@ -149,13 +150,9 @@ impl Requests<'_> {
             }
             (Action::Remove, object) if self.relay.options.changes.is_some() => {
                 match object.filter(|_| !is_pod) {
-                    Some(object) => {
-                        self.relay
-                            .read_changes(|subject| subject.is_called(&object))
-                            .await
-                    }
+                    Some(object) => self.relay.read_before_removal(&object, &query).await,
                     // Nobody says which.
-                    None => self.relay.read_changes(|_| true).await,
+                    None => self.relay.read_all_changes().await,
                 }
             }
             _ => {}
