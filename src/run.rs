@@ -338,8 +338,9 @@ async fn carry_out<'a>(
     }
     result.images = std::mem::take(&mut execution.images);
     result.expectations = std::mem::take(&mut execution.expectations);
+    // What was executed can be read until its container is removed.
+    result.traced = execution.traces();
     let keep = options.keep && {
-        result.traced = execution.traces();
         result.judgement = judge(&result, &execution, &recording().await);
         result.status() != Status::Passed
     };

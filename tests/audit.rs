@@ -91,7 +91,7 @@ const DOCKER: &[Run] = &[
         PREBUILT,
         "docker run -d --rm --name {box} --read-only {tiny} sleep 9",
         0,
-        "`{box}` was made with `--rm` and still runs",
+        "`{box}` was made with `--rm` and is still there",
     ),
     run(
         "shell",

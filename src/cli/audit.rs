@@ -134,8 +134,9 @@ impl Audit {
             })
         };
         let duration = began.elapsed();
-        let mut recording = recorder.finish().await;
+        // First: what has ended by now is looked at before it is removed.
         let left = recorder.left().await;
+        let mut recording = recorder.finish().await;
         recording.events = match events {
             None => None,
             Some(Ok(stream)) => Some(stream.close(label).await),
@@ -260,8 +261,8 @@ impl Audit {
 
 fn leftover(container: String) -> String {
     format!(
-        "container `{container}` was made with `--rm` and still runs; nothing removes it when it ends, but `shellproof clean` \
-         does"
+        "container `{container}` was made with `--rm` and is still there; nothing removes it when it ends, but `shellproof \
+         clean` does"
     )
 }
 

@@ -160,11 +160,6 @@ impl Subject {
             mounts: mounts.map(|mount| text(&mount["Destination"])).collect(),
         })
     }
-
-    /// Whether a request that names `object` means this container.
-    pub fn is_called(&self, object: &str) -> bool {
-        self.name == object || (!object.is_empty() && self.id.starts_with(object))
-    }
 }
 
 /// The id in an answer to a request that made something.
@@ -325,7 +320,6 @@ mod tests {
         assert_eq!(subject.service.as_deref(), Some("web"));
         assert!(subject.auto_remove);
         assert_eq!(subject.mounts, ["/data"]);
-        assert!(subject.is_called("job") && subject.is_called("ab") && !subject.is_called(""));
     }
 
     #[test]

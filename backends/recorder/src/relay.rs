@@ -170,13 +170,18 @@ impl Relay {
 
     /// Notes what a container has changed.
     pub(crate) async fn read_changes(&self, container: &str) {
-        let at = self.log.elapsed();
-        let changes = match self.subject(container).await {
-            Ok(Some(subject)) => Changes::of(&self.engine, &subject, at).await,
-            Ok(None) => Changes::unknown(container, "the container is gone".to_owned()),
-            Err(reason) => Changes::unknown(container, reason),
+        let unknown = match self.subject(container).await {
+            Ok(Some(subject)) => return self.note_changes(&subject).await,
+            Ok(None) => "the container is gone".to_owned(),
+            Err(reason) => reason,
         };
-        self.log.changes(changes);
+        self.log.changes(Changes::unknown(container, unknown));
+    }
+
+    /// The same of one that the engine has just described.
+    pub(crate) async fn note_changes(&self, subject: &Subject) {
+        let at = self.log.elapsed();
+        self.log.changes(Changes::of(&self.engine, subject, at).await);
     }
 
     /// Notes what all containers that were started here have changed.

@@ -96,15 +96,16 @@ impl Relay {
         if !self.log.started().contains(&subject.id) {
             return;
         }
-        if subject.running && parameter(query, "force").is_some_and(is_true) {
-            if self.engine.kind == EngineKind::Podman {
-                let patience = parameter(query, "timeout").map(|seconds| format!("?t={seconds}"));
-                let stop = format!("stop{}", patience.unwrap_or_default());
-                self.post(&subject.id, &stop).await;
-            } else {
-                self.post(&subject.id, "kill").await;
-                self.post(&subject.id, "wait").await;
-            }
+        if !(subject.running && parameter(query, "force").is_some_and(is_true)) {
+            return self.note_changes(&subject).await;
+        }
+        if self.engine.kind == EngineKind::Podman {
+            let patience = parameter(query, "timeout").map(|seconds| format!("?t={seconds}"));
+            let stop = format!("stop{}", patience.unwrap_or_default());
+            self.post(&subject.id, &stop).await;
+        } else {
+            self.post(&subject.id, "kill").await;
+            self.post(&subject.id, "wait").await;
         }
         self.read_changes(&subject.id).await;
     }
