@@ -22,11 +22,14 @@ use crate::{Endpoint, http};
 const ONE: usize = 16 << 10;
 /// How much of a new directory's archive is read, in bytes. What is beyond is looked at one by one.
 const TOGETHER: usize = 256 << 20;
+/// What Podman writes where an image has none.
+const PODMANS_FILES: [&str; 2] = ["/etc/group", "/etc/passwd"];
+
 /// What a file is now; nothing when it is not there.
 pub(super) async fn at(engine: &Endpoint, container: &str, path: &str) -> Option<FileKind> {
     // Quicker than an archive, and true of a link where Podman's archive has what it leads to.
     let described = archive(engine, Method::HEAD, container, path).await;
-    if described.is_ok_and(|answer| is_nothing_to_run(&answer).unwrap_or(false)) {
+    if described.is_ok_and(|answer| is_nothing_to_run(&answer, path).unwrap_or(false)) {
         return Some(FileKind::Other);
     }
     match archive(engine, Method::GET, container, path).await {
@@ -45,14 +48,17 @@ pub(super) async fn at(engine: &Endpoint, container: &str, path: &str) -> Option
     }
 }
 
-/// Whether a file is empty or no file at all, by the engine's description of it.
-fn is_nothing_to_run(answer: &Response<Incoming>) -> Option<bool> {
+/// Whether a file is empty or no file at all, by the engine's description of it; or one of those that Podman writes into
+/// containers of images without them, as long as nobody may execute it.
+fn is_nothing_to_run(answer: &Response<Incoming>, path: &str) -> Option<bool> {
     /// The bits of a mode, as Go has it, that say that something is no file.
     const TYPES: u64 = 0x8f28_0000;
     let described = answer.headers().get("x-docker-container-path-stat")?;
     let described = BASE64_STANDARD.decode(described).ok()?;
     let described: Value = serde_json::from_slice(&described).ok()?;
-    Some(described["mode"].as_u64()? & TYPES != 0 || described["size"] == 0)
+    let mode = described["mode"].as_u64()?;
+    let is_engines = PODMANS_FILES.contains(&path) && mode & 0o111 == 0;
+    Some(mode & TYPES != 0 || described["size"] == 0 || is_engines)
 }
 
 /// What the files of a new directory are, as far as one look goes.
