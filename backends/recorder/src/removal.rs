@@ -1,5 +1,6 @@
 //! Containers that an engine would remove as soon as they have ended (`--rm`), before anybody could see what they had
-//! changed. They are made without that, and removed here once they were looked at.
+//! changed. They are made without that, and removed here once they were looked at. And those that a client removes while
+//! they run.
 
 use std::sync::Arc;
 use std::time::Duration;

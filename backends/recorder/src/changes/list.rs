@@ -68,11 +68,11 @@ fn groups(listed: &Value, mounts: &[String]) -> Vec<Group> {
     };
     // A new directory in which something is mounted is not ours alone.
     let is_whole = |directory: &str| {
-        let outside = ENGINES_MOUNTS
+        let mut outside = ENGINES_MOUNTS
             .iter()
             .copied()
             .chain(mounts.iter().map(String::as_str));
-        !outside.into_iter().any(|place| is_below(place, directory))
+        !outside.any(|place| is_below(place, directory))
     };
     let new: HashSet<&str> = changed
         .iter()

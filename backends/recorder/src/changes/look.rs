@@ -20,7 +20,7 @@ use crate::{Endpoint, http};
 
 /// How much of a changed file's archive is read, in bytes: its header, its extended header and a little content.
 const ONE: usize = 16 << 10;
-/// How much of a new directory's archive is read, in bytes. What is beyond is looked at one by one.
+/// How much of a directory's archive is read, in bytes. What is beyond is looked at one by one.
 const TOGETHER: usize = 256 << 20;
 /// What Podman writes where an image has none.
 const PODMANS_FILES: [&str; 2] = ["/etc/group", "/etc/passwd"];
@@ -34,13 +34,13 @@ pub(super) async fn at(engine: &Endpoint, container: &str, path: &str) -> Option
     }
     match archive(engine, Method::GET, container, path).await {
         Ok(answer) if answer.status() == StatusCode::NOT_FOUND => {
-            let message = beginning(answer.into_body(), ONE).await.unwrap_or_default();
+            let message = beginning(answer.into_body()).await.unwrap_or_default();
             let message = String::from_utf8_lossy(&message).to_lowercase();
             // Either the file is gone, or the container is, and nobody knows what was in it.
             (message.is_empty() || message.contains("no such container")).then_some(FileKind::Unread)
         }
         Ok(answer) if answer.status() == StatusCode::OK => {
-            let archive = beginning(answer.into_body(), ONE).await.unwrap_or_default();
+            let archive = beginning(answer.into_body()).await.unwrap_or_default();
             let first = kinds(archive.as_slice()).into_iter().next();
             Some(first.map_or(FileKind::Unread, |(_, kind)| kind))
         }
@@ -61,7 +61,7 @@ fn is_nothing_to_run(answer: &Response<Incoming>, path: &str) -> Option<bool> {
     Some(mode & TYPES != 0 || described["size"] == 0 || is_engines)
 }
 
-/// What the files of a new directory are, as far as one look goes.
+/// What the files of a directory are, as far as one look goes.
 pub(super) async fn together(
     engine: &Endpoint,
     container: &str,
@@ -128,9 +128,9 @@ async fn archive(
 }
 
 /// Reads the beginning of an archive.
-async fn beginning(mut body: Incoming, limit: usize) -> Option<Vec<u8>> {
+async fn beginning(mut body: Incoming) -> Option<Vec<u8>> {
     let mut archive = Vec::new();
-    while archive.len() < limit
+    while archive.len() < ONE
         && let Some(frame) = body.frame().await
     {
         if let Ok(data) = frame.ok()?.into_data() {
