@@ -18,7 +18,8 @@ use tokio::sync::watch;
 use crate::engines::{Choice, EngineError};
 use crate::exit::ExitCode;
 use crate::platform::Platform;
-use crate::scenario::{self, Color, Diagnostics, Mode, Need, Scenario};
+use crate::scenario::{self, Mode, Need, Scenario};
+use crate::source::{Color, Diagnostics};
 
 /// Prove that a data platform runs on locked-down container images.
 ///
@@ -179,7 +180,7 @@ fn mistakes(mistakes: &Diagnostics) -> Failure {
 /// Reads the scenarios below `paths`; all their mistakes are one failure.
 fn load(paths: &[PathBuf]) -> Result<Vec<Arc<Scenario>>, Failure> {
     let all = scenario::load_all(paths).map_err(|error| mistakes(&error))?;
-    let unknown = crate::audit::unknown_rules(&all);
+    let unknown = crate::policy::unknown_rules(&all);
     match Diagnostics::from_vec(unknown) {
         Some(error) => Err(mistakes(&error)),
         None => Ok(all.into_iter().map(Arc::new).collect()),

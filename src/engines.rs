@@ -9,7 +9,7 @@ use std::time::Duration;
 use shellproof_api::{Engine, EngineKind, Runtime};
 use shellproof_docker::Docker;
 use shellproof_podman::Podman;
-use shellproof_recorder::{Endpoint, EndpointError, Options, Recorder};
+use shellproof_wire::{Endpoint, EndpointError, Options, Recorder};
 use tokio::process::{Child, Command};
 
 /// An engine that a run uses.

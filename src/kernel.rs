@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use shellproof_api::{Engine, EngineKind, Seccomp};
-use shellproof_recorder::{Endpoint, Server};
-use shellproof_supervisor::{Deny, Options, Supervisor, Trace, profile};
+use shellproof_kernel::{Deny, Options, Supervisor, Trace, profile};
+use shellproof_wire::{Endpoint, Server};
 
 use crate::run::Session;
 

@@ -2,13 +2,14 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
-pub mod audit;
 pub mod cli;
 pub mod engines;
 pub mod exit;
 mod kernel;
 pub mod platform;
+pub mod policy;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod source;
 pub mod testing;

@@ -9,15 +9,16 @@
 //! ```
 //! use std::sync::Arc;
 //! use shellproof::platform::Platform;
-//! use shellproof::scenario::{Mode, Role, ScenarioFile};
+//! use shellproof::scenario::{Mode, Role};
+//! use shellproof::source::SourceFile;
 //!
-//! let file = ScenarioFile::new(".env", "IMAGE_MODE=prebuilt\nIMAGE_POSTGRES=myorg/postgres:17.5-hardened\n");
+//! let file = SourceFile::new(".env", "IMAGE_MODE=prebuilt\nIMAGE_POSTGRES=myorg/postgres:17.5-hardened\n");
 //! let platform = Platform::from_parts(Some(Arc::new(file)), [])?;
 //! assert_eq!(platform.mode(), Mode::Prebuilt);
 //! let postgres = platform.image(Role::Postgres, platform.mode());
 //! assert_eq!(postgres.image.to_string(), "myorg/postgres:17.5-hardened");
 //! assert_eq!(postgres.origin.to_string(), ".env:2");
-//! # Ok::<(), shellproof::scenario::Diagnostics>(())
+//! # Ok::<(), shellproof::source::Diagnostics>(())
 //! ```
 
 mod env_file;
@@ -37,7 +38,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::scenario::{Diagnostics, Mode, Role, ScenarioFile, Source};
+use crate::scenario::{Mode, Role, Source};
+use crate::source::{Diagnostics, SourceFile};
 
 pub use reference::{ImageReference, ReferenceError};
 pub use report::ConfigReport;
@@ -169,7 +171,7 @@ impl Platform {
     /// The configuration of an env file that was read, and of these variables in place of the
     /// process environment.
     pub fn from_parts(
-        file: Option<Arc<ScenarioFile>>,
+        file: Option<Arc<SourceFile>>,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Diagnostics> {
         let environment: HashMap<String, String> = environment.into_iter().collect();

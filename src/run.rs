@@ -25,7 +25,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use shellproof_api::{Resource, ResourceKind, Runtime, labels};
-use shellproof_recorder::{Recorder, Recording};
+use shellproof_wire::{Recorder, Recording};
 use tokio::sync::watch;
 
 pub use clean::{Cleaned, clean};
@@ -33,10 +33,10 @@ pub use images::{Image, ImageError};
 pub use result::{Expectation, Failure, ScenarioResult, Status};
 pub use session::Session;
 
-use crate::audit::{self, Testimony};
 use crate::engines::{self, EngineError, EngineSpec};
 use crate::kernel::Kernel;
 use crate::platform::Platform;
+use crate::policy::{self, Testimony};
 use crate::scenario::{Mode, Need, Scenario, Witness};
 use anchor::Anchor;
 use canary::NOT_WANTED;
@@ -273,7 +273,7 @@ impl Runner {
         let socket = self.session.path(&format!("{number}.sock"));
         let known = store.images.runtime().engine();
         let is_audited = job.scenario.audit.need(Witness::Wire, job.mode) != Need::Off;
-        let recorded = shellproof_recorder::Options {
+        let recorded = shellproof_wire::Options {
             changes: (job.mode == Mode::Prebuilt && is_audited).then(|| self.session.id().to_owned()),
             ..Default::default()
         };
@@ -362,14 +362,14 @@ fn judge(
     result: &ScenarioResult,
     execution: &Execution<'_>,
     recording: &Recording,
-) -> Option<audit::Judgement> {
-    let seen = audit::Seen {
+) -> Option<policy::Judgement> {
+    let seen = policy::Seen {
         recording,
         started: &execution.started,
         kernel: execution.testimony(&result.traced),
     };
-    let judgement = audit::judge(result.mode, &result.scenario, seen);
-    (result.broken.is_none() || judgement.verdict == audit::Verdict::Violated).then_some(judgement)
+    let judgement = policy::judge(result.mode, &result.scenario, seen);
+    (result.broken.is_none() || judgement.verdict == policy::Verdict::Violated).then_some(judgement)
 }
 
 /// Removes what an interrupted operation may have made after its scenario had cleaned up.

@@ -32,24 +32,19 @@
 //!
 //! let mistakes = scenario::parse("hello.yaml", &text.replace("role", "rol")).unwrap_err();
 //! assert!(mistakes.to_string().contains("did you mean `role`?"));
-//! # Ok::<(), scenario::Diagnostics>(())
+//! # Ok::<(), shellproof::source::Diagnostics>(())
 //! ```
 
 mod check;
 mod decode;
-mod diagnostics;
 mod load;
 mod resolve;
 mod schema;
-mod span;
-mod spelling;
 mod words;
 mod yaml;
 
 pub use decode::duration;
-pub use diagnostics::{Color, Diagnostic, Diagnostics};
 pub use load::{MAX_FILE_BYTES, discover, load, load_all, parse};
 pub use resolve::{ContainerPlan, Plan};
 pub use schema::*;
-pub use span::{ScenarioFile, Span, Spanned};
 pub use words::{Criterion, Mode, Need, Role, VerdictKind, Witness};

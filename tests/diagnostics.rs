@@ -6,7 +6,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use shellproof::scenario::{self, Color};
+use shellproof::scenario;
+use shellproof::source::Color;
 
 const DIRECTORY: &str = "tests/diagnostics";
 

@@ -15,12 +15,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use shellproof::audit::{Rule, Seen, Testimony, Weight, judge_program};
 use shellproof::engines::{self, EngineSpec};
+use shellproof::policy::{Rule, Seen, Testimony, Weight, judge_program};
 use shellproof::run::Session;
 use shellproof::scenario::Mode;
 use shellproof::testing;
-use shellproof_recorder::{EventStream, Options, Recorder};
+use shellproof_wire::{EventStream, Options, Recorder};
 
 use case::Case;
 use client::Client;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use shellproof::platform::Platform;
-use shellproof::scenario::{Color, ScenarioFile};
+use shellproof::source::{Color, SourceFile};
 
 const DIRECTORY: &str = "tests/platform";
 
@@ -110,7 +110,7 @@ fn a_huge_file_is_refused_unread() {
     assert_eq!(mistakes.replace(&path.display().to_string(), "PATH"), expected);
 
     let text = "#".repeat(1024 * 1024 + 1);
-    let file = ScenarioFile::new("long.env", text);
+    let file = SourceFile::new("long.env", text);
     let mistakes = Platform::from_parts(Some(Arc::new(file)), []).unwrap_err();
     assert!(
         mistakes

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use serde_json::json;
 use shellproof::platform::{DEFAULT_MODE, Image, Origin, Platform, default_image, variable};
-use shellproof::scenario::{Color, Diagnostics, Mode, Role, ScenarioFile, Source};
+use shellproof::scenario::{Mode, Role, Source};
+use shellproof::source::{Color, Diagnostics, SourceFile};
 
 fn read(text: &str, environment: &[(&str, &str)]) -> Result<Platform, Diagnostics> {
-    let file = Arc::new(ScenarioFile::new("conf/.env", text));
+    let file = Arc::new(SourceFile::new("conf/.env", text));
     Platform::from_parts(Some(file), owned(environment))
 }
 

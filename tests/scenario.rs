@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use shellproof::scenario::*;
+use shellproof::source::{Diagnostic, Spanned};
 
 fn sample(name: &str) -> Scenario {
     let path = Path::new("tests/scenario-samples").join(name);

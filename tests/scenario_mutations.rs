@@ -5,7 +5,8 @@
 
 use std::fs;
 
-use shellproof::scenario::{self, Color, Scenario};
+use shellproof::scenario::{self, Scenario};
+use shellproof::source::Color;
 
 /// A small generator of numbers (xorshift), the same everywhere.
 struct Dice(u64);

@@ -4,8 +4,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use shellproof_recorder::scan::{Piece, RequestHead, ResponseHead, ScanError, Scanner};
-use shellproof_recorder::{Recording, Route};
+use shellproof_wire::scan::{Piece, RequestHead, ResponseHead, ScanError, Scanner};
+use shellproof_wire::{Recording, Route};
 
 /// The requests' heads and bodies, and all bytes passed on; with the error that ended it.
 fn scan(parts: &[&[u8]]) -> (Vec<(RequestHead, Vec<u8>)>, Vec<u8>, Option<ScanError>) {

@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::{Value, json};
 use shellproof_api::{Engine, EngineKind, Seccomp, labels};
-use shellproof_recorder::{EventStream, Events, Options, Recorder, Recording};
+use shellproof_wire::{EventStream, Events, Options, Recorder, Recording};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Engines, Failure, Format, need, platform};
-use crate::audit::{Exit, ExpectedExit, ProgramResult, Seen, Testimony, judge_program, wire};
 use crate::engines::{self, EngineError, EngineSpec};
 use crate::exit::ExitCode;
+use crate::policy::{Exit, ExpectedExit, ProgramResult, Seen, Testimony, judge_program, wire};
 use crate::report;
 use crate::run::{self, Session};
 use crate::scenario::{Mode, Need};

@@ -1,5 +1,5 @@
 use clap::Args;
-use shellproof_recorder::{Endpoint, EndpointError};
+use shellproof_wire::{Endpoint, EndpointError};
 
 use super::Failure;
 use crate::engines::{self, Choice, EngineSpec};

@@ -14,7 +14,7 @@ use super::expand::{ExpandError, Expanded, MAX_VALUE_BYTES, expand};
 use super::hide::{HIDDEN, hide_credentials};
 use super::names::{MAX_SUGGESTED_BYTES, Name, classify, is_platform, looks_like_a_name, similar};
 use super::quotes::{closing_quote, is_blank, unescape, without_comment};
-use crate::scenario::{Diagnostic, ScenarioFile, Span};
+use crate::source::{Diagnostic, SourceFile, Span};
 
 /// The longest name of a variable; nothing longer is meant as one.
 const MAX_NAME_BYTES: usize = 255;
@@ -32,7 +32,7 @@ pub(super) struct Assignment {
 pub(super) struct Value {
     pub text: String,
     /// The file that messages show.
-    pub file: Arc<ScenarioFile>,
+    pub file: Arc<SourceFile>,
     pub span: Span,
     /// Whether the text stands in the file as it is, so that messages may point into it and repeat it.
     pub is_verbatim: bool,
@@ -53,11 +53,11 @@ pub(super) struct EnvFile {
     pub used: BTreeSet<String>,
     pub errors: Vec<Diagnostic>,
     /// The file as messages show it.
-    pub shown: Arc<ScenarioFile>,
+    pub shown: Arc<SourceFile>,
 }
 
 /// Reads an env file. `environment` is what its variables may refer to besides earlier lines.
-pub(super) fn read(file: &ScenarioFile, environment: &HashMap<String, String>) -> EnvFile {
+pub(super) fn read(file: &SourceFile, environment: &HashMap<String, String>) -> EnvFile {
     let mut reader = Reader {
         source: file.source(),
         at: 0,
@@ -385,14 +385,14 @@ impl<'a> Reader<'a> {
     }
 
     /// Turns places of lines into places of the file as it is shown.
-    fn finish(self, file: &ScenarioFile) -> EnvFile {
+    fn finish(self, file: &SourceFile) -> EnvFile {
         let mut starts = Vec::with_capacity(self.lines.len());
         let mut length = 0;
         for line in &self.lines {
             starts.push(length);
             length += line.len() + 1;
         }
-        let shown = Arc::new(ScenarioFile::new(file.path(), self.lines.join("\n")));
+        let shown = Arc::new(SourceFile::new(file.path(), self.lines.join("\n")));
         let span = |place: &Place| Span {
             start: starts[place.line] + place.columns.start,
             end: starts[place.line] + place.columns.end,

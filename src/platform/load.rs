@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::scenario::{Diagnostic, Diagnostics, ScenarioFile};
+use crate::source::{Diagnostic, Diagnostics, SourceFile};
 
 /// The largest env file that is read.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -19,7 +19,7 @@ pub(super) fn exists(path: &Path) -> bool {
 }
 
 /// Reads an env file. What is no regular file, is too large or is no text is refused.
-pub(super) fn read_file(path: &Path) -> Result<Arc<ScenarioFile>, Diagnostics> {
+pub(super) fn read_file(path: &Path) -> Result<Arc<SourceFile>, Diagnostics> {
     let refuse = |title: String| about(path, title);
     let metadata = fs::metadata(path).map_err(|error| refuse(cannot_read(&error)))?;
     if metadata.is_dir() {
@@ -47,11 +47,11 @@ pub(super) fn read_file(path: &Path) -> Result<Arc<ScenarioFile>, Diagnostics> {
             "the file is no UTF-8 text: line {line} holds other bytes"
         ))
     })?;
-    Ok(Arc::new(ScenarioFile::new(path, text)))
+    Ok(Arc::new(SourceFile::new(path, text)))
 }
 
 /// Refuses a text that no editor wrote.
-pub(super) fn check_text(file: &ScenarioFile) -> Result<(), Diagnostics> {
+pub(super) fn check_text(file: &SourceFile) -> Result<(), Diagnostics> {
     let source = file.source();
     let size = source.len();
     if size as u64 > MAX_FILE_BYTES {
@@ -78,7 +78,7 @@ fn line_of(bytes: &[u8], at: usize) -> usize {
 
 /// A mistake of a file as a whole; none of its text goes along.
 fn about(path: &Path, title: String) -> Diagnostic {
-    Diagnostic::whole_file(&Arc::new(ScenarioFile::new(path, "")), title)
+    Diagnostic::whole_file(&Arc::new(SourceFile::new(path, "")), title)
 }
 
 /// The operating system's reason, in this project's voice.

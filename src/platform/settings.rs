@@ -10,14 +10,15 @@ use super::load::check_text;
 use super::names::{Name, classify, known, similar};
 use super::roles::{DEFAULT_MODE, MODE_VARIABLE, default_image, variable, variable_in_mode};
 use super::{Image, Origin, Platform, ResolvedImage, Warning};
-use crate::scenario::{Diagnostic, Diagnostics, Mode, Role, ScenarioFile, Span};
+use crate::scenario::{Mode, Role};
+use crate::source::{Diagnostic, Diagnostics, SourceFile, Span};
 
 /// What messages call the process environment.
 const ENVIRONMENT: &str = "environment";
 
 /// The configuration of an env file and of an environment.
 pub(super) fn decide(
-    file: Option<&ScenarioFile>,
+    file: Option<&SourceFile>,
     environment: &HashMap<String, String>,
 ) -> Result<Platform, Diagnostics> {
     let mut settings = Settings::default();
@@ -134,7 +135,7 @@ impl Settings {
         }
     }
 
-    fn finish(mut self, file: Option<&ScenarioFile>) -> Result<Platform, Diagnostics> {
+    fn finish(mut self, file: Option<&SourceFile>) -> Result<Platform, Diagnostics> {
         if let Some(errors) = Diagnostics::from_vec(self.errors) {
             return Err(errors);
         }
@@ -187,7 +188,7 @@ fn environment_value(variable: &str, text: &str) -> Value {
     let start = variable.len() + 1;
     Value {
         text: text.to_owned(),
-        file: Arc::new(ScenarioFile::new(ENVIRONMENT, format!("{variable}={shown}"))),
+        file: Arc::new(SourceFile::new(ENVIRONMENT, format!("{variable}={shown}"))),
         span: Span {
             start,
             end: start + shown.len(),

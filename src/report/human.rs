@@ -7,9 +7,10 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::programs::printable;
 use super::{Summary, criteria, programs};
-use crate::audit::{Evidence, Judgement, Traced, Verdict};
+use crate::policy::{Evidence, Judgement, Traced, Verdict};
 use crate::run::{Event, Job, Report, ScenarioResult, Status};
-use crate::scenario::{Color, Witness};
+use crate::scenario::Witness;
+use crate::source::Color;
 
 pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
 pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -153,7 +154,7 @@ pub(super) fn evidence_lines(evidence: &Evidence) -> String {
 }
 
 /// Where the scenario declares the container that the engine knows by a longer name.
-fn container_span(result: &ScenarioResult, name: Option<&str>) -> Option<crate::scenario::Span> {
+fn container_span(result: &ScenarioResult, name: Option<&str>) -> Option<crate::source::Span> {
     let name = name?;
     let declared = result
         .scenario

@@ -2,7 +2,7 @@ use serde_json::{Value, json as value};
 use shellproof_api::Engine;
 
 use super::{CriterionResult, Summary, criteria, programs};
-use crate::audit::{Evidence, Judgement, Verdict};
+use crate::policy::{Evidence, Judgement, Verdict};
 use crate::run::{Expectation, Image, Report, ScenarioResult, Status};
 
 /// A run as one JSON document. `docs/json-format.md` describes it.

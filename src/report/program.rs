@@ -7,8 +7,8 @@ use serde_json::{Value, json as value};
 use super::human::{BAD, FAINT, GOOD, UNSURE, evidence_lines, leftover_lines, trees};
 use super::json::{engine, evidence, witnesses};
 use super::programs;
-use crate::audit::{ProgramResult, ProgramStatus, Verdict, WitnessState};
 use crate::exit::ExitCode;
+use crate::policy::{ProgramResult, ProgramStatus, Verdict, WitnessState};
 
 /// The exit code for a program's result.
 pub fn program_exit_code(result: &ProgramResult) -> ExitCode {

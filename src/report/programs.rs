@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use serde_json::{Value, json as value};
-use shellproof_recorder::redact;
-use shellproof_supervisor::{Answer, Executable, Kind, Program, Session};
+use shellproof_kernel::{Answer, Executable, Kind, Program, Session};
+use shellproof_wire::redact;
 
 use super::human::{BAD, FAINT};
-use crate::audit::{Traced, kernel};
+use crate::policy::{Traced, kernel};
 
 /// How many lines of one container's tree are shown.
 const LINES: usize = 40;
@@ -144,10 +144,10 @@ fn program(program: &Program) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use shellproof_supervisor::Trace;
+    use shellproof_kernel::Trace;
 
     use super::*;
-    use crate::audit::kernel::tests::{program, session};
+    use crate::policy::kernel::tests::{program, session};
 
     #[test]
     fn the_tree_shows_who_started_whom_and_what_is_wrong_with_it() {

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::audit::Verdict;
 use crate::exit::ExitCode;
+use crate::policy::Verdict;
 use crate::run::{Report, ScenarioResult, Status};
 use crate::scenario::{Criterion, Mode};
 

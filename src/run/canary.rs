@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shellproof_api::{ContainerSpec, Error, Resource, ResourceKind};
-use shellproof_recorder::{Recorder, Recording};
+use shellproof_wire::{Recorder, Recording};
 
 use super::images::{ImageError, Images};
 use super::session::Session;

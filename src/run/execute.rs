@@ -17,10 +17,10 @@ use super::images::{Image, ImageError, Images};
 use super::output::Collected;
 use super::result::{Expectation, Failure};
 use super::session::Session;
-use crate::audit::{Testimony, Traced};
 use crate::kernel::{Kernel, Watch};
 use crate::platform::Platform;
-use crate::scenario::{self, AfterState, ContainerPlan, Plan, Probe, Ready, Scenario};
+use crate::policy::{Testimony, Traced};
+use crate::scenario::{AfterState, ContainerPlan, Plan, Probe, Ready, Scenario};
 use probe::Question;
 use running::Running;
 
@@ -271,7 +271,7 @@ impl<'a> Execution<'a> {
         &mut self,
         container: &str,
         what: String,
-        span: scenario::Span,
+        span: crate::source::Span,
         actual: Option<String>,
     ) -> Result<(), Stop> {
         let output = self.collected(container);
@@ -446,7 +446,7 @@ impl<'a> Execution<'a> {
     /// Notes that the whole scenario took too long.
     pub(super) fn took_too_long(&mut self, limit: Duration) {
         let scenario = self.context.scenario;
-        let diagnostic = scenario::Diagnostic::new(
+        let diagnostic = crate::source::Diagnostic::new(
             &scenario.file,
             scenario.name.span,
             format!("expected the scenario to end within {limit:?}"),

@@ -6,7 +6,8 @@ use shellproof_api::{FileKind, ImageFile, StdStream};
 
 use super::output::Collected;
 use super::result::{Expectation, Failure};
-use crate::scenario::{Diagnostic, FileExpect, HttpExpect, ScenarioFile, Span, Spanned, TextExpect};
+use crate::scenario::{FileExpect, HttpExpect, TextExpect};
+use crate::source::{Diagnostic, SourceFile, Span, Spanned};
 
 /// How many of a container's last lines a failure shows.
 const LOG_LINES: usize = 12;
@@ -15,7 +16,7 @@ const QUOTED: usize = 400;
 
 /// A container whose expectations are checked.
 pub(super) struct Checked<'a> {
-    pub(super) file: &'a Arc<ScenarioFile>,
+    pub(super) file: &'a Arc<SourceFile>,
     pub(super) container: &'a str,
     pub(super) output: &'a Collected,
 }

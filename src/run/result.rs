@@ -5,8 +5,9 @@ use shellproof_api::Engine;
 
 use super::Job;
 use super::images::Image;
-use crate::audit::{Judgement, Traced, Verdict};
-use crate::scenario::{Diagnostic, Mode, Scenario};
+use crate::policy::{Judgement, Traced, Verdict};
+use crate::scenario::{Mode, Scenario};
+use crate::source::Diagnostic;
 
 /// What became of one scenario in one mode on one engine.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use shellproof_api::{ErrorKind, ImageConfig, Labels, Resource};
 use shellproof_fake::{Behaviour, Fake};
-use shellproof_recorder::{Action, Record, Route, Subject};
+use shellproof_wire::{Action, Record, Route, Subject};
 
 use super::*;
 use crate::exit::ExitCode;
@@ -85,7 +85,7 @@ impl Bench {
             mode: Mode::Prebuilt,
             engine: EngineSpec {
                 name: "fake".into(),
-                endpoint: shellproof_recorder::Endpoint {
+                endpoint: shellproof_wire::Endpoint {
                     kind: shellproof_api::EngineKind::Fake,
                     socket: "/nowhere".into(),
                 },
@@ -353,7 +353,7 @@ async fn no_recorded_start_is_unproven() {
         (Status::Unproven, ExitCode::Unproven)
     );
     let rules: Vec<_> = ran.result.judgement.as_ref().unwrap().rules().collect();
-    assert!(rules.contains(&audit::Rule::WireSilent), "{rules:?}");
+    assert!(rules.contains(&policy::Rule::WireSilent), "{rules:?}");
 }
 
 #[tokio::test]

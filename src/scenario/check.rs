@@ -5,12 +5,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::diagnostics::Diagnostic;
 use super::resolve::{Merged, merge, runs_to_end};
 use super::schema::{AfterState, MountSource, Probe, Scenario};
-use super::span::{ScenarioFile, Span, Spanned};
-use super::spelling::{quoted, similar};
 use super::words::Mode;
+use crate::source::Diagnostic;
+use crate::source::spelling::{quoted, similar};
+use crate::source::{SourceFile, Span, Spanned};
 
 /// Adds the mistakes of a scenario to those of the earlier stages. A container in which an earlier
 /// stage found a mistake is not told that something is missing: it may stand in the wrong part.
@@ -80,7 +80,7 @@ fn modes(scenario: &Scenario, found: &mut Vec<Diagnostic>) {
 /// The checks of one mode, after the mode's blocks are merged in.
 struct InMode<'s> {
     scenario: &'s Scenario,
-    file: &'s Arc<ScenarioFile>,
+    file: &'s Arc<SourceFile>,
     all: Vec<Merged<'s>>,
     index_of: BTreeMap<&'s str, usize>,
     broken: &'s [Span],

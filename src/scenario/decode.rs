@@ -13,12 +13,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::diagnostics::{Diagnostic, MAX_MISTAKES};
 use super::schema::{Argv, Pattern, Scenario};
-use super::span::{ScenarioFile, Span, Spanned};
-use super::spelling::{SYNONYMS, quoted, similar};
 use super::words::{Word, one_of};
 use super::yaml::{self, Entry, Kind, Node};
+use crate::source::spelling::{SYNONYMS, quoted, similar};
+use crate::source::{Diagnostic, MAX_MISTAKES};
+use crate::source::{SourceFile, Span, Spanned};
 
 use values::parse_duration;
 
@@ -28,7 +28,7 @@ pub fn duration(text: &str) -> Option<Duration> {
 }
 
 /// Reads a scenario as far as it can be read; the mistakes go to `errors`.
-pub(super) fn decode(file: &Arc<ScenarioFile>, errors: &mut Vec<Diagnostic>) -> Option<Scenario> {
+pub(super) fn decode(file: &Arc<SourceFile>, errors: &mut Vec<Diagnostic>) -> Option<Scenario> {
     let root = yaml::read(file, errors)?;
     Decoder { file, errors }.document(&root)
 }
@@ -47,7 +47,7 @@ fn invalid(text: &str, key: &str) -> String {
 
 /// The state of decoding one file.
 pub(super) struct Decoder<'f> {
-    file: &'f Arc<ScenarioFile>,
+    file: &'f Arc<SourceFile>,
     errors: &'f mut Vec<Diagnostic>,
 }
 

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use super::check::check;
 use super::decode::decode;
-use super::diagnostics::{Diagnostic, Diagnostics};
 use super::schema::Scenario;
-use super::span::{ScenarioFile, Span};
+use crate::source::{Diagnostic, Diagnostics};
+use crate::source::{SourceFile, Span};
 
 /// The largest scenario file that is read.
 pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -67,7 +67,7 @@ pub fn parse(path: impl Into<PathBuf>, text: &str) -> Result<Scenario, Diagnosti
             .help(format!("a scenario has at most {MAX_FILE_BYTES} bytes"))
             .into());
     }
-    let file = Arc::new(ScenarioFile::new(path, text));
+    let file = Arc::new(SourceFile::new(path, text));
     if let Some(at) = file.source().find('\0') {
         let line = file.source()[..at].matches('\n').count() + 1;
         let title = format!("the file is no text: line {line} holds a NUL byte");
@@ -134,7 +134,7 @@ pub fn load_all(paths: &[PathBuf]) -> Result<Vec<Scenario>, Diagnostics> {
             Err(found) => errors.extend(found.into_vec()),
         }
     }
-    let mut places: BTreeMap<&str, (&ScenarioFile, Span)> = BTreeMap::new();
+    let mut places: BTreeMap<&str, (&SourceFile, Span)> = BTreeMap::new();
     for scenario in &scenarios {
         let name = &scenario.name;
         if let Some((file, span)) = places.get(name.value.as_str()) {
@@ -195,7 +195,7 @@ fn search(directory: &Path, depth: usize, files: &mut Vec<PathBuf>, errors: &mut
 
 /// A mistake of a file whose text is not at hand.
 fn about(path: &Path, title: String) -> Diagnostic {
-    Diagnostic::whole_file(&Arc::new(ScenarioFile::new(path, "")), title)
+    Diagnostic::whole_file(&Arc::new(SourceFile::new(path, "")), title)
 }
 
 /// The operating system's reason, in this project's voice.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 
-use super::span::{ScenarioFile, Span, Spanned};
 use super::words::{Criterion, Mode, Need, Role, VerdictKind, Witness};
+use crate::source::{SourceFile, Span, Spanned};
 
 /// An argument vector; never empty when it comes from a file.
 pub type Argv = Vec<Spanned<String>>;
@@ -17,7 +17,7 @@ pub type Argv = Vec<Spanned<String>>;
 #[non_exhaustive]
 pub struct Scenario {
     /// The file, for messages that point into it.
-    pub file: Arc<ScenarioFile>,
+    pub file: Arc<SourceFile>,
     /// Lower-case letters, digits and dashes; names the scenario in reports.
     pub name: Spanned<String>,
     /// What the scenario proves, in one line.

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, StrInput};
 
-use super::diagnostics::{Diagnostic, MAX_MISTAKES};
-use super::span::{ScenarioFile, Span, Spanned};
-use super::spelling::quoted;
+use crate::source::spelling::quoted;
+use crate::source::{Diagnostic, MAX_MISTAKES};
+use crate::source::{SourceFile, Span, Spanned};
 
 /// The deepest nesting that is read; the language itself needs seven levels.
 const MAX_DEPTH: usize = 24;
@@ -65,7 +65,7 @@ pub(super) fn is_bool(text: &str) -> bool {
 }
 
 /// Reads the file's one document. Mistakes go to `errors`; without a tree there is at least one.
-pub(super) fn read(file: &Arc<ScenarioFile>, errors: &mut Vec<Diagnostic>) -> Option<Node> {
+pub(super) fn read(file: &Arc<SourceFile>, errors: &mut Vec<Diagnostic>) -> Option<Node> {
     let mut reader = Reader {
         file,
         errors,
@@ -85,7 +85,7 @@ pub(super) fn read(file: &Arc<ScenarioFile>, errors: &mut Vec<Diagnostic>) -> Op
 type Fatal = Box<Diagnostic>;
 
 struct Reader<'f> {
-    file: &'f Arc<ScenarioFile>,
+    file: &'f Arc<SourceFile>,
     errors: &'f mut Vec<Diagnostic>,
     places: Places<'f>,
     parser: Parser<'f, StrInput<'f>>,

@@ -8,12 +8,12 @@ use bollard::Docker;
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
 use futures_util::StreamExt;
 use rstest::rstest;
-use shellproof::audit::{Evidence, Verdict};
 use shellproof::engines::{self, Choice};
 use shellproof::platform::Platform;
+use shellproof::policy::{Evidence, Verdict};
 use shellproof::run::{self, Event, Options, Runner, ScenarioResult, Session, Status};
 use shellproof::scenario::{self, Mode, Need, Witness};
-use shellproof_recorder::http;
+use shellproof_wire::http;
 use tokio::sync::watch;
 
 use crate::support::{

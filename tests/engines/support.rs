@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use shellproof::testing::ENGINES;
 use shellproof_api::labels;
-use shellproof_recorder::http;
+use shellproof_wire::http;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 

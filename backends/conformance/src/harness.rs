@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use libtest_mimic::{Arguments, Failed, Trial};
 use shellproof_api::{EngineKind, Exec, Resource, Result, labels};
-use shellproof_recorder::{Endpoint, RecordedEndpoint, Recorder};
+use shellproof_wire::{Endpoint, RecordedEndpoint, Recorder};
 use tokio::runtime::Runtime as Tokio;
 use tokio::sync::OnceCell;
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use shellproof_recorder::Endpoint;
+use shellproof_wire::Endpoint;
 
 /// Where the process lives that listens on an engine's socket.
 #[derive(Clone, Debug)]

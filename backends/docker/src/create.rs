@@ -15,7 +15,7 @@ use shellproof_api::{
     ContainerId, ContainerSpec, ErrorKind, HealthCheck, Labels, Mount, MountSource, NetworkSpec, Port,
     Result, VolumeSpec,
 };
-use shellproof_recorder::http;
+use shellproof_wire::http;
 
 use crate::Docker;
 use crate::error::Failing;

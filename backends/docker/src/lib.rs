@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use bollard::API_DEFAULT_VERSION;
 use bollard::models::SystemVersion;
 use shellproof_api::{Engine, EngineKind, ErrorKind, Result, Seccomp};
-use shellproof_recorder::RecordedEndpoint;
+use shellproof_wire::RecordedEndpoint;
 
 use crate::error::Failing;
 

@@ -8,7 +8,7 @@ use shellproof_api::{
     ContainerId, ContainerSpec, ContainerState, ContainerStatus, ErrorKind, MountSource, Output,
     OutputStream, Result,
 };
-use shellproof_recorder::http;
+use shellproof_wire::http;
 
 use crate::fault::{self, Fault, Op};
 use crate::frames;

@@ -10,7 +10,7 @@ use hyper::Method;
 use hyper::body::{Frame, Incoming};
 use shellproof_api::archive::FirstEntry;
 use shellproof_api::{ContainerId, ErrorKind, FileKind, ImageConfig, ImageFile, Labels, Reference, Result};
-use shellproof_recorder::http::{self, Body};
+use shellproof_wire::http::{self, Body};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;

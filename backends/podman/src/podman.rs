@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use shellproof_api::{ContainerId, Engine, EngineKind, ErrorKind, Result, Seccomp};
-use shellproof_recorder::RecordedEndpoint;
+use shellproof_wire::RecordedEndpoint;
 
 use crate::fault::{Fault, Op};
 use crate::listing::Listing;

@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use hyper::{Method, Request};
 use serde_json::json;
 use shellproof_api::{Credentials, Error, ErrorKind, PullProgress, Reference, Result};
-use shellproof_recorder::http;
+use shellproof_wire::http;
 
 use crate::fault::{self, Fault, Op};
 use crate::model::PullLine;

@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use shellproof_api::{Error, ErrorKind, Result};
-use shellproof_recorder::http::{self, Body};
+use shellproof_wire::http::{self, Body};
 
 use crate::fault::{Fault, Op};
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use shellproof_bench::http::{self, Client};
 use shellproof_bench::median;
-use shellproof_recorder::{Endpoint, Recorder};
+use shellproof_wire::{Endpoint, Recorder};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 

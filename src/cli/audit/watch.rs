@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 use shellproof_api::{Engine, EngineKind, Seccomp};
-use shellproof_recorder::{Dialect, Prepare, Prepared, Record, Recording, Refusal, Subject, member};
-use shellproof_supervisor::{Kind, Program, Trace};
+use shellproof_kernel::{Kind, Program, Trace};
+use shellproof_wire::{Dialect, Prepare, Prepared, Record, Recording, Refusal, Subject, member};
 
-use crate::audit::{Rule, Traced, kernel};
 use crate::kernel::{Kernel, Watch};
+use crate::policy::{Rule, Traced, kernel};
 
 /// The supervisors of the containers that were asked for.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Watches {
     fn change(&self, record: &Record, body: &[u8]) -> Result<(Vec<u8>, Watch), String> {
         let mut body: Map<String, Value> =
             serde_json::from_slice(body).map_err(|error| format!("the request cannot be read: {error}"))?;
-        let deny: Option<shellproof_supervisor::Deny> = self.denies_shells.then(|| Box::new(is_denied) as _);
+        let deny: Option<shellproof_kernel::Deny> = self.denies_shells.then(|| Box::new(is_denied) as _);
         let watch = self
             .kernel
             .watch(deny)

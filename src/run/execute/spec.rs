@@ -4,7 +4,8 @@ use shellproof_api::{ContainerSpec, HealthCheck, HealthTest, Mount, MountSource,
 
 use super::Execution;
 use crate::run::images::Image;
-use crate::scenario::{self, ContainerPlan, Spanned, Timing};
+use crate::scenario::{self, ContainerPlan, Timing};
+use crate::source::Spanned;
 
 impl Execution<'_> {
     pub(super) fn spec(&self, container: &ContainerPlan, image: &Image) -> ContainerSpec {

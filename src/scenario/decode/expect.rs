@@ -3,8 +3,8 @@
 use super::values::{ABSOLUTE, is_absolute};
 use super::{Decoder, Fields, container::DEFAULT_WITHIN, invalid};
 use crate::scenario::schema::{Expect, FileExpect, HttpExpect, TextExpect};
-use crate::scenario::span::{Span, Spanned};
 use crate::scenario::yaml::{Entry, Kind, Node};
+use crate::source::{Span, Spanned};
 
 impl Decoder<'_> {
     pub(super) fn container_expect(&mut self, entry: &Entry) -> Option<Spanned<Expect>> {

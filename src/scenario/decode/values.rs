@@ -7,9 +7,9 @@ use chrono::NaiveDate;
 
 use super::{Decoder, invalid};
 use crate::scenario::schema::{AfterState, Mount, MountSource, Port, Source};
-use crate::scenario::span::Spanned;
-use crate::scenario::spelling::{quoted, similar};
 use crate::scenario::yaml::Node;
+use crate::source::Spanned;
+use crate::source::spelling::{quoted, similar};
 
 /// No scenario waits longer than this.
 const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);

@@ -113,12 +113,12 @@ impl Client {
             let tar = std::fs::read(fixtures::directory().join(format!("{image}.tar")))
                 .map_err(|error| error.to_string())?;
             let path = "/images/load";
-            let answer = shellproof_recorder::http::send(
+            let answer = shellproof_wire::http::send(
                 &self.engine,
                 "POST".parse().map_err(|_| "a method")?,
                 path,
                 Some("application/x-tar"),
-                shellproof_recorder::http::full(tar),
+                shellproof_wire::http::full(tar),
             );
             let answer = answer.await.map_err(|error| error.to_string())?;
             if !answer.status().is_success() {

@@ -1,0 +1,266 @@
+use shellproof_kernel::{Kind, Likeness};
+use shellproof_wire::{Record, Recording};
+
+use super::super::kernel::tests::{like, program, session, traced};
+use super::super::wire::tests::{record, recording, run};
+use super::*;
+use crate::policy::Traced;
+use crate::scenario;
+
+const STARTED: &[&str] = &["1"];
+
+/// A scenario with some more lines.
+fn scenario(lines: &str) -> Scenario {
+    let text = format!(
+        "schema: 1\nname: test\ncontainers: {{ job: {{ image: x, expect: {{ exit: 0 }} }} }}\n{lines}"
+    );
+    scenario::parse("test.yaml", &text).unwrap()
+}
+
+fn verdict(mode: Mode, recording: &Recording, started: &[&str]) -> Judgement {
+    let started: Vec<String> = started.iter().map(|id| (*id).to_owned()).collect();
+    judge(mode, &scenario(""), by_wire(recording, &started))
+}
+
+/// What the wire alone has seen.
+pub(in crate::policy) fn by_wire<'a>(recording: &'a Recording, started: &'a [String]) -> Seen<'a> {
+    Seen {
+        recording,
+        started,
+        kernel: Testimony::Off("not here"),
+    }
+}
+
+#[test]
+fn a_seen_run_without_a_finding_is_clean_and_says_which_witness_spoke() {
+    for mode in [Mode::Layered, Mode::Prebuilt] {
+        let judgement = verdict(mode, &recording(run("1", &["/tiny"], &[])), STARTED);
+        assert_eq!(judgement.verdict, Verdict::Clean);
+        assert_eq!(judgement.spoke(), "wire");
+        assert_eq!(judgement.witnesses[0], (Witness::Wire, WitnessState::Spoke));
+    }
+}
+
+#[test]
+fn a_shell_violates_prebuilt_mode_and_only_that() {
+    let shell = recording(run("1", &["sh", "-c", "true"], &[]));
+    let judgement = verdict(Mode::Prebuilt, &shell, STARTED);
+    assert_eq!(judgement.verdict, Verdict::Violated);
+    assert_eq!(judgement.rules().collect::<Vec<_>>(), [Rule::Shell]);
+    assert_eq!(verdict(Mode::Layered, &shell, STARTED).verdict, Verdict::Clean);
+}
+
+#[test]
+fn silence_is_never_clean() {
+    for mode in [Mode::Layered, Mode::Prebuilt] {
+        let judgement = verdict(mode, &Recording::default(), &[]);
+        assert_eq!(
+            (judgement.verdict, judgement.spoke().as_str()),
+            (Verdict::Unproven, "none")
+        );
+        let judgement = verdict(mode, &Recording::default(), STARTED);
+        assert_eq!(judgement.verdict, Verdict::Unproven);
+        assert_eq!(
+            judgement.rules().collect::<Vec<_>>(),
+            [Rule::WireSilent, Rule::WitnessMissing]
+        );
+        assert_eq!(
+            judgement.witnesses[0].1.reason(),
+            Some("the start of container 1 was not recorded")
+        );
+    }
+}
+
+#[test]
+fn a_violation_weighs_more_than_a_gap() {
+    let mut faulty = recording(run("1", &["sh"], &[]));
+    faulty.faults.push("connection 1: broken".into());
+    let judgement = verdict(Mode::Prebuilt, &faulty, STARTED);
+    assert_eq!(judgement.verdict, Verdict::Violated);
+    assert_eq!(judgement.spoke(), "none");
+    faulty.records = run("1", &["/tiny"], &[]);
+    assert_eq!(
+        verdict(Mode::Prebuilt, &faulty, STARTED).verdict,
+        Verdict::Unproven
+    );
+}
+
+#[test]
+fn a_note_does_not_stand_against_a_clean_verdict() {
+    let mut foreign = recording(run("1", &["/tiny"], &[]));
+    foreign.records.extend(run("2", &["/tiny"], &[]).pop());
+    let judgement = verdict(Mode::Prebuilt, &foreign, STARTED);
+    assert_eq!(judgement.verdict, Verdict::Clean);
+    assert_eq!(judgement.evidence.len(), 1);
+    assert_eq!(judgement.against().count(), 0);
+}
+
+#[test]
+fn a_gap_in_prebuilt_mode_is_unproven() {
+    let mut unknown = recording(run("1", &["/tiny"], &[]));
+    unknown.records.push(record("POST", "/libpod/play/kube"));
+    let judgement = verdict(Mode::Prebuilt, &unknown, STARTED);
+    assert_eq!(judgement.verdict, Verdict::Unproven);
+    assert_eq!(judgement.spoke(), "wire");
+}
+
+#[test]
+fn a_witness_that_is_required_and_missing_is_unproven() {
+    let clean = recording(run("1", &["/tiny"], &[]));
+    let started = ["1".to_owned()];
+    let kernel = |need| Seen {
+        kernel: Testimony::absent(need, "no engine has it"),
+        ..by_wire(&clean, &started)
+    };
+    let cases = [
+        (
+            "audit: { image: required }",
+            by_wire(&clean, &started),
+            Verdict::Unproven,
+        ),
+        (
+            "audit: { image: if-available }",
+            by_wire(&clean, &started),
+            Verdict::Clean,
+        ),
+        ("", kernel(Need::Required), Verdict::Unproven),
+        ("", kernel(Need::IfAvailable), Verdict::Clean),
+    ];
+    for (lines, seen, expected) in cases {
+        let judgement = judge(Mode::Prebuilt, &scenario(lines), seen);
+        assert_eq!(judgement.verdict, expected, "{lines}");
+        let rules: Vec<_> = judgement.rules().collect();
+        let missing: &[Rule] = if expected == Verdict::Clean {
+            &[]
+        } else {
+            &[Rule::WitnessMissing]
+        };
+        assert_eq!(rules, missing);
+    }
+}
+
+#[test]
+fn with_every_witness_off_nothing_is_proven() {
+    let shell = recording(run("1", &["sh"], &[]));
+    let judgement = judge(
+        Mode::Prebuilt,
+        &scenario("audit: { wire: off }"),
+        by_wire(&shell, &["1".to_owned()]),
+    );
+    assert_eq!(
+        (judgement.verdict, judgement.spoke().as_str()),
+        (Verdict::Unproven, "none")
+    );
+    assert_eq!(judgement.evidence, []);
+}
+
+#[test]
+fn a_waived_violation_does_not_stand_against_a_clean_verdict_and_stays_visible() {
+    let waiver = "waivers: [{ rule: shell, program: sh, reason: the vendor mends it, until: 9999-12-31 }]";
+    let shell = recording(run("1", &["sh", "-c", "true"], &[]));
+    let judgement = judge(
+        Mode::Prebuilt,
+        &scenario(waiver),
+        by_wire(&shell, &["1".to_owned()]),
+    );
+    assert_eq!(judgement.verdict, Verdict::Clean);
+    assert_eq!(
+        judgement.evidence[0].waived.as_deref(),
+        Some("the vendor mends it")
+    );
+    let both = recording(run("1", &["sh"], &["CMD-SHELL", "true"]));
+    assert_eq!(
+        judge(
+            Mode::Prebuilt,
+            &scenario(waiver),
+            by_wire(&both, &["1".to_owned()])
+        )
+        .verdict,
+        Verdict::Violated
+    );
+}
+
+#[test]
+fn a_witness_that_was_silent_says_why() {
+    let states = [
+        (WitnessState::Spoke, "spoke", None),
+        (WitnessState::Missing("broken".into()), "missing", Some("broken")),
+        (WitnessState::Off("unwanted".into()), "off", Some("unwanted")),
+    ];
+    for (state, name, reason) in states {
+        assert_eq!((state.as_str(), state.reason()), (name, reason));
+    }
+}
+
+fn of_program(records: Vec<Record>, kernel: Testimony<'_>) -> Judgement {
+    let recording = recording(records);
+    let seen = Seen {
+        kernel,
+        ..by_wire(&recording, &[])
+    };
+    judge_program(Mode::Prebuilt, seen)
+}
+
+fn wire(judgement: &Judgement) -> &'static str {
+    judgement.witnesses[0].1.as_str()
+}
+
+#[test]
+fn a_program_without_a_start_is_unproven_unless_it_violates() {
+    let off = Testimony::Off("not here");
+    let nothing = of_program(Vec::new(), off);
+    assert_eq!((nothing.verdict, wire(&nothing)), (Verdict::Unproven, "missing"));
+    let started = of_program(run("1", &["/tiny"], &[]), off);
+    assert_eq!((started.verdict, wire(&started)), (Verdict::Clean, "spoke"));
+    let exec = of_program(vec![record("POST", "/containers/1/exec")], off);
+    assert_eq!((exec.verdict, wire(&exec)), (Verdict::Violated, "spoke"));
+    // Another's container, and its engine did not start it: that is a note, and nobody saw a start.
+    let mut foreign = run("1", &["/tiny"], &[]).pop().unwrap();
+    foreign.status = Some(500);
+    let foreign = of_program(vec![foreign], off);
+    let rules: Vec<_> = foreign.evidence.iter().map(|one| one.rule).collect();
+    assert_eq!(rules, [Rule::Foreign]);
+    assert_eq!((foreign.verdict, wire(&foreign)), (Verdict::Unproven, "missing"));
+}
+
+#[test]
+fn a_kernel_witness_with_nothing_to_watch_did_not_speak() {
+    let nothing = of_program(Vec::new(), Testimony::Traced(&[]));
+    let (_, kernel) = &nothing.witnesses[2];
+    assert_eq!(
+        (kernel.as_str(), kernel.reason()),
+        ("missing", Some("no container was started"))
+    );
+}
+
+#[test]
+fn the_kernel_sees_through_a_wrapper_that_the_wire_does_not() {
+    let watched = traced(vec![session(Kind::Start, vec![program(&["xargs", "sort"])])]);
+    let of = |argv: &[&str], traced: &[Traced]| {
+        let judgement = of_program(run("1", argv, &[]), Testimony::Traced(traced));
+        let rules: Vec<_> = judgement.rules().collect();
+        (judgement.verdict, judgement.witnesses[2].1.as_str(), rules)
+    };
+    assert_eq!(
+        of(&["xargs", "sort"], &watched),
+        (Verdict::Clean, "spoke", vec![])
+    );
+    // Whatever else the wire found stays.
+    assert_eq!(
+        of(&["sh"], &watched),
+        (Verdict::Violated, "spoke", vec![Rule::Shell])
+    );
+    // A kernel witness that lost something vouches for nothing.
+    let mut broken = watched.clone();
+    broken[0].trace.faults.push("lost".into());
+    let (verdict, kernel, rules) = of(&["xargs", "sort"], &broken);
+    assert_eq!((verdict, kernel), (Verdict::Unproven, "missing"));
+    assert!(rules.contains(&Rule::UnreadableWrapper), "{rules:?}");
+    // What the kernel itself cannot judge stays.
+    let loader = like("/opt/tool", Likeness::Loader, &["tool", "--unheard-of", "/x"]);
+    let loads = traced(vec![session(Kind::Start, vec![loader])]);
+    assert_eq!(
+        of(&["/tiny"], &loads),
+        (Verdict::Unproven, "spoke", vec![Rule::UnreadableWrapper])
+    );
+}

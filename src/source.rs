@@ -1,0 +1,9 @@
+//! Text files that people write, and how mistakes in them are shown: what scenarios and env files share.
+
+mod diagnostics;
+mod file;
+pub(crate) mod spelling;
+
+pub(crate) use diagnostics::MAX_MISTAKES;
+pub use diagnostics::{Color, Diagnostic, Diagnostics};
+pub use file::{SourceFile, Span, Spanned};

@@ -1,0 +1,171 @@
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hyper::Method;
+use serde_json::Value;
+use shellproof_api::EngineKind;
+use tokio::net::UnixStream;
+
+use crate::http;
+
+/// How long an engine may take to say its version.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest version answer that is read, in bytes.
+const VERSION: usize = 1 << 20;
+
+/// Where an engine listens. Only the recorder talks to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// What kind of engine listens there.
+    pub kind: EngineKind,
+    /// Its unix socket.
+    pub socket: PathBuf,
+}
+
+/// An engine's address that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointError {
+    /// `tcp://`, `ssh://` and the like: refused, never ignored.
+    #[error("engine address `{0}` is not a unix socket: only `unix:///path` can be recorded")]
+    NotUnix(String),
+    /// `unix://` with nothing or a relative path behind it.
+    #[error("engine address `{0}` names no absolute path: expected `unix:///path`")]
+    NoPath(String),
+    /// Nothing there answers as an engine does.
+    #[error("no engine answers on `{}`: {reason}", .socket.display())]
+    Silent {
+        /// The socket.
+        socket: PathBuf,
+        /// What was seen instead.
+        reason: String,
+    },
+}
+
+impl Endpoint {
+    /// Reads the socket's path out of an address as `DOCKER_HOST` and `CONTAINER_HOST` have it.
+    ///
+    /// # Errors
+    /// Anything but `unix://` with an absolute path.
+    pub fn socket_path(url: &str) -> Result<PathBuf, EndpointError> {
+        let path = url
+            .strip_prefix("unix://")
+            .ok_or_else(|| EndpointError::NotUnix(url.to_owned()))?;
+        if !path.starts_with('/') {
+            return Err(EndpointError::NoPath(url.to_owned()));
+        }
+        Ok(PathBuf::from(path))
+    }
+
+    /// Finds out what kind of engine listens on a socket.
+    ///
+    /// # Errors
+    /// [`EndpointError::Silent`] when nothing there answers within five seconds as an engine does.
+    pub async fn identify(socket: &Path) -> Result<Self, EndpointError> {
+        let silent = |reason: String| EndpointError::Silent {
+            socket: socket.to_owned(),
+            reason,
+        };
+        let kind = tokio::time::timeout(PATIENCE, kind_of(socket))
+            .await
+            .map_err(|_| silent(format!("no answer within {} s", PATIENCE.as_secs())))?
+            .map_err(silent)?;
+        Ok(Self {
+            kind,
+            socket: socket.to_owned(),
+        })
+    }
+
+    /// The process that listens on the engine's socket, as the kernel tells it.
+    ///
+    /// # Errors
+    /// Nobody listens there.
+    pub async fn server(&self) -> io::Result<Server> {
+        let credentials = UnixStream::connect(&self.socket).await?.peer_cred()?;
+        let pid = credentials.pid();
+        Ok(Server {
+            pid: pid.ok_or_else(|| io::Error::other("the kernel does not tell its process id"))?,
+            uid: credentials.uid(),
+            gid: credentials.gid(),
+        })
+    }
+}
+
+/// What kind of engine answers on a socket, or what answers instead.
+async fn kind_of(socket: &Path) -> Result<EngineKind, String> {
+    // A ping costs nothing, while Podman runs two programs to tell its version.
+    let pong = http::send(socket, Method::GET, "/_ping", None, http::empty()).await;
+    let pong = pong.map_err(|error| error.to_string())?;
+    let server = pong.headers().get("Server").and_then(|value| value.to_str().ok());
+    match server.and_then(|server| server.split_once('/')) {
+        Some(("Libpod", _)) => return Ok(EngineKind::Podman),
+        Some(("Docker", _)) => return Ok(EngineKind::Docker),
+        // What stands between may have put its own name there.
+        _ => {}
+    }
+    let (status, body) = http::call(socket, Method::GET, "/version", None, VERSION)
+        .await
+        .map_err(|error| error.to_string())?;
+    let version: Value = serde_json::from_slice(&body).unwrap_or_default();
+    match version["Components"][0]["Name"].as_str() {
+        Some(name) if name.contains("Podman") => Ok(EngineKind::Podman),
+        Some("Engine") => Ok(EngineKind::Docker),
+        _ => Err(format!(
+            "`GET /version` gave status {status} and no engine's name"
+        )),
+    }
+}
+
+/// The process that listens on an engine's socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Its process id.
+    pub pid: i32,
+    /// Its user.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+}
+
+/// The recorder's own socket in front of an engine: all that a backend can be built from.
+///
+/// Only [`crate::Recorder::endpoint`] makes one, so that no backend can go past the recorder.
+///
+/// ```compile_fail
+/// let bypass = shellproof_wire::RecordedEndpoint { socket: "/run/docker.sock".into() };
+/// ```
+#[derive(Clone, Debug)]
+pub struct RecordedEndpoint {
+    socket: PathBuf,
+}
+
+impl RecordedEndpoint {
+    pub(crate) fn new(socket: PathBuf) -> Self {
+        Self { socket }
+    }
+
+    /// The socket to connect to.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_unix_sockets_with_an_absolute_path_are_taken() {
+        let parse = Endpoint::socket_path;
+        assert_eq!(
+            parse("unix:///run/docker.sock").unwrap(),
+            Path::new("/run/docker.sock")
+        );
+        for url in ["tcp://127.0.0.1:2375", "ssh://host", "/run/docker.sock", ""] {
+            assert_eq!(parse(url), Err(EndpointError::NotUnix(url.into())));
+        }
+        for url in ["unix://", "unix://docker.sock"] {
+            assert_eq!(parse(url), Err(EndpointError::NoPath(url.into())));
+        }
+    }
+}

@@ -1,0 +1,429 @@
+//! The relay between a client and a scripted engine, byte for byte.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use shellproof_api::EngineKind;
+use shellproof_wire::{Action, Endpoint, Gate, Options, Prepare, Prepared, Recorder, Refusal};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+
+/// A directory of this test's own, removed at its end.
+struct Dir(PathBuf);
+
+impl Dir {
+    fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("shellproof-relay-{}-{number}", std::process::id()));
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+/// What the engine does with the bytes of one connection.
+type Script = fn(&[u8]) -> Option<&'static [u8]>;
+
+/// An engine that answers whenever its script has an answer to all it has received; gives what it received.
+fn engine(socket: &Path, script: Script) -> tokio::sync::mpsc::UnboundedReceiver<Vec<u8>> {
+    let listener = UnixListener::bind(socket).unwrap();
+    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let sender = sender.clone();
+            tokio::spawn(async move {
+                let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
+                while let Ok(read) = stream.read(&mut buffer).await {
+                    all.extend_from_slice(&buffer[..read]);
+                    if read == 0 {
+                        break;
+                    }
+                    if let Some(answer) = script(&all) {
+                        stream.write_all(answer).await.unwrap();
+                    }
+                }
+                // The test may have ended.
+                let _ = sender.send(all);
+            });
+        }
+    });
+    receiver
+}
+
+async fn recorder(dir: &Dir, kind: EngineKind) -> Recorder {
+    let engine = Endpoint {
+        kind,
+        socket: dir.0.join("engine"),
+    };
+    Recorder::start(&engine, &dir.0.join("recorder")).await.unwrap()
+}
+
+/// Sends the parts one by one and gives all that comes back until the engine is silent or gone.
+async fn talk(recorder: &Recorder, parts: &[&[u8]]) -> Vec<u8> {
+    let mut stream = UnixStream::connect(recorder.socket()).await.unwrap();
+    let mut answer = Vec::new();
+    for part in parts {
+        // The relay may have closed on an earlier part.
+        let _ = stream.write_all(part).await;
+        let mut buffer = [0; 4096];
+        while let Ok(Ok(read @ 1..)) =
+            tokio::time::timeout(Duration::from_millis(100), stream.read(&mut buffer)).await
+        {
+            answer.extend_from_slice(&buffer[..read]);
+        }
+    }
+    answer
+}
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK";
+
+#[tokio::test]
+async fn bytes_pass_unchanged_and_the_answer_is_recorded() {
+    let dir = Dir::new();
+    let mut received = engine(&dir.0.join("engine"), |all| {
+        all.ends_with(b"\r\n\r\n").then_some(OK)
+    });
+    let recorder = recorder(&dir, EngineKind::Docker).await;
+    let request = b"GET /v1.41/_ping HTTP/1.1\r\nHost: d\r\nX-Odd:  spaces kept \r\n\r\n";
+    assert_eq!(talk(&recorder, &[request]).await, OK);
+    assert_eq!(received.recv().await.unwrap(), request);
+    let recording = recorder.recording();
+    assert_eq!(recording.faults, [""; 0]);
+    let [record] = recording.records.as_slice() else {
+        panic!("{recording:?}")
+    };
+    assert_eq!((record.status, record.route.path.as_str()), (Some(200), "/_ping"));
+    assert_eq!(
+        record.client.pid,
+        Some(i32::try_from(std::process::id()).unwrap())
+    );
+}
+
+#[tokio::test]
+async fn the_request_behind_a_refused_upgrade_is_recorded() {
+    let dir = Dir::new();
+    let mut received = engine(&dir.0.join("engine"), |all| {
+        match all.windows(4).filter(|w| w == b"\r\n\r\n").count() {
+            1 => Some(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
+            2 if all.ends_with(b"\r\n\r\n") => Some(OK),
+            _ => None,
+        }
+    });
+    let recorder = recorder(&dir, EngineKind::Docker).await;
+    let start: &[u8] = b"POST /exec/1/start HTTP/1.1\r\nUpgrade: tcp\r\nConnection: Upgrade\r\n\r\n";
+    let exec: &[u8] = b"POST /containers/x/exec HTTP/1.1\r\n\r\n";
+    talk(&recorder, &[&[start, exec].concat()]).await;
+    assert_eq!(received.recv().await.unwrap(), [start, exec].concat());
+    let actions: Vec<_> = recorder
+        .recording()
+        .records
+        .iter()
+        .map(|record| record.route.action)
+        .collect();
+    assert_eq!(actions, [Action::StartExec, Action::CreateExec]);
+}
+
+#[tokio::test]
+async fn after_a_taken_upgrade_the_stream_is_not_read_as_requests() {
+    let dir = Dir::new();
+    let mut received = engine(&dir.0.join("engine"), |all| {
+        all.ends_with(b"\r\n\r\n")
+            .then_some(b"HTTP/1.1 101 UPGRADED\r\nUpgrade: tcp\r\n\r\nhello".as_slice())
+    });
+    let recorder = recorder(&dir, EngineKind::Docker).await;
+    let start: &[u8] = b"POST /exec/1/start HTTP/1.1\r\nUpgrade: tcp\r\n\r\n";
+    let answer = talk(&recorder, &[start, b"any bytes\n"]).await;
+    assert!(answer.ends_with(b"\r\n\r\nhello"));
+    assert_eq!(received.recv().await.unwrap(), [start, b"any bytes\n"].concat());
+    let recording = recorder.recording();
+    assert_eq!((recording.records.len(), recording.faults.len()), (1, 0));
+    assert!(recording.records[0].left_http);
+}
+
+#[tokio::test]
+async fn a_podman_exec_leaves_http_with_an_unframed_200() {
+    let dir = Dir::new();
+    engine(&dir.0.join("engine"), |all| {
+        all.ends_with(b"{}").then_some(
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\nout".as_slice(),
+        )
+    });
+    let recorder = recorder(&dir, EngineKind::Podman).await;
+    let start: &[u8] = b"POST /v4.0.0/libpod/exec/1/start HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}";
+    assert!(talk(&recorder, &[start, b"stdin"]).await.ends_with(b"out"));
+    assert!(recorder.recording().records[0].left_http);
+}
+
+#[tokio::test]
+async fn what_cannot_be_followed_never_reaches_the_engine_and_is_a_fault() {
+    let dir = Dir::new();
+    let mut received = engine(&dir.0.join("engine"), |_| None);
+    let recorder = recorder(&dir, EngineKind::Docker).await;
+    let smuggle = b"POST /a HTTP/1.1\r\nContent-Length: 40\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+    talk(&recorder, &[smuggle]).await;
+    assert_eq!(received.recv().await.unwrap(), b"");
+    let recording = recorder.recording();
+    assert_eq!(recording.records.len(), 0);
+    assert_eq!(
+        recording.faults,
+        [
+            "connection 1: a request cannot be followed: an ambiguous body length: \
+          both content-length and transfer-encoding"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_asked_for_is_a_fault() {
+    let dir = Dir::new();
+    engine(&dir.0.join("engine"), |all| {
+        all.ends_with(b"\r\n\r\n")
+            .then_some(b"HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n".as_slice())
+    });
+    let recorder = recorder(&dir, EngineKind::Docker).await;
+    talk(&recorder, &[b"GET /_ping HTTP/1.1\r\n\r\n"]).await;
+    assert_eq!(
+        recorder.recording().faults,
+        ["connection 1: an answer to no request"]
+    );
+}
+
+#[tokio::test]
+async fn a_start_is_recorded_with_what_the_engine_is_about_to_run() {
+    let dir = Dir::new();
+    engine(&dir.0.join("engine"), |all| {
+        let inspect = b"HTTP/1.1 200 OK\r\nContent-Length: 52\r\n\r\n{\"Id\":\"abc\",\"Path\":\"/bin/sh\",\"Args\":[\"-c\",\"true\"]}  ";
+        let text = String::from_utf8_lossy(all);
+        if text.starts_with("GET /containers/job/json ") {
+            Some(inspect)
+        } else {
+            Some(b"HTTP/1.1 204 No Content\r\n\r\n")
+        }
+    });
+    let recorder = recorder(&dir, EngineKind::Docker).await;
+    // Podman prepares a program as soon as somebody attaches.
+    for (at, request) in ["start", "attach"].into_iter().enumerate() {
+        let request = format!("POST /containers/job/{request} HTTP/1.1\r\n\r\n");
+        talk(&recorder, &[request.as_bytes()]).await;
+        let recording = recorder.recording();
+        assert_eq!(recording.faults, [""; 0]);
+        let subject = recording.records[at].subject.as_ref().unwrap();
+        assert_eq!(subject.argv, ["/bin/sh", "-c", "true"]);
+    }
+}
+
+#[tokio::test]
+async fn a_start_whose_container_cannot_be_inspected_is_a_fault() {
+    let dir = Dir::new();
+    engine(&dir.0.join("engine"), |_| {
+        Some(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")
+    });
+    let recorder = recorder(&dir, EngineKind::Docker).await;
+    talk(&recorder, &[b"POST /containers/job/start HTTP/1.1\r\n\r\n"]).await;
+    assert_eq!(recorder.recording().faults.len(), 1);
+}
+
+#[tokio::test]
+async fn the_socket_is_private_and_goes_with_the_recorder() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = Dir::new();
+    let recorder = recorder(&dir, EngineKind::Docker).await;
+    let socket = recorder.socket().to_owned();
+    assert_eq!(
+        std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    drop(recorder);
+    assert!(!socket.exists());
+}
+
+#[tokio::test]
+async fn a_socket_path_that_is_too_long_is_said_to_be() {
+    let engine = Endpoint {
+        kind: EngineKind::Docker,
+        socket: "/nowhere".into(),
+    };
+    let error = Recorder::start(&engine, Path::new(&format!("/tmp/{}", "x".repeat(120))))
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("has 125 bytes, at most 107 are possible"),
+        "{error}"
+    );
+}
+
+/// A recorder whose gate refuses every exec and every start of `/bin/sh`.
+async fn guarded(dir: &Dir) -> Recorder {
+    let engine = Endpoint {
+        kind: EngineKind::Docker,
+        socket: dir.0.join("engine"),
+    };
+    let gate = Gate::new(|record| {
+        let is_shell = record
+            .subject
+            .as_ref()
+            .is_some_and(|subject| subject.argv[0] == "/bin/sh");
+        let is_refused =
+            record.route.action == Action::CreateExec || is_shell || record.body["Cmd"][0] == "sh";
+        is_refused.then(|| Refusal {
+            message: "no".to_owned(),
+        })
+    });
+    let options = Options {
+        gate: Some(gate),
+        ..Options::default()
+    };
+    Recorder::start_with(&engine, &dir.0.join("recorder"), options)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_refused_request_never_reaches_the_engine_and_is_answered_in_its_place() {
+    for (path, body) in [
+        ("/containers/x/exec", r#"{"message":"no"}"#),
+        (
+            "/v4.0.0/libpod/containers/x/exec",
+            r#"{"cause":"no","message":"no","response":403}"#,
+        ),
+    ] {
+        let dir = Dir::new();
+        let mut received = engine(&dir.0.join("engine"), |all| {
+            all.ends_with(b"\r\n\r\n").then_some(OK)
+        });
+        let recorder = guarded(&dir).await;
+        let ping: &[u8] = b"GET /_ping HTTP/1.1\r\n\r\n";
+        let exec =
+            format!("POST {path} HTTP/1.1\r\nContent-Length: 2\r\n\r\n{{}}GET /_ping HTTP/1.1\r\n\r\n");
+        let answer = talk(&recorder, &[&[ping, exec.as_bytes()].concat()]).await;
+        let answer = String::from_utf8(answer).unwrap();
+        let (first, refusal) = answer.split_at(OK.len());
+        assert_eq!(first.as_bytes(), OK);
+        assert!(
+            refusal.starts_with("HTTP/1.1 403 Forbidden\r\n") && refusal.ends_with(body),
+            "{refusal}"
+        );
+        assert_eq!(received.recv().await.unwrap(), ping, "{path}");
+        let recording = recorder.recording();
+        assert_eq!(recording.records.len(), 2);
+        assert_eq!(recording.records[1].refused.as_ref().unwrap().message, "no");
+        assert_eq!(recording.faults, [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_create_is_changed_on_its_way_and_both_bodies_are_kept() {
+    let dir = Dir::new();
+    let mut received = engine(&dir.0.join("engine"), |all| all.ends_with(b"}").then_some(OK));
+    let engine = Endpoint {
+        kind: EngineKind::Docker,
+        socket: dir.0.join("engine"),
+    };
+    let prepare = Prepare::new(|record, body| match record.body["Image"].as_str() {
+        Some("as-sent") => Prepared::AsSent,
+        Some("refused") => Prepared::Refused(Refusal {
+            message: "no".to_owned(),
+        }),
+        _ => {
+            assert_eq!(body, br#"{"Env":["A=geheim"]}"#);
+            Prepared::Changed(br#"{"Env":["A=geheim"],"User":"1"}"#.to_vec())
+        }
+    });
+    let options = Options {
+        prepare: Some(prepare),
+        ..Options::default()
+    };
+    let recorder = Recorder::start_with(&engine, &dir.0.join("recorder"), options)
+        .await
+        .unwrap();
+
+    let chunked: &[u8] = b"POST /containers/create HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let parts: [&[u8]; 3] = [
+        chunked,
+        b"6\r\n{\"Env\"\r\n",
+        b"e\r\n:[\"A=geheim\"]}\r\n0\r\n\r\n",
+    ];
+    assert_eq!(talk(&recorder, &parts).await, OK);
+    let forwarded = "POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Length: 31\r\n\r\n{\"Env\":[\"A=geheim\"],\"User\":\"1\"}";
+    assert_eq!(received.recv().await.unwrap(), forwarded.as_bytes());
+    let record = recorder.recording().records.remove(0);
+    assert_eq!(record.body.to_string(), r#"{"Env":["A=redacted"]}"#);
+    assert_eq!(
+        record.forwarded.to_string(),
+        r#"{"Env":["A=redacted"],"User":"1"}"#
+    );
+
+    let head = |length| format!("POST /containers/create HTTP/1.1\r\nContent-Length: {length}\r\n\r\n");
+    let sent = head(19) + r#"{"Image":"as-sent"}"#;
+    assert_eq!(talk(&recorder, &[sent.as_bytes()]).await, OK);
+    assert_eq!(received.recv().await.unwrap(), sent.as_bytes());
+    assert!(recorder.recording().records[1].forwarded.is_null());
+
+    let refused = head(19) + r#"{"Image":"refused"}"#;
+    let answer = talk(&recorder, &[refused.as_bytes()]).await;
+    assert!(answer.starts_with(b"HTTP/1.1 403"));
+    assert_eq!(received.recv().await.unwrap(), b"");
+    assert_eq!(recorder.recording().faults, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_create_is_held_until_its_body_is_known() {
+    let dir = Dir::new();
+    let mut received = engine(&dir.0.join("engine"), |all| all.ends_with(b"}").then_some(OK));
+    let recorder = guarded(&dir).await;
+    let head: &[u8] = b"POST /containers/create HTTP/1.1\r\nContent-Length: 14\r\n\r\n";
+    talk(&recorder, &[head, br#"{"Cmd":"#, br#"["sh"]}"#]).await;
+    assert_eq!(received.recv().await.unwrap(), b"");
+    let chunked: &[u8] = b"POST /containers/create HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let parts: [&[u8]; 4] = [
+        chunked,
+        b"7\r\n{\"Cmd\":\r\n7;x=y\r\n",
+        b"[\"sh\"]}\r\n0\r\n",
+        b"\r\n",
+    ];
+    talk(&recorder, &parts).await;
+    assert_eq!(received.recv().await.unwrap(), b"");
+    let other: [&[u8]; 2] = [head, br#"{"Cmd":["no"]}"#];
+    assert_eq!(talk(&recorder, &other).await, OK);
+    assert_eq!(received.recv().await.unwrap(), other.concat());
+    let endless = b"POST /containers/create HTTP/1.1\r\nContent-Length: 9999999\r\n\r\n";
+    talk(&recorder, &[endless, &vec![b' '; 600 << 10]]).await;
+    assert_eq!(received.recv().await.unwrap(), b"");
+    assert!(recorder.recording().records[3].refused.is_some());
+}
+
+#[tokio::test]
+async fn a_client_that_waits_for_word_is_told_to_send_what_is_held() {
+    let dir = Dir::new();
+    engine(&dir.0.join("engine"), |all| all.ends_with(b"}").then_some(OK));
+    let recorder = guarded(&dir).await;
+    let head = b"POST /containers/create HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+    let answer = talk(&recorder, &[head, b"{}"]).await;
+    assert!(answer.starts_with(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK"));
+}
+
+#[tokio::test]
+async fn values_of_the_environment_are_never_kept() {
+    let dir = Dir::new();
+    engine(&dir.0.join("engine"), |all| all.ends_with(b"}").then_some(OK));
+    let recorder = recorder(&dir, EngineKind::Docker).await;
+    let body = r#"{"Env":["PASSWORD=geheim"]}"#;
+    let head = "POST /containers/create?secret=geheim HTTP/1.1\r\nX-Registry-Auth: geheim\r\nContent-Length";
+    talk(
+        &recorder,
+        &[format!("{head}: {}\r\n\r\n{body}", body.len()).as_bytes()],
+    )
+    .await;
+    let recording = recorder.recording();
+    assert_eq!(recording.records[0].body["Env"][0], "PASSWORD=redacted");
+    assert!(!format!("{recording:?}").contains("geheim"));
+}
