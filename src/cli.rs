@@ -18,8 +18,9 @@ use tokio::sync::watch;
 use crate::engines::{Choice, EngineError};
 use crate::exit::ExitCode;
 use crate::platform::Platform;
-use crate::scenario::{self, Mode, Need, Scenario};
+use crate::scenario::{self, Scenario};
 use crate::source::{Color, Diagnostics};
+use crate::vocabulary::{Mode, Need};
 
 /// Prove that a data platform runs on locked-down container images.
 ///

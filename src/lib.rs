@@ -13,3 +13,4 @@ pub mod run;
 pub mod scenario;
 pub mod source;
 pub mod testing;
+pub mod vocabulary;

@@ -9,7 +9,7 @@
 //! ```
 //! use std::sync::Arc;
 //! use shellproof::platform::Platform;
-//! use shellproof::scenario::{Mode, Role};
+//! use shellproof::vocabulary::{Mode, Role};
 //! use shellproof::source::SourceFile;
 //!
 //! let file = SourceFile::new(".env", "IMAGE_MODE=prebuilt\nIMAGE_POSTGRES=myorg/postgres:17.5-hardened\n");
@@ -38,8 +38,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::scenario::{Mode, Role, Source};
+use crate::scenario::Source;
 use crate::source::{Diagnostics, SourceFile};
+use crate::vocabulary::{Mode, Role};
 
 pub use reference::{ImageReference, ReferenceError};
 pub use report::ConfigReport;

@@ -17,4 +17,4 @@ pub use program::{Exit, ExpectedExit, ProgramResult, ProgramStatus};
 pub use verdict::{Judgement, Seen, WitnessState, judge, judge_program};
 pub use waiver::unknown_rules;
 
-pub use crate::scenario::{VerdictKind as Verdict, Witness};
+pub use crate::vocabulary::{VerdictKind as Verdict, Witness};

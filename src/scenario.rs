@@ -13,7 +13,8 @@
 //! stands in it.
 //!
 //! ```
-//! use shellproof::scenario::{self, Mode};
+//! use shellproof::scenario;
+//! use shellproof::vocabulary::Mode;
 //!
 //! let text = "
 //! schema: 1
@@ -40,11 +41,9 @@ mod decode;
 mod load;
 mod resolve;
 mod schema;
-mod words;
 mod yaml;
 
 pub use decode::duration;
 pub use load::{MAX_FILE_BYTES, discover, load, load_all, parse};
 pub use resolve::{ContainerPlan, Plan};
 pub use schema::*;
-pub use words::{Criterion, Mode, Need, Role, VerdictKind, Witness};

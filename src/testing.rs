@@ -29,7 +29,8 @@ use crate::engines::{self, Choice, Found};
 use crate::platform::Platform;
 use crate::report;
 use crate::run::{self, Job, Options, Runner, Session, Status};
-use crate::scenario::{self, Mode};
+use crate::scenario;
+use crate::vocabulary::Mode;
 
 /// The engines of a matrix: `NAME=unix:///path` or `auto`, `all`, `docker`, `podman`, separated by commas.
 pub const ENGINES: &str = "SHELLPROOF_ENGINES";

@@ -18,8 +18,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use shellproof::engines::{self, EngineSpec};
 use shellproof::policy::{Rule, Seen, Testimony, Weight, judge_program};
 use shellproof::run::Session;
-use shellproof::scenario::Mode;
 use shellproof::testing;
+use shellproof::vocabulary::Mode;
 use shellproof_wire::{EventStream, Options, Recorder};
 
 use case::Case;

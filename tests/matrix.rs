@@ -6,8 +6,8 @@ mod listeners;
 use std::process::ExitCode;
 
 use shellproof::run::Options;
-use shellproof::scenario::Need;
 use shellproof::testing::{self, Matrix};
+use shellproof::vocabulary::Need;
 
 fn main() -> ExitCode {
     let engines = testing::engines().unwrap_or_else(|error| panic!("{error}"));

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 use shellproof::platform::{DEFAULT_MODE, Image, Origin, Platform, default_image, variable};
-use shellproof::scenario::{Mode, Role, Source};
+use shellproof::scenario::Source;
 use shellproof::source::{Color, Diagnostics, SourceFile};
+use shellproof::vocabulary::{Mode, Role};
 
 fn read(text: &str, environment: &[(&str, &str)]) -> Result<Platform, Diagnostics> {
     let file = Arc::new(SourceFile::new("conf/.env", text));

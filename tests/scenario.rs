@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use shellproof::scenario::*;
 use shellproof::source::{Diagnostic, Spanned};
+use shellproof::vocabulary::*;
 
 fn sample(name: &str) -> Scenario {
     let path = Path::new("tests/scenario-samples").join(name);

@@ -23,7 +23,7 @@ use crate::exit::ExitCode;
 use crate::policy::{Exit, ExpectedExit, ProgramResult, Seen, Testimony, judge_program, wire};
 use crate::report;
 use crate::run::{self, Session};
-use crate::scenario::{Mode, Need};
+use crate::vocabulary::{Mode, Need};
 use watch::Watches;
 
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::{Failure, Format, platform};
 use crate::exit::ExitCode;
-use crate::scenario::Mode;
+use crate::vocabulary::Mode;
 
 #[derive(Debug, Args)]
 pub(super) struct Config {

@@ -9,7 +9,7 @@ use crate::engines;
 use crate::exit::ExitCode;
 use crate::report::{self, Progress};
 use crate::run::{self, Options, Runner, Session};
-use crate::scenario::Need;
+use crate::vocabulary::Need;
 
 #[derive(Debug, Args)]
 pub(super) struct Run {

@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::env_file::Value;
 use super::hide::has_credentials;
 use super::{Image, ImageReference};
-use crate::scenario::Mode;
 use crate::source::{Diagnostic, Span};
+use crate::vocabulary::Mode;
 
 /// The longest value that a message repeats.
 const MAX_REPEATED: usize = 40;

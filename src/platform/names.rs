@@ -1,7 +1,7 @@
 //! The names of variables.
 
 use super::roles::{MODE_VARIABLE, variable};
-use crate::scenario::Role;
+use crate::vocabulary::Role;
 
 /// The longest name that is compared with the known ones.
 pub(super) const MAX_SUGGESTED_BYTES: usize = 64;

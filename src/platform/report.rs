@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::roles::{MODE_VARIABLE, Version, requirements, requirements_line, variable};
 use super::{Image, Origin, Platform, ResolvedImage, Warning};
-use crate::scenario::{Mode, Role};
+use crate::vocabulary::{Mode, Role};
 
 /// What each role resolves to in one mode, and from where.
 #[derive(Clone, Debug, PartialEq, Eq)]

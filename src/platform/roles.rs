@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::scenario::{Mode, Role};
+use crate::vocabulary::{Mode, Role};
 
 /// The variable that chooses the image mode.
 pub const MODE_VARIABLE: &str = "IMAGE_MODE";

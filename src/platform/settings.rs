@@ -10,8 +10,8 @@ use super::load::check_text;
 use super::names::{Name, classify, known, similar};
 use super::roles::{DEFAULT_MODE, MODE_VARIABLE, default_image, variable, variable_in_mode};
 use super::{Image, Origin, Platform, ResolvedImage, Warning};
-use crate::scenario::{Mode, Role};
 use crate::source::{Diagnostic, Diagnostics, SourceFile, Span};
+use crate::vocabulary::{Mode, Role};
 
 /// What messages call the process environment.
 const ENVIRONMENT: &str = "environment";

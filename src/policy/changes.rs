@@ -3,7 +3,7 @@
 use shellproof_wire::{ChangedFile, FileKind, Recording};
 
 use super::{Evidence, Rule};
-use crate::scenario::Witness;
+use crate::vocabulary::Witness;
 
 /// How many files a finding lists.
 const NAMED: usize = 5;

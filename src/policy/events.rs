@@ -6,7 +6,7 @@ use shellproof_api::HealthTest;
 use shellproof_wire::{Action, Event, EventKind, Record, Recording, Subject};
 
 use super::{Evidence, Rule};
-use crate::scenario::Witness;
+use crate::vocabulary::Witness;
 
 /// How many names a note lists.
 const NAMED: usize = 5;

@@ -8,7 +8,7 @@ use shellproof_wire::{Record, Recording, Subject, redact};
 
 use super::programs::{self, Reading};
 use super::{Evidence, Rule};
-use crate::scenario::{Mode, Need, Witness};
+use crate::vocabulary::{Mode, Need, Witness};
 
 /// How many pieces of evidence of one rule a container's trace gives; the rest is counted.
 const SHOWN: usize = 10;

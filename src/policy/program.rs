@@ -7,7 +7,7 @@ use std::time::Duration;
 use shellproof_api::Engine;
 
 use super::{Judgement, Traced, Verdict, Weight};
-use crate::scenario::Mode;
+use crate::vocabulary::Mode;
 
 /// A program and the verdict on what it asked of an engine.
 #[derive(Clone, Debug)]

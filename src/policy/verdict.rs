@@ -1,7 +1,8 @@
 use shellproof_wire::Recording;
 
 use super::{Evidence, Rule, Testimony, Weight, kernel, waiver, wire};
-use crate::scenario::{Mode, Need, Scenario, VerdictKind as Verdict, Witness};
+use crate::scenario::Scenario;
+use crate::vocabulary::{Mode, Need, VerdictKind as Verdict, Witness};
 
 /// Whether a witness spoke in one run.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 use super::*;
-use crate::scenario::{self, Witness};
+use crate::scenario;
+use crate::vocabulary::Witness;
 
 const WAIVED: &str = "
 schema: 1

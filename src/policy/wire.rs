@@ -8,7 +8,7 @@ use shellproof_wire::{Action, Gate, Record, Recording, Refusal, Subject};
 use super::health::{self, Finding};
 use super::programs::{self, Reading};
 use super::{Evidence, Rule, Weight, changes, events};
-use crate::scenario::Witness;
+use crate::vocabulary::Witness;
 
 /// What the whole recording says about the objects of its requests.
 #[derive(Default)]

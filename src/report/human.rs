@@ -9,8 +9,8 @@ use super::programs::printable;
 use super::{Summary, criteria, programs};
 use crate::policy::{Evidence, Judgement, Traced, Verdict};
 use crate::run::{Event, Job, Report, ScenarioResult, Status};
-use crate::scenario::Witness;
 use crate::source::Color;
+use crate::vocabulary::Witness;
 
 pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
 pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();

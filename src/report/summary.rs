@@ -4,7 +4,7 @@ use std::time::Duration;
 use crate::exit::ExitCode;
 use crate::policy::Verdict;
 use crate::run::{Report, ScenarioResult, Status};
-use crate::scenario::{Criterion, Mode};
+use crate::vocabulary::{Criterion, Mode};
 
 /// How many results there are of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

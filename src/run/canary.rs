@@ -9,7 +9,7 @@ use super::images::{ImageError, Images};
 use super::session::Session;
 use crate::engines::{Connection, EngineError, EngineSpec};
 use crate::kernel::{Kernel, Watch};
-use crate::scenario::Need;
+use crate::vocabulary::Need;
 
 /// What is said of a kernel witness that was switched off.
 pub(super) const NOT_WANTED: &str = "it was switched off";

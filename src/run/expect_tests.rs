@@ -2,7 +2,8 @@ use shellproof_api::OutputChunk;
 
 use super::*;
 use crate::run::output::Collector;
-use crate::scenario::{self, ContainerPlan, Mode, Scenario};
+use crate::scenario::{self, ContainerPlan, Scenario};
+use crate::vocabulary::Mode;
 
 /// A scenario whose container `job` expects this, in YAML's flow style.
 fn scenario(expect: &str) -> Scenario {

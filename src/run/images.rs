@@ -10,7 +10,8 @@ use super::archive;
 use super::credentials;
 use super::session::Session;
 use crate::platform::Platform;
-use crate::scenario::{Mode, Source};
+use crate::scenario::Source;
+use crate::vocabulary::Mode;
 
 /// The probe program, compiled by `build.rs`.
 const PROBE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/probe"));

@@ -6,8 +6,9 @@ use shellproof_api::Engine;
 use super::Job;
 use super::images::Image;
 use crate::policy::{Judgement, Traced, Verdict};
-use crate::scenario::{Mode, Scenario};
+use crate::scenario::Scenario;
 use crate::source::Diagnostic;
+use crate::vocabulary::Mode;
 
 /// What became of one scenario in one mode on one engine.
 #[derive(Clone, Debug)]

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use super::resolve::{Merged, merge, runs_to_end};
 use super::schema::{AfterState, MountSource, Probe, Scenario};
-use super::words::Mode;
 use crate::source::Diagnostic;
 use crate::source::spelling::{quoted, similar};
 use crate::source::{SourceFile, Span, Spanned};
+use crate::vocabulary::Mode;
 
 /// Adds the mistakes of a scenario to those of the earlier stages. A container in which an earlier
 /// stage found a mistake is not told that something is missing: it may stand in the wrong part.

@@ -14,11 +14,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::schema::{Argv, Pattern, Scenario};
-use super::words::{Word, one_of};
 use super::yaml::{self, Entry, Kind, Node};
 use crate::source::spelling::{SYNONYMS, quoted, similar};
 use crate::source::{Diagnostic, MAX_MISTAKES};
 use crate::source::{SourceFile, Span, Spanned};
+use crate::vocabulary::{Word, one_of};
 
 use values::parse_duration;
 

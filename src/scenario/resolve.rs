@@ -7,8 +7,8 @@ use super::schema::{
     After, AfterState, Argv, Container, EnvVar, Expect, HealthCheck, Mount, MountSource, Outcome, Port,
     Probe, Ready, Scenario, Settings, Source,
 };
-use super::words::Mode;
 use crate::source::Spanned;
+use crate::vocabulary::Mode;
 
 /// How long a container that runs to its end may take, unless it says otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);

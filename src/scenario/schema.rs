@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 
-use super::words::{Criterion, Mode, Need, Role, VerdictKind, Witness};
 use crate::source::{SourceFile, Span, Spanned};
+use crate::vocabulary::{Criterion, Mode, Need, Role, VerdictKind, Witness};
 
 /// An argument vector; never empty when it comes from a file.
 pub type Argv = Vec<Spanned<String>>;

@@ -12,7 +12,8 @@ use shellproof::engines::{self, Choice};
 use shellproof::platform::Platform;
 use shellproof::policy::{Evidence, Verdict};
 use shellproof::run::{self, Event, Options, Runner, ScenarioResult, Session, Status};
-use shellproof::scenario::{self, Mode, Need, Witness};
+use shellproof::scenario;
+use shellproof::vocabulary::{Mode, Need, Witness};
 use shellproof_wire::http;
 use tokio::sync::watch;
 

@@ -14,6 +14,7 @@
 pub mod archive;
 mod engine;
 mod error;
+pub mod facts;
 mod image;
 pub mod labels;
 mod reference;

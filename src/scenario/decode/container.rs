@@ -5,10 +5,10 @@ use super::{Decoder, Fields};
 use crate::scenario::schema::{
     After, Container, EnvVar, HealthCheck, Probe, Ready, Settings, Source, Timing,
 };
-use crate::scenario::words::Role;
 use crate::scenario::yaml::{Entry, Kind};
 use crate::source::spelling::quoted;
 use crate::source::{Span, Spanned};
+use crate::vocabulary::Role;
 
 use std::time::Duration;
 

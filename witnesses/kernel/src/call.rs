@@ -1,6 +1,6 @@
 //! Which system call a notification is, and where its arguments are.
 
-use crate::trace::{Abi, Call};
+use shellproof_api::facts::{Abi, Call};
 
 /// The bit of an x86-64 call's number that means x32.
 const X32: i32 = 0x4000_0000;
@@ -24,9 +24,17 @@ const fn audit(machine: u16, wide: bool) -> u32 {
     machine as u32 | LITTLE_ENDIAN | if wide { WIDE } else { 0 }
 }
 
-impl Call {
+/// How calls are told from their numbers, and their arguments from registers.
+pub(crate) trait FromKernel: Sized {
     /// The call of this number at this entry point.
-    pub(crate) fn of(arch: u32, number: i32) -> Self {
+    fn of(arch: u32, number: i32) -> Self;
+
+    /// Reads the call's arguments.
+    fn arguments(self, raw: &[u64; 6]) -> Option<Arguments>;
+}
+
+impl FromKernel for Call {
+    fn of(arch: u32, number: i32) -> Self {
         for (entry, execve, execveat, abi) in ENTRIES {
             match () {
                 () if entry != arch => {}
@@ -38,8 +46,7 @@ impl Call {
         Self::Unknown { arch, number }
     }
 
-    /// Reads the call's arguments.
-    pub(crate) fn arguments(self, raw: &[u64; 6]) -> Option<Arguments> {
+    fn arguments(self, raw: &[u64; 6]) -> Option<Arguments> {
         let [first, second, third, _, fifth, _] = *raw;
         let (abi, descriptor, path, argv, flags) = match self {
             Self::Execve(abi) => (abi, libc::AT_FDCWD, first, second, 0),

@@ -45,9 +45,8 @@ mod state;
 mod supervisor;
 #[expect(unsafe_code, reason = "the kernel's notification calls have no safe wrapper")]
 mod sys;
-mod trace;
 
-pub use supervisor::{Deny, Options, Supervisor};
-pub use trace::{
+pub use shellproof_api::facts::{
     Abi, Answer, Call, Digest, Executable, Interpreter, Kind, Likeness, Program, Session, Trace,
 };
+pub use supervisor::{Deny, Options, Supervisor};

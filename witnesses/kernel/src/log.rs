@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::content::Content;
 use crate::state::ProcessState;
-use crate::trace::{Program, Session, Trace};
+use shellproof_api::facts::{Program, Session, Trace};
 
 /// How many faults are kept: one already says that the trace proves nothing.
 const FAULTS: usize = 100;

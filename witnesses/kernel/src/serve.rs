@@ -8,14 +8,14 @@ use std::sync::Arc;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
-use crate::call::Arguments;
+use crate::call::{Arguments, FromKernel};
 use crate::content::{Content, Hasher, Source};
 use crate::files::{Found, Prefix, Process, View, lossy, process_of};
 use crate::log::{Contents, Log};
 use crate::state::{self, StateError};
 use crate::sys::{Listener, Notification};
-use crate::trace::{Answer, Call, Executable, Interpreter, Kind, Program};
 use crate::{Options, memory};
+use shellproof_api::facts::{Answer, Call, Executable, Interpreter, Kind, Program};
 
 /// How many interpreters the kernel follows.
 const INTERPRETERS: usize = 5;

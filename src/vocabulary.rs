@@ -1,7 +1,9 @@
-//! The fixed words of the scenario language.
+//! The fixed words of shellproof: what scenarios, the command line and reports write, each once.
 
 use std::fmt;
 use std::str::FromStr;
+
+pub use shellproof_api::facts::Witness;
 
 /// An enum whose variants are written as fixed words, with `ALL`, `as_str`, `Display`, `FromStr`.
 macro_rules! words {
@@ -50,7 +52,7 @@ macro_rules! words {
 }
 
 /// What the decoder needs to know of a fixed set of words.
-pub(super) trait Word: FromStr<Err = String> {
+pub(crate) trait Word: FromStr<Err = String> {
     /// What one of them is called in a message.
     const WHAT: &'static str;
     /// All of them.
@@ -58,7 +60,7 @@ pub(super) trait Word: FromStr<Err = String> {
 }
 
 /// "`a`, `b` or `c`".
-pub(super) fn one_of(words: &[&str]) -> String {
+pub(crate) fn one_of(words: &[&str]) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     match quoted.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
@@ -120,16 +122,9 @@ impl Criterion {
     }
 }
 
-words! {
-    /// An independent place that evidence comes from.
-    Witness, "witness" {
-        /// The requests that the engine received.
-        Wire = "wire",
-        /// What the image is and contains.
-        Image = "image",
-        /// The programs that were started in a container.
-        Kernel = "kernel",
-    }
+impl Word for Witness {
+    const WHAT: &'static str = "witness";
+    const WORDS: &'static [&'static str] = &["wire", "image", "kernel"];
 }
 
 words! {

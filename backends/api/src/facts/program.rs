@@ -27,7 +27,7 @@ pub struct Session {
     ///
     /// None at all is no proof of silence: an engine's exec of a program that does not exist ends before the call.
     pub programs: Vec<Program>,
-    /// How many more programs there were, beyond the bounds in [`crate::Options`].
+    /// How many more programs there were, beyond the supervisor's bounds.
     pub lost: u64,
     /// Calls that ended before they could be read: the process was killed, or a signal made it ask again, which is
     /// then recorded. None of them executed anything.
@@ -182,7 +182,7 @@ impl fmt::Display for Call {
 pub enum Answer {
     /// The kernel went on with the call.
     Continued,
-    /// The call failed with `EACCES`, because [`crate::Options::deny`] said so.
+    /// The call failed with `EACCES`, because whoever started the supervisor said so.
     Denied,
     /// The kernel no longer wanted an answer: the process was killed, or a signal made it ask again, which is then
     /// recorded too. It did not execute anything on this call.
