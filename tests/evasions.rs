@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use shellproof::engines::{self, EngineSpec};
-use shellproof::policy::{Rule, Seen, Testimony, Weight, judge_program};
+use shellproof::policy::{Rule, Seen, Standing, Weight, judge_program};
 use shellproof::run::Session;
 use shellproof::testing;
 use shellproof::vocabulary::Mode;
@@ -100,10 +100,14 @@ async fn run(case: &Case, engine: &EngineSpec, session: &Session, id: &str) -> R
     recording.events = Some(stream.close(label).await);
     client.clean_up().await;
     played?;
+    let facts = recording.facts();
+    let unheard = Standing::Off("the catalogue is the wire's");
     let seen = Seen {
-        recording: &recording,
+        facts: &facts,
         started: &[],
-        kernel: Testimony::Off("the catalogue is the wire's"),
+        wire: Standing::Heard,
+        image: unheard,
+        kernel: unheard,
     };
     let judgement = judge_program(Mode::Prebuilt, seen);
     let evidence: Vec<_> = judgement

@@ -16,12 +16,13 @@
 mod changes;
 mod endpoint;
 mod events;
+mod facts;
 pub mod http;
 mod lines;
 mod member;
 mod record;
 mod recorder;
-pub mod redact;
+mod redact;
 mod relay;
 mod removal;
 mod route;
