@@ -5,7 +5,6 @@ mod events;
 mod evidence;
 mod health;
 pub mod kernel;
-mod program;
 pub mod programs;
 mod verdict;
 mod waiver;
@@ -13,7 +12,6 @@ pub mod wire;
 
 pub use evidence::{Evidence, Rule, UnknownRule, Weight};
 pub use kernel::{Testimony, Traced};
-pub use program::{Exit, ExpectedExit, ProgramResult, ProgramStatus};
 pub use verdict::{Judgement, Seen, WitnessState, judge, judge_program};
 pub use waiver::unknown_rules;
 

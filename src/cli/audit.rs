@@ -12,16 +12,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::{ArgGroup, Args, ValueEnum};
-use serde_json::{Value, json};
-use shellproof_api::{Engine, EngineKind, Seccomp, labels};
+use serde_json::Value;
+use shellproof_api::{Engine, labels};
 use shellproof_wire::{EventStream, Events, Options, Recorder, Recording};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Engines, Failure, Format, need, platform};
 use crate::engines::{self, EngineError, EngineSpec};
 use crate::exit::ExitCode;
-use crate::policy::{Exit, ExpectedExit, ProgramResult, Seen, Testimony, judge_program, wire};
-use crate::report;
+use crate::policy::{Seen, Testimony, judge_program, wire};
+use crate::report::{self, Document, Styles, document::About};
+use crate::result::{Audited, Case, CaseResult, Exit, ExpectedExit, Report};
 use crate::run::{self, Session};
 use crate::vocabulary::{Mode, Need};
 use watch::Watches;
@@ -153,9 +154,15 @@ impl Audit {
         let mut result = self.result(mode, engine, exit, duration, &recording, &kernel);
         result.leftovers = left.into_iter().map(leftover).collect();
         if let Some(file) = &self.record {
-            write(file, &recording, &about(&result, session.id()))?;
+            let about = serde_json::to_value(About::of(&result, session.id()));
+            let about = about.map_err(std::io::Error::other);
+            write(
+                file,
+                &recording,
+                &about.map_err(Failure::machine("the record cannot be written"))?,
+            )?;
         }
-        self.report(&result, session.id())
+        self.report(result, session.id().to_owned())
     }
 
     /// Who the engine is, and what the kernel witness can do there: neither counts before a canary was seen.
@@ -209,7 +216,7 @@ impl Audit {
         duration: Duration,
         recording: &Recording,
         kernel: &Watching,
-    ) -> ProgramResult {
+    ) -> CaseResult {
         let name = self.command.first().map(|program| {
             let name = Path::new(program).file_name().unwrap_or(program);
             name.to_string_lossy().into_owned()
@@ -221,31 +228,32 @@ impl Audit {
             Ok(_) => Testimony::Traced(&traced),
             Err((need, reason)) => Testimony::absent(*need, reason),
         };
-        ProgramResult {
-            name,
-            mode,
-            engine,
-            judgement: judge_program(mode, seen(recording, kernel)),
+        CaseResult {
+            judgement: Some(judge_program(mode, seen(recording, kernel))),
             traced,
-            exit,
-            has_started: wire::has_started(recording),
-            requests: recording.records.len(),
-            leftovers: Vec::new(),
             duration,
+            ..CaseResult::new(case(name, exit, recording), mode, engine)
         }
     }
 
-    fn report(&self, result: &ProgramResult, run_id: &str) -> Result<ExitCode, Failure> {
+    fn report(&self, result: CaseResult, run_id: String) -> Result<ExitCode, Failure> {
+        let document = Document::of(&Report {
+            run_id,
+            results: vec![result],
+            interrupted: false,
+            leftovers: Vec::new(),
+        });
+        let human = || report::human(&document, &Styles::COLOURED);
         let written = match self.format {
-            Format::Json => anstream::stdout()
-                .write_all(format!("{:#}\n", report::program_json(result, run_id)).as_bytes()),
-            Format::Human if self.command.is_empty() => {
-                anstream::stdout().write_all(report::program_human(result).as_bytes())
-            }
-            Format::Human => anstream::stderr().write_all(report::program_human(result).as_bytes()),
+            Format::Json => document
+                .to_json()
+                .map_err(std::io::Error::other)
+                .and_then(|text| anstream::stdout().write_all(text.as_bytes())),
+            Format::Human if self.command.is_empty() => anstream::stdout().write_all(human().as_bytes()),
+            Format::Human => anstream::stderr().write_all(human().as_bytes()),
         };
         written.map_err(Failure::machine("the report cannot be written"))?;
-        Ok(report::program_exit_code(result))
+        Ok(document.exit_code())
     }
 
     fn replay(&self, file: &Path) -> Result<ExitCode, Failure> {
@@ -253,9 +261,10 @@ impl Audit {
             |reason: String| Failure::Input(format!("`{}` is no recording: {reason}", file.display()));
         let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
         let (recording, about) = Recording::from_lines(&text).map_err(|error| wrong(error.to_string()))?;
-        let (result, run_id) = read_about(&about, self.mode.map(Mode::from), &recording)
-            .ok_or_else(|| wrong("its first line".into()))?;
-        self.report(&result, &run_id)
+        let about: About =
+            serde_json::from_value(about).map_err(|error| wrong(format!("its first line: {error}")))?;
+        let run_id = about.run_id.clone();
+        self.report(read_again(about, self.mode.map(Mode::from), &recording), run_id)
     }
 }
 
@@ -293,57 +302,25 @@ async fn listen(socket: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The first line of a record file.
-fn about(result: &ProgramResult, run_id: &str) -> Value {
-    json!({
-        "run_id": run_id,
-        "program": result.name,
-        "mode": result.mode.as_str(),
-        "engine": {
-            "name": result.engine.name,
-            "kind": result.engine.kind.as_str(),
-            "version": result.engine.version,
-            "rootless": result.engine.rootless,
-        },
-        "exit": result.exit.map(|exit| exit.code),
-        "expected_exit": result.exit.map(|exit| exit.expected.to_string()),
-        "duration_ms": u64::try_from(result.duration.as_millis()).unwrap_or(u64::MAX),
-    })
-}
-
-fn read_about(about: &Value, mode: Option<Mode>, recording: &Recording) -> Option<(ProgramResult, String)> {
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let recorded = Mode::ALL.iter().find(|mode| about["mode"] == mode.as_str());
-    let mode = mode.or(recorded.copied())?;
-    let kinds = [EngineKind::Docker, EngineKind::Podman];
-    let engine = &about["engine"];
-    let exit = match (about["exit"].as_i64(), about["expected_exit"].as_str()) {
-        (Some(code), Some(expected)) => Some(Exit {
-            code: i32::try_from(code).ok()?,
-            expected: expected.parse().ok()?,
-        }),
-        _ => None,
-    };
-    let kernel = Testimony::Off("a record file holds requests alone");
-    let result = ProgramResult {
-        name: text(&about["program"]),
-        mode,
-        engine: Engine {
-            name: text(&engine["name"])?,
-            kind: kinds.into_iter().find(|kind| engine["kind"] == kind.as_str())?,
-            version: text(&engine["version"])?,
-            rootless: engine["rootless"].as_bool()?,
-            seccomp: Seccomp::Off,
-        },
-        judgement: judge_program(mode, seen(recording, kernel)),
-        traced: Vec::new(),
+fn case(name: Option<String>, exit: Option<Exit>, recording: &Recording) -> Case {
+    Case::Audited(Audited {
+        name,
         exit,
         has_started: wire::has_started(recording),
         requests: recording.records.len(),
-        leftovers: Vec::new(),
-        duration: Duration::from_millis(about["duration_ms"].as_u64()?),
-    };
-    Some((result, text(&about["run_id"])?))
+    })
+}
+
+/// What a recorded audit amounts to, under the policy of its own mode or of another.
+fn read_again(about: About, mode: Option<Mode>, recording: &Recording) -> CaseResult {
+    let mode = mode.unwrap_or(about.mode);
+    let kernel = Testimony::Off("a record file holds requests alone");
+    let exit = about.exit();
+    CaseResult {
+        judgement: Some(judge_program(mode, seen(recording, kernel))),
+        duration: Duration::from_millis(about.duration_ms),
+        ..CaseResult::new(case(about.program, exit, recording), mode, about.engine.into())
+    }
 }
 
 /// Writes the record, readable by its owner alone.
