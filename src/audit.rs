@@ -18,9 +18,8 @@ pub(crate) use record_file::replay;
 
 use crate::engines::{self, Choice, EngineError, EngineSpec};
 use crate::failure::Failure;
-use crate::policy::{
-    Exit, ExpectedExit, NO_IMAGE_WITNESS, ProgramResult, Seen, Standing, judge_program, wire,
-};
+use crate::policy::{NO_IMAGE_WITNESS, Seen, Standing, judge_program, wire};
+use crate::result::{Audited, Case, CaseResult, Exit, ExpectedExit, Report};
 use crate::run::{self, Session};
 use crate::vocabulary::{Mode, Need};
 use watch::Watches;
@@ -49,16 +48,16 @@ pub(crate) struct Order {
     pub(crate) command: Vec<OsString>,
 }
 
-/// Runs a program behind a recorder and judges it; its result and the run's id.
+/// Runs a program behind a recorder and judges it.
 ///
 /// # Errors
 /// The order makes no sense, the engine or the machine failed, or the record cannot be written.
-pub(crate) async fn run(order: Order) -> Result<(ProgramResult, String), Failure> {
+pub(crate) async fn run(order: Order) -> Result<Report, Failure> {
     order.run().await
 }
 
 impl Order {
-    async fn run(self) -> Result<(ProgramResult, String), Failure> {
+    async fn run(self) -> Result<Report, Failure> {
         let mode = self.mode;
         if self.deny && mode == Mode::Layered {
             return Err(Failure::Input(
@@ -122,7 +121,7 @@ impl Order {
         if let Some(file) = &self.record {
             record_file::write(file, &recording, &result, session.id())?;
         }
-        Ok((result, session.id().to_owned()))
+        Ok(report(result, session.id().to_owned()))
     }
 
     /// Who the engine is, and what the kernel witness can do there: neither counts before a canary was seen.
@@ -176,7 +175,7 @@ impl Order {
         duration: Duration,
         recording: &Recording,
         kernel: &Watching,
-    ) -> ProgramResult {
+    ) -> CaseResult {
         let name = self.command.first().map(|program| {
             let name = Path::new(program).file_name().unwrap_or(program);
             name.to_string_lossy().into_owned()
@@ -191,18 +190,30 @@ impl Order {
         let mut facts = recording.facts();
         facts.extend(traced.iter().flat_map(shellproof_kernel::facts));
         facts.extend(traced.iter().filter_map(shellproof_kernel::outliving));
-        ProgramResult {
-            name,
-            mode,
-            engine,
-            judgement: judge_program(mode, seen(&facts, standing)),
+        CaseResult {
+            judgement: Some(judge_program(mode, seen(&facts, standing))),
             traced,
-            exit,
-            has_started: wire::has_started(&facts),
-            requests: recording.records.len(),
-            leftovers: Vec::new(),
             duration,
+            ..CaseResult::new(case(name, exit, recording, &facts), mode, engine)
         }
+    }
+}
+
+fn case(name: Option<String>, exit: Option<Exit>, recording: &Recording, facts: &[Fact]) -> Case {
+    Case::Audited(Audited {
+        name,
+        exit,
+        has_started: wire::has_started(facts),
+        requests: recording.records.len(),
+    })
+}
+
+fn report(result: CaseResult, run_id: String) -> Report {
+    Report {
+        run_id,
+        results: vec![result],
+        interrupted: false,
+        leftovers: Vec::new(),
     }
 }
 

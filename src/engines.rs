@@ -21,7 +21,20 @@ pub struct EngineSpec {
     pub endpoint: Endpoint,
 }
 
+/// What names engines in the environment.
+const VARIABLES: [&str; 2] = ["CONTAINER_HOST", "DOCKER_HOST"];
+
+/// The name of the engine that a variable of the environment names.
+fn name_by(variable: &str) -> String {
+    variable.to_lowercase().replace('_', "-")
+}
+
 impl EngineSpec {
+    /// Whether the environment asks for it: then it must work.
+    pub(crate) fn is_asked_for(&self) -> bool {
+        VARIABLES.iter().any(|variable| self.name == name_by(variable))
+    }
+
     pub(crate) fn unconnected(&self, reason: String) -> EngineError {
         EngineError::Connect {
             name: self.name.clone(),
@@ -297,12 +310,12 @@ async fn here(
     kind: Option<EngineKind>,
 ) -> Result<Vec<EngineSpec>, EngineError> {
     let mut engines: Vec<EngineSpec> = Vec::new();
-    for variable in ["CONTAINER_HOST", "DOCKER_HOST"] {
+    for variable in VARIABLES {
         // An address that was set and cannot be used is refused, never ignored.
         if let Ok(url) = std::env::var(variable)
             && !url.is_empty()
         {
-            engines.push(named(&variable.to_lowercase().replace('_', "-"), &url).await?);
+            engines.push(named(&name_by(variable), &url).await?);
         }
     }
     let named_by_user = engines.len();

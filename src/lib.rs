@@ -11,6 +11,7 @@ mod kernel;
 pub mod platform;
 pub mod policy;
 pub mod report;
+pub mod result;
 pub mod run;
 pub mod scenario;
 pub mod source;

@@ -3,14 +3,12 @@
 mod evidence;
 mod health;
 pub mod kernel;
-mod program;
 pub mod programs;
 mod verdict;
 mod waiver;
 pub mod wire;
 
 pub use evidence::{Evidence, Rule, UnknownRule, Weight};
-pub use program::{Exit, ExpectedExit, ProgramResult, ProgramStatus};
 pub use verdict::{Judgement, NO_IMAGE_WITNESS, Seen, Standing, WitnessState, judge, judge_program};
 pub use waiver::unknown_rules;
 

@@ -14,7 +14,6 @@ mod execute;
 mod expect;
 mod images;
 mod output;
-mod result;
 mod session;
 
 use std::collections::HashMap;
@@ -24,21 +23,21 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
-use shellproof_api::{Resource, ResourceKind, Runtime, labels};
+use shellproof_api::{Engine, Resource, ResourceKind, Runtime, labels};
 use shellproof_wire::{Recorder, Recording};
 use tokio::sync::watch;
 
 pub use clean::{Cleaned, clean};
-pub use images::{Image, ImageError};
-pub use result::{Expectation, Failure, ScenarioResult, Status};
+pub use images::ImageError;
 pub use session::Session;
 
 use crate::engines::{self, EngineError, EngineSpec};
 use crate::kernel::Kernel;
 use crate::platform::Platform;
 use crate::policy::{self, NO_IMAGE_WITNESS, Standing};
+use crate::result::{Case, CaseResult, Report};
 use crate::scenario::Scenario;
-use crate::vocabulary::{Mode, Need, Witness};
+use crate::vocabulary::{Mode, Need, Status, Witness};
 use anchor::Anchor;
 use canary::NOT_WANTED;
 pub(crate) use canary::prove_alive;
@@ -88,6 +87,13 @@ pub struct Job {
     pub engine: EngineSpec,
 }
 
+impl Job {
+    /// Its result, in which nothing has happened yet.
+    fn result(&self, engine: &Engine) -> CaseResult {
+        CaseResult::new(Case::Scenario(self.scenario.clone()), self.mode, engine.clone())
+    }
+}
+
 /// The jobs of a run: every scenario in each of `modes` that it has, on every engine.
 pub fn jobs(scenarios: &[Arc<Scenario>], modes: &[Mode], engines: &[EngineSpec]) -> Vec<Job> {
     let mut jobs = Vec::new();
@@ -115,24 +121,11 @@ pub enum Event<'a> {
     /// A job does something that may take a while.
     Progress(&'a Job, String),
     /// A job ended.
-    Finished(&'a Job, &'a ScenarioResult),
+    Finished(&'a Job, &'a CaseResult),
 }
 
 /// Takes events. Several jobs report at the same time.
 pub type Observer<'a> = &'a (dyn Fn(Event<'_>) + Send + Sync);
-
-/// What a run amounts to.
-#[derive(Debug)]
-pub struct Report {
-    /// The run's id.
-    pub run_id: String,
-    /// One result per job, in the order of the jobs; fewer when the run was interrupted.
-    pub results: Vec<ScenarioResult>,
-    /// The run was interrupted before all jobs had run.
-    pub interrupted: bool,
-    /// What could not be removed at the end.
-    pub leftovers: Vec<String>,
-}
 
 /// Connected engines with their images, on which jobs run.
 #[derive(Debug)]
@@ -251,7 +244,7 @@ impl Runner {
         job: &Job,
         interrupt: watch::Receiver<bool>,
         observe: Observer<'_>,
-    ) -> ScenarioResult {
+    ) -> CaseResult {
         observe(Event::Started(job));
         let result = self.execute(number, job, interrupt, observe).await;
         observe(Event::Finished(job, &result));
@@ -264,9 +257,9 @@ impl Runner {
         job: &Job,
         interrupt: watch::Receiver<bool>,
         observe: Observer<'_>,
-    ) -> ScenarioResult {
+    ) -> CaseResult {
         let store = &self.stores[&job.engine.name];
-        let mut result = ScenarioResult::new(job, store.images.runtime().engine().clone());
+        let mut result = job.result(store.images.runtime().engine());
         let Some(plan) = job.scenario.for_mode(job.mode) else {
             result.broken = Some(format!("the scenario is not meant for {} mode", job.mode));
             return result;
@@ -314,11 +307,11 @@ impl Runner {
 /// it is, nor who records.
 async fn carry_out<'a>(
     mut execution: Execution<'_>,
-    mut result: ScenarioResult,
+    mut result: CaseResult,
     options: &Options,
     mut interrupt: watch::Receiver<bool>,
     recording: &(dyn Fn() -> BoxFuture<'a, Recording> + Sync),
-) -> ScenarioResult {
+) -> CaseResult {
     let limit = options.timeout;
     let stopped = tokio::select! {
         ended = tokio::time::timeout(limit, execution.run()) => match ended {
@@ -338,6 +331,7 @@ async fn carry_out<'a>(
         Some(stop) => result.broken = Some(stop.to_string()),
     }
     result.images = std::mem::take(&mut execution.images);
+    result.containers = execution.containers();
     result.expectations = std::mem::take(&mut execution.expectations);
     // What was executed can be read until its container is removed.
     result.traced = execution.traces();
@@ -359,12 +353,8 @@ async fn carry_out<'a>(
 }
 
 /// A run that broke proves nothing, but a violation that was seen before stays one.
-fn judge(
-    result: &ScenarioResult,
-    execution: &Execution<'_>,
-    recording: &Recording,
-) -> Option<policy::Judgement> {
-    let audit = &result.scenario.audit;
+fn judge(result: &CaseResult, execution: &Execution<'_>, recording: &Recording) -> Option<policy::Judgement> {
+    let audit = &execution.scenario().audit;
     let mut facts = recording.facts();
     facts.extend(result.traced.iter().flat_map(shellproof_kernel::facts));
     let written = |witness| audit.written(witness).map(|need| need.value);
@@ -381,7 +371,7 @@ fn judge(
         },
         kernel: execution.kernel_standing(),
     };
-    let judgement = policy::judge(result.mode, &result.scenario, seen);
+    let judgement = policy::judge(result.mode, execution.scenario(), seen);
     (result.broken.is_none() || judgement.verdict == policy::Verdict::Violated).then_some(judgement)
 }
 

@@ -6,90 +6,61 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-use shellproof_api::{Engine, EngineKind, Seccomp};
 use shellproof_wire::Recording;
 
+use super::{case, report, seen};
 use crate::failure::Failure;
-use crate::policy::{Exit, ProgramResult, Standing, judge_program, wire};
-use crate::vocabulary::Mode;
+use crate::policy::{Standing, judge_program};
+use crate::report::document::About;
+use crate::result::{CaseResult, Report};
+use crate::vocabulary::{Mode, Need};
 
-/// What was recorded, judged again without an engine, and the run's id.
+/// Why the kernel witness has nothing to say of a file.
+const REQUESTS_ALONE: &str = "a record file holds requests alone; `--kernel off` judges them alone";
+
+/// What was recorded, judged again without an engine, under the policy of its own mode or of another.
 ///
 /// # Errors
 /// The file cannot be read, or is no recording.
-pub(crate) fn replay(file: &Path, mode: Option<Mode>) -> Result<(ProgramResult, String), Failure> {
+pub(crate) fn replay(file: &Path, mode: Option<Mode>, kernel: Option<Need>) -> Result<Report, Failure> {
     let wrong = |reason: String| Failure::Input(format!("`{}` is no recording: {reason}", file.display()));
     let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
     let (recording, about) = Recording::from_lines(&text).map_err(|error| wrong(error.to_string()))?;
-    read_about(&about, mode, &recording).ok_or_else(|| wrong("its first line".into()))
-}
-
-/// The first line of a record file.
-fn about(result: &ProgramResult, run_id: &str) -> Value {
-    json!({
-        "run_id": run_id,
-        "program": result.name,
-        "mode": result.mode.as_str(),
-        "engine": {
-            "name": result.engine.name,
-            "kind": result.engine.kind.as_str(),
-            "version": result.engine.version,
-            "rootless": result.engine.rootless,
-        },
-        "exit": result.exit.map(|exit| exit.code),
-        "expected_exit": result.exit.map(|exit| exit.expected.to_string()),
-        "duration_ms": u64::try_from(result.duration.as_millis()).unwrap_or(u64::MAX),
-    })
-}
-
-fn read_about(about: &Value, mode: Option<Mode>, recording: &Recording) -> Option<(ProgramResult, String)> {
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let recorded = Mode::ALL.iter().find(|mode| about["mode"] == mode.as_str());
-    let mode = mode.or(recorded.copied())?;
-    let kinds = [EngineKind::Docker, EngineKind::Podman];
-    let engine = &about["engine"];
-    let exit = match (about["exit"].as_i64(), about["expected_exit"].as_str()) {
-        (Some(code), Some(expected)) => Some(Exit {
-            code: i32::try_from(code).ok()?,
-            expected: expected.parse().ok()?,
-        }),
-        _ => None,
-    };
+    let about: About =
+        serde_json::from_value(about).map_err(|error| wrong(format!("its first line: {error}")))?;
+    let mode = mode.unwrap_or(about.mode);
+    let need = kernel.unwrap_or(match mode {
+        Mode::Prebuilt => Need::Required,
+        Mode::Layered => Need::Off,
+    });
     let facts = recording.facts();
-    let kernel = Standing::Off("a record file holds requests alone");
-    let result = ProgramResult {
-        name: text(&about["program"]),
-        mode,
-        engine: Engine {
-            name: text(&engine["name"])?,
-            kind: kinds.into_iter().find(|kind| engine["kind"] == kind.as_str())?,
-            version: text(&engine["version"])?,
-            rootless: engine["rootless"].as_bool()?,
-            seccomp: Seccomp::Off,
-        },
-        judgement: judge_program(mode, super::seen(&facts, kernel)),
-        traced: Vec::new(),
-        exit,
-        has_started: wire::has_started(&facts),
-        requests: recording.records.len(),
-        leftovers: Vec::new(),
-        duration: Duration::from_millis(about["duration_ms"].as_u64()?),
+    let exit = about.exit();
+    let result = CaseResult {
+        judgement: Some(judge_program(
+            mode,
+            seen(&facts, Standing::unheard(need, REQUESTS_ALONE)),
+        )),
+        duration: Duration::from_millis(about.duration_ms),
+        ..CaseResult::new(
+            case(about.program, exit, &recording, &facts),
+            mode,
+            about.engine.into(),
+        )
     };
-    Some((result, text(&about["run_id"])?))
+    Ok(report(result, about.run_id))
 }
 
 /// Writes the record, readable by its owner alone.
 pub(super) fn write(
     file: &Path,
     recording: &Recording,
-    result: &ProgramResult,
+    result: &CaseResult,
     run_id: &str,
 ) -> Result<(), Failure> {
     let failed = Failure::machine("the record cannot be written");
-    let text = recording
-        .to_lines(&about(result, run_id))
-        .map_err(|error| failed(std::io::Error::other(error)))?;
+    let about = serde_json::to_value(About::of(result, run_id));
+    let text = about.and_then(|about| recording.to_lines(&about));
+    let text = text.map_err(|error| failed(std::io::Error::other(error)))?;
     let mut options = OpenOptions::new();
     let opened = options
         .write(true)

@@ -10,8 +10,8 @@ use super::{Engines, Format, need, platform};
 use crate::audit::{self, Order};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
-use crate::policy::{ExpectedExit, ProgramResult};
-use crate::report;
+use crate::report::{self, Document, Styles};
+use crate::result::{ExpectedExit, Report};
 use crate::vocabulary::{Mode, Need};
 
 #[derive(Debug, Args)]
@@ -29,7 +29,7 @@ pub(super) struct Audit {
     #[arg(long)]
     deny: bool,
     /// How much the kernel witness is needed [default: required in prebuilt mode, off in layered mode]
-    #[arg(long, value_name = "NEED", value_parser = need, conflicts_with = "replay")]
+    #[arg(long, value_name = "NEED", value_parser = need)]
     kernel: Option<Need>,
     /// Answer shells and package managers inside the containers with EACCES, as if they could not be executed
     #[arg(long, conflicts_with = "replay")]
@@ -76,11 +76,11 @@ impl Audit {
         let format = self.format;
         // Without a program of its own, stdout is nobody's but the report's.
         let to_stdout = format == Format::Json || self.command.is_empty();
-        let (result, run_id) = match &self.replay {
-            Some(file) => audit::replay(file, self.mode.map(Mode::from))?,
+        let report = match &self.replay {
+            Some(file) => audit::replay(file, self.mode.map(Mode::from), self.kernel)?,
             None => audit::run(self.order()?).await?,
         };
-        report(&result, &run_id, format, to_stdout)
+        print(&report, format, to_stdout)
     }
 
     fn order(self) -> Result<Order, Failure> {
@@ -103,21 +103,21 @@ impl Audit {
     }
 }
 
-fn report(
-    result: &ProgramResult,
-    run_id: &str,
-    format: Format,
-    to_stdout: bool,
-) -> Result<ExitCode, Failure> {
+fn print(report: &Report, format: Format, to_stdout: bool) -> Result<ExitCode, Failure> {
+    let failed = Failure::machine("the report cannot be written");
+    let document = Document::of(report);
     let text = match format {
-        Format::Json => format!("{:#}\n", report::program_json(result, run_id)),
-        Format::Human => report::program_human(result),
+        Format::Json => document
+            .to_json()
+            .map_err(std::io::Error::other)
+            .map_err(&failed)?,
+        Format::Human => report::human(&document, &Styles::COLOURED),
     };
     let written = if to_stdout {
         anstream::stdout().write_all(text.as_bytes())
     } else {
         anstream::stderr().write_all(text.as_bytes())
     };
-    written.map_err(Failure::machine("the report cannot be written"))?;
-    Ok(report::program_exit_code(result))
+    written.map_err(failed)?;
+    Ok(document.exit_code())
 }

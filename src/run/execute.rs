@@ -14,13 +14,13 @@ use shellproof_api::{
 };
 
 use super::expect::Checked;
-use super::images::{Image, ImageError, Images};
+use super::images::{ImageError, Images};
 use super::output::Collected;
-use super::result::{Expectation, Failure};
 use super::session::Session;
 use crate::kernel::{Kernel, Watch};
 use crate::platform::Platform;
 use crate::policy::Standing;
+use crate::result::{ContainerResult, Expectation, Failure, Image};
 use crate::scenario::{AfterState, ContainerPlan, Plan, Probe, Ready, Scenario};
 use probe::Question;
 use running::Running;
@@ -190,6 +190,19 @@ impl<'a> Execution<'a> {
         };
         let traces = tokio::task::spawn_blocking(move || watches.into_iter().map(traced).collect());
         traces.await.unwrap_or_default()
+    }
+
+    pub(super) fn scenario(&self) -> &'a Scenario {
+        self.context.scenario
+    }
+
+    /// The containers of the scenario, by both of their names.
+    pub(super) fn containers(&self) -> Vec<ContainerResult> {
+        let result = |container: &ContainerPlan| ContainerResult {
+            name: container.name.value.clone(),
+            engine_name: self.name(&container.name),
+        };
+        self.context.plan.containers.iter().map(result).collect()
     }
 
     fn name(&self, name: &str) -> String {

@@ -3,13 +3,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use shellproof_api::{ContainerSpec, ErrorKind, ImageConfig, ImageFile, PullProgress, Runtime, labels};
+use shellproof_api::{ContainerSpec, ErrorKind, ImageFile, PullProgress, Runtime, labels};
 use tokio::sync::{Mutex, OnceCell};
 
 use super::archive;
 use super::credentials;
 use super::session::Session;
 use crate::platform::Platform;
+use crate::result::Image;
 use crate::scenario::Source;
 use crate::vocabulary::Mode;
 
@@ -18,24 +19,6 @@ const PROBE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/probe"));
 
 /// The value of an image variable or a scenario's `image:` that names a fixture.
 const FIXTURE: &str = "fixture:";
-
-/// One image of a run, present on its engine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Image {
-    /// What the scenario or the configuration called it.
-    pub source: String,
-    /// The reference on the engine.
-    pub reference: String,
-    /// Its configuration.
-    pub config: ImageConfig,
-}
-
-impl Image {
-    /// What it stands in for, when it is a stand-in.
-    pub fn stand_in(&self) -> Option<&str> {
-        self.config.labels.get(labels::STAND_IN).map(String::as_str)
-    }
-}
 
 /// An image that could not be made present. The engine or the machine failed, not the scenario.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

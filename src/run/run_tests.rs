@@ -8,7 +8,8 @@ use shellproof_wire::{Action, Record, Route, Subject};
 
 use super::*;
 use crate::exit::ExitCode;
-use crate::report;
+use crate::report::Document;
+use crate::result::{Expectation, Failure, Report};
 use crate::scenario;
 
 #[path = "failure_tests.rs"]
@@ -18,7 +19,7 @@ mod readiness;
 
 /// A run on the fake, and what it left there.
 pub(super) struct Ran {
-    pub(super) result: ScenarioResult,
+    pub(super) result: CaseResult,
     pub(super) left: Vec<Resource>,
 }
 
@@ -28,12 +29,13 @@ impl Ran {
     }
 
     pub(super) fn exit_code(&self) -> ExitCode {
-        report::exit_code(&Report {
+        let report = Report {
             run_id: "00000000".into(),
             results: vec![self.result.clone()],
             interrupted: false,
             leftovers: Vec::new(),
-        })
+        };
+        Document::of(&report).exit_code()
     }
 
     /// The expectations that failed: what was expected, and what was seen.
@@ -113,7 +115,7 @@ impl Bench {
                 sender.send_replace(true);
             });
         }
-        let result = ScenarioResult::new(&job, runtime.engine().clone());
+        let result = job.result(runtime.engine());
         let recording = || std::future::ready(self.recording.clone()).boxed();
         let result = carry_out(execution, result, &self.options, interrupt, &recording).await;
         // A fake that cannot list cannot be asked.
