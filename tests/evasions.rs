@@ -20,7 +20,7 @@ use shellproof::policy::{Rule, Seen, Testimony, Weight, judge_program};
 use shellproof::run::Session;
 use shellproof::testing;
 use shellproof::vocabulary::Mode;
-use shellproof_wire::{EventStream, Options, Recorder};
+use shellproof_wire::{EventStream, Recorder, RecorderOptions};
 
 use case::Case;
 use client::Client;
@@ -88,9 +88,9 @@ fn main() -> ExitCode {
 async fn run(case: &Case, engine: &EngineSpec, session: &Session, id: &str) -> Result<(), Failed> {
     let label = ("io.shellproof.run", session.id());
     let stream = EventStream::open(&engine.endpoint, &format!("shellproof-{id}"), label).await?;
-    let options = Options {
+    let options = RecorderOptions {
         changes: Some(session.id().to_owned()),
-        ..Options::default()
+        ..RecorderOptions::default()
     };
     let recorder =
         Recorder::start_with(&engine.endpoint, &session.path(&format!("{id}.sock")), options).await?;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::{Value, json};
 use shellproof_api::{Engine, EngineKind, Seccomp, labels};
-use shellproof_wire::{EventStream, Events, Options, Recorder, Recording};
+use shellproof_wire::{EventStream, Events, Recorder, RecorderOptions, Recording};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Engines, Failure, Format, need, platform};
@@ -107,7 +107,7 @@ impl Audit {
         };
         let (engine, kernel) = self.prove_alive(spec, &session, mode).await?;
         let socket = self.listen.clone().unwrap_or_else(|| session.path("audit.sock"));
-        let options = Options {
+        let options = RecorderOptions {
             gate: self.deny.then(wire::gate),
             prepare: kernel.as_ref().ok().map(Watches::prepare),
             changes: (mode == Mode::Prebuilt).then(|| session.id().to_owned()),

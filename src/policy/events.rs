@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use shellproof_api::HealthTest;
-use shellproof_wire::{Action, Event, EventKind, Record, Recording, Subject};
+use shellproof_wire::{Action, Event, EventKind, InspectedContainer, Record, Recording};
 
 use super::{Evidence, Rule};
 use crate::vocabulary::Witness;
@@ -18,7 +18,7 @@ pub(super) fn judge(recording: &Recording) -> Vec<Evidence> {
     let Some(events) = &recording.events else {
         return Vec::new();
     };
-    let subjects: HashMap<&str, &Subject> = recording
+    let subjects: HashMap<&str, &InspectedContainer> = recording
         .starts()
         .filter_map(|record| record.subject.as_ref())
         .map(|subject| (subject.id.as_str(), subject))
@@ -149,7 +149,7 @@ fn unrecorded_execs<'a>(recording: &Recording, events: &'a [Event]) -> Vec<&'a E
 }
 
 /// Whether an exec is the container's own health check, which was judged when the container started.
-fn is_health_check(event: &Event, subject: &Subject) -> bool {
+fn is_health_check(event: &Event, subject: &InspectedContainer) -> bool {
     let Some(program) = &event.program else {
         return false;
     };

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 use shellproof_api::HealthTest;
-use shellproof_wire::{Record, Subject};
+use shellproof_wire::{InspectedContainer, Record};
 
 use super::Rule;
 use super::programs::{self, Reading};
@@ -41,7 +41,10 @@ pub(super) fn judge(test: &[String], what: &str, service: Option<&str>) -> Optio
 }
 
 /// All health checks of a container.
-pub(super) fn judge_all<'a>(subject: &'a Subject, what: &'a str) -> impl Iterator<Item = Finding> + 'a {
+pub(super) fn judge_all<'a>(
+    subject: &'a InspectedContainer,
+    what: &'a str,
+) -> impl Iterator<Item = Finding> + 'a {
     let service = subject.service.as_deref();
     let startup = judge(&subject.startup_test, "start-up health check", service);
     judge(&subject.health_test, what, service)

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use shellproof_api::HealthTest;
 use shellproof_kernel::{Executable, Kind, Likeness, Program, Session, Trace};
-use shellproof_wire::{Record, Recording, Subject, redact};
+use shellproof_wire::{InspectedContainer, Record, Recording, redact};
 
 use super::programs::{self, Reading};
 use super::{Evidence, Rule};
@@ -232,7 +232,7 @@ fn is_by_package_manager(program: &Program) -> bool {
 }
 
 /// A process that an engine put into a running container: its exec-form health check, or an exec.
-fn judge_exec(container: &str, session: &Session, subject: Option<&Subject>) -> Option<Evidence> {
+fn judge_exec(container: &str, session: &Session, subject: Option<&InspectedContainer>) -> Option<Evidence> {
     let checks = subject.map(|subject| [&subject.health_test, &subject.startup_test]);
     let mut checks = checks
         .into_iter()
@@ -275,7 +275,7 @@ fn unwatched<'a>(
         .starts()
         .filter(has_begun)
         .filter_map(|record| record.subject.as_ref());
-    let is_watched = |subject: &Subject| {
+    let is_watched = |subject: &InspectedContainer| {
         started.contains(&subject.id) || traced.iter().any(|one| one.container == subject.name)
     };
     subjects
@@ -293,7 +293,7 @@ fn starts_of<'a>(recording: &'a Recording, traced: &'a Traced) -> impl Iterator<
         .sessions
         .first()
         .map(|session| session.container.as_str());
-    let is_it = move |subject: &Subject| match id {
+    let is_it = move |subject: &InspectedContainer| match id {
         Some(id) => subject.id == id,
         None => subject.name == traced.container,
     };

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
-use shellproof_wire::{Action, Gate, Record, Recording, Refusal, Subject};
+use shellproof_wire::{Action, Gate, InspectedContainer, Record, Recording, Refusal};
 
 use super::health::{self, Finding};
 use super::programs::{self, Reading};
@@ -16,7 +16,7 @@ struct Known<'a> {
     /// The containers that were made on the recorder, by id.
     created: HashSet<&'a str>,
     /// The containers of which a start was passed on, by id and by name.
-    started: HashMap<&'a str, &'a Subject>,
+    started: HashMap<&'a str, &'a InspectedContainer>,
     /// The execs that were prepared on the recorder, by id.
     prepared: HashSet<&'a str>,
 }
@@ -172,7 +172,7 @@ fn judge_record(record: &Record, known: &Known<'_>) -> Vec<Evidence> {
 
 /// A container that starts: its program and its health check.
 fn judge_start(
-    subject: &Subject,
+    subject: &InspectedContainer,
     known: &Known<'_>,
     evidence: impl Fn(Rule, String) -> Evidence,
 ) -> Vec<Evidence> {

@@ -30,13 +30,13 @@ pub(in crate::policy) fn run(id: &str, argv: &[&str], health_test: &[&str]) -> V
         made: Some(id.into()),
         ..record("POST", "/v1.41/containers/create?name=job")
     };
-    let subject = Subject {
+    let subject = InspectedContainer {
         id: id.into(),
         name: "job".into(),
         image: "sha256:1".into(),
         argv: words(argv),
         health_test: words(health_test),
-        ..Subject::default()
+        ..InspectedContainer::default()
     };
     let start = Record {
         subject: Some(subject),

@@ -1,50 +1,9 @@
-//! What a request means, in both dialects.
+//! What a request means, whatever dialect it is in.
 
 use percent_encoding::percent_decode_str;
 
-/// Which of an engine's two interfaces a request addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Dialect {
-    /// Docker's API, which Podman speaks too.
-    Docker,
-    /// Podman's own, below `/libpod`.
-    Libpod,
-}
-
-/// What a request does, as far as the audit cares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Action {
-    /// Only reads.
-    Read,
-    /// Changes something that the audit has no interest in: networks, volumes, stopping, removing, pulling.
-    Harmless,
-    /// Joins a container's streams, and may leave HTTP for it.
-    Attach,
-    /// Makes a container.
-    CreateContainer,
-    /// Starts a container.
-    StartContainer,
-    /// Prepares a further program in a running container.
-    CreateExec,
-    /// Starts a further program in a running container.
-    StartExec,
-    /// Runs a container's health check, whatever the method is.
-    RunHealthCheck,
-    /// Builds an image.
-    Build,
-    /// Makes an image of a container.
-    Commit,
-    /// Writes files into a container.
-    CopyIn,
-    /// Changes a container's configuration.
-    Update,
-    /// Removes a container, or containers.
-    Remove,
-    /// Opens a stream on which nothing can be read.
-    Opaque,
-    /// Changes something, and nobody here knows what.
-    Unknown,
-}
+use crate::action::Action;
+use crate::dialect::Dialect;
 
 /// A request's target, brought to one form.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,54 +19,6 @@ pub struct Route {
     /// The container, exec or image that the path names.
     pub object: Option<String>,
 }
-
-/// The routes that change something and are understood: method, path (`*` is one segment and the object, `**`
-/// any number of them), meaning. The first match counts. Any other `GET`, `HEAD` and `OPTIONS` reads, any other
-/// `DELETE` removes; everything else is [`Action::Unknown`].
-const ROUTES: &[(&str, &str, Action)] = &[
-    ("POST", "/containers/create", Action::CreateContainer),
-    ("POST", "/containers/*/start", Action::StartContainer),
-    ("POST", "/containers/*/restart", Action::StartContainer),
-    ("POST", "/containers/*/exec", Action::CreateExec),
-    ("POST", "/exec/*/start", Action::StartExec),
-    ("POST", "/containers/*/attach", Action::Attach),
-    ("GET", "/containers/*/attach/ws", Action::Attach),
-    ("GET", "/containers/*/healthcheck", Action::RunHealthCheck),
-    ("POST", "/build", Action::Build),
-    ("POST", "/commit", Action::Commit),
-    ("PUT", "/containers/*/archive", Action::CopyIn),
-    ("POST", "/containers/*/update", Action::Update),
-    ("POST", "/session", Action::Opaque),
-    ("POST", "/grpc", Action::Opaque),
-    // Podman's client asks so after each run whether there will be another.
-    ("POST", "/containers/*/shouldrestart", Action::Read),
-    ("POST", "/containers/*/stop", Action::Harmless),
-    ("POST", "/containers/*/kill", Action::Harmless),
-    ("POST", "/containers/*/wait", Action::Harmless),
-    ("POST", "/containers/*/pause", Action::Harmless),
-    ("POST", "/containers/*/unpause", Action::Harmless),
-    ("POST", "/containers/*/rename", Action::Harmless),
-    ("POST", "/containers/*/resize", Action::Harmless),
-    ("DELETE", "/containers/*", Action::Remove),
-    ("POST", "/containers/prune", Action::Remove),
-    ("DELETE", "/pods/*", Action::Remove),
-    ("POST", "/pods/prune", Action::Remove),
-    ("POST", "/system/prune", Action::Remove),
-    ("POST", "/exec/*/resize", Action::Harmless),
-    ("POST", "/images/create", Action::Harmless),
-    ("POST", "/images/pull", Action::Harmless),
-    ("POST", "/images/load", Action::Harmless),
-    ("POST", "/images/prune", Action::Harmless),
-    ("POST", "/images/**/tag", Action::Harmless),
-    ("POST", "/images/**/push", Action::Harmless),
-    ("POST", "/networks/create", Action::Harmless),
-    ("POST", "/networks/prune", Action::Harmless),
-    ("POST", "/networks/*/connect", Action::Harmless),
-    ("POST", "/networks/*/disconnect", Action::Harmless),
-    ("POST", "/volumes/create", Action::Harmless),
-    ("POST", "/volumes/prune", Action::Harmless),
-    ("POST", "/auth", Action::Harmless),
-];
 
 impl Default for Route {
     /// What an empty request means: nothing that is known.
@@ -135,11 +46,8 @@ impl Route {
         {
             segments = rest;
         }
-        let mut dialect = Dialect::Docker;
-        if let ["libpod", rest @ ..] = segments {
-            (dialect, segments) = (Dialect::Libpod, rest);
-        }
-        let (mut action, object) = meaning(method, segments);
+        let (dialect, segments) = Dialect::of_path(segments);
+        let (mut action, object) = meaning(dialect, method, segments);
         // What pulls an image makes one of a file where it is not told what to pull.
         if segments == ["images", "create"] && !query.split('&').any(|one| one.starts_with("fromImage=")) {
             action = Action::Build;
@@ -172,8 +80,10 @@ fn is_version(segment: &str) -> bool {
     })
 }
 
-fn meaning(method: &str, path: &[&str]) -> (Action, Option<String>) {
-    let known = ROUTES.iter().find_map(|(wanted, pattern, action)| {
+/// What a dialect's routes say. Any other `GET`, `HEAD` and `OPTIONS` reads, and any other `DELETE` removes something that no
+/// program runs in; everything else is [`Action::Unknown`].
+fn meaning(dialect: Dialect, method: &str, path: &[&str]) -> (Action, Option<String>) {
+    let known = dialect.routes().find_map(|(wanted, pattern, action)| {
         if *wanted != method {
             return None;
         }

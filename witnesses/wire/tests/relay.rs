@@ -1,60 +1,22 @@
 //! The relay between a client and a scripted engine, byte for byte.
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::Path;
 use std::time::Duration;
 
+mod support;
+
 use shellproof_api::EngineKind;
-use shellproof_wire::{Action, Endpoint, Gate, Options, Prepare, Prepared, Recorder, Refusal};
+use shellproof_wire::{Action, Endpoint, Gate, Prepare, Prepared, Recorder, RecorderOptions, Refusal};
+use support::Dir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
+use tokio::sync::mpsc::UnboundedReceiver;
 
-/// A directory of this test's own, removed at its end.
-struct Dir(PathBuf);
-
-impl Dir {
-    fn new() -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("shellproof-relay-{}-{number}", std::process::id()));
-        std::fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Dir {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.0).unwrap();
-    }
-}
-
-/// What the engine does with the bytes of one connection.
+/// What an engine answers to the bytes of one connection.
 type Script = fn(&[u8]) -> Option<&'static [u8]>;
 
-/// An engine that answers whenever its script has an answer to all it has received; gives what it received.
-fn engine(socket: &Path, script: Script) -> tokio::sync::mpsc::UnboundedReceiver<Vec<u8>> {
-    let listener = UnixListener::bind(socket).unwrap();
-    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let sender = sender.clone();
-            tokio::spawn(async move {
-                let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
-                while let Ok(read) = stream.read(&mut buffer).await {
-                    all.extend_from_slice(&buffer[..read]);
-                    if read == 0 {
-                        break;
-                    }
-                    if let Some(answer) = script(&all) {
-                        stream.write_all(answer).await.unwrap();
-                    }
-                }
-                // The test may have ended.
-                let _ = sender.send(all);
-            });
-        }
-    });
-    receiver
+fn engine(socket: &Path, script: Script) -> UnboundedReceiver<Vec<u8>> {
+    support::engine(socket, move |all| script(all).map(<[u8]>::to_vec))
 }
 
 async fn recorder(dir: &Dir, kind: EngineKind) -> Recorder {
@@ -278,9 +240,9 @@ async fn guarded(dir: &Dir) -> Recorder {
             message: "no".to_owned(),
         })
     });
-    let options = Options {
+    let options = RecorderOptions {
         gate: Some(gate),
-        ..Options::default()
+        ..RecorderOptions::default()
     };
     Recorder::start_with(&engine, &dir.0.join("recorder"), options)
         .await
@@ -338,9 +300,9 @@ async fn a_create_is_changed_on_its_way_and_both_bodies_are_kept() {
             Prepared::Changed(br#"{"Env":["A=geheim"],"User":"1"}"#.to_vec())
         }
     });
-    let options = Options {
+    let options = RecorderOptions {
         prepare: Some(prepare),
-        ..Options::default()
+        ..RecorderOptions::default()
     };
     let recorder = Recorder::start_with(&engine, &dir.0.join("recorder"), options)
         .await

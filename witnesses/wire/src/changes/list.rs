@@ -6,14 +6,17 @@ use std::path::Path;
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 
-use crate::record::Subject;
-use crate::{Endpoint, http};
+use crate::container::InspectedContainer;
+use crate::endpoint::Endpoint;
+use crate::http;
 
 /// The longest list that is read, in bytes.
 const LIST: usize = 32 << 20;
-/// As many files of a new directory are looked at one by one: engines take as long for a file as for a directory.
+/// Up to this many changed files of a new directory are asked for one by one; more of them come in one archive of the
+/// directory, which costs an engine as much time as the archive of one file.
 const FEW: usize = 2;
-/// As many files of another directory, which has more in it than they.
+/// The same for a directory that the image brought. Its archive also holds the files that nobody changed, so that it pays
+/// later.
 const FEW_OF_OLD: usize = 5;
 
 /// What engines mount into each container.
@@ -41,8 +44,8 @@ pub(super) struct Group {
 }
 
 /// What was added or changed, without directories that hold others of them.
-pub(super) async fn ask(engine: &Endpoint, subject: &Subject) -> Result<Vec<Group>, String> {
-    let path = format!("/containers/{}/changes", subject.id);
+pub(super) async fn ask(engine: &Endpoint, container: &InspectedContainer) -> Result<Vec<Group>, String> {
+    let path = format!("/containers/{}/changes", container.id);
     let (status, body) = http::call(&engine.socket, Method::GET, &path, None, LIST)
         .await
         .map_err(|error| format!("`GET {path}`: {error}"))?;
@@ -50,7 +53,7 @@ pub(super) async fn ask(engine: &Endpoint, subject: &Subject) -> Result<Vec<Grou
         return Err(format!("`GET {path}`: {status}"));
     }
     let listed: Value = serde_json::from_slice(&body).map_err(|error| format!("`GET {path}`: {error}"))?;
-    Ok(groups(&listed, &subject.mounts))
+    Ok(groups(&listed, &container.mounts))
 }
 
 fn groups(listed: &Value, mounts: &[String]) -> Vec<Group> {

@@ -15,8 +15,9 @@ use serde_json::Value;
 use tar::EntryType;
 use tokio::sync::mpsc;
 
-use super::FileKind;
-use crate::{Endpoint, http};
+use crate::changes::FileKind;
+use crate::endpoint::Endpoint;
+use crate::http;
 
 /// How much of a changed file's archive is read, in bytes: its header, its extended header and a little content.
 const ONE: usize = 16 << 10;
@@ -25,26 +26,41 @@ const TOGETHER: usize = 256 << 20;
 /// What Podman writes where an image has none.
 const PODMANS_FILES: [&str; 2] = ["/etc/group", "/etc/passwd"];
 
-/// What a file is now; nothing when it is not there.
-pub(super) async fn at(engine: &Endpoint, container: &str, path: &str) -> Option<FileKind> {
+/// What came of looking at one file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// It is there, or nobody can ever say what it was.
+    Is(FileKind),
+    /// It is not there.
+    Gone,
+    /// The engine could not say, and may be able to when it is asked again.
+    Failed,
+}
+
+/// What a file is now.
+pub(super) async fn at(engine: &Endpoint, container: &str, path: &str) -> Sight {
     // Quicker than an archive, and true of a link where Podman's archive has what it leads to.
     let described = archive(engine, Method::HEAD, container, path).await;
     if described.is_ok_and(|answer| is_nothing_to_run(&answer, path).unwrap_or(false)) {
-        return Some(FileKind::Other);
+        return Sight::Is(FileKind::Other);
     }
     match archive(engine, Method::GET, container, path).await {
         Ok(answer) if answer.status() == StatusCode::NOT_FOUND => {
             let message = beginning(answer.into_body()).await.unwrap_or_default();
             let message = String::from_utf8_lossy(&message).to_lowercase();
             // Either the file is gone, or the container is, and nobody knows what was in it.
-            (message.is_empty() || message.contains("no such container")).then_some(FileKind::Unread)
+            if message.is_empty() || message.contains("no such container") {
+                Sight::Is(FileKind::Unread)
+            } else {
+                Sight::Gone
+            }
         }
         Ok(answer) if answer.status() == StatusCode::OK => {
             let archive = beginning(answer.into_body()).await.unwrap_or_default();
             let first = kinds(archive.as_slice()).into_iter().next();
-            Some(first.map_or(FileKind::Unread, |(_, kind)| kind))
+            first.map_or(Sight::Failed, |(_, kind)| Sight::Is(kind))
         }
-        _ => Some(FileKind::Unread),
+        _ => Sight::Failed,
     }
 }
 

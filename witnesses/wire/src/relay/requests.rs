@@ -1,19 +1,22 @@
 //! The direction from the client to the engine.
 
-use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::oneshot;
 
-use super::{BUFFER, Exchange, Pending, Relay, RelayError};
-use crate::record::{Client, KEPT, Kept, Refusal};
-use crate::recorder::Prepared;
-use crate::route::{Action, Dialect, Route};
+use crate::action::Action;
+use crate::body::{KEPT, Kept};
+use crate::dialect::Dialect;
+use crate::options::Prepared;
+use crate::record::{Client, Refusal};
+use crate::redact;
+use crate::relay::exchange::{BUFFER, Exchange, Pending, RelayError};
+use crate::route::Route;
 use crate::scan::{Piece, RequestHead, Scanner};
-use crate::{redact, removal};
+use crate::shared::Shared;
 
 pub(super) struct Requests<'a> {
-    pub(super) relay: &'a Relay,
+    pub(super) shared: &'a Shared,
     pub(super) connection: u64,
     pub(super) who: Client,
     pub(super) exchange: &'a Exchange,
@@ -74,7 +77,7 @@ impl Requests<'_> {
                     Piece::Data(data) => {
                         if let Some(request) = &mut current {
                             let bytes = data.len() as u64;
-                            self.relay
+                            self.shared
                                 .log
                                 .update(request.place, |record| record.body_bytes += bytes);
                             if let Some(body) = &mut request.body {
@@ -94,7 +97,7 @@ impl Requests<'_> {
                         if let Some(mut request) = current.take() {
                             if let Some(body) = &request.body {
                                 let body = redact::body(body.whole());
-                                self.relay.log.update(request.place, |record| record.body = body);
+                                self.shared.log.update(request.place, |record| record.body = body);
                             }
                             if let Some(held) = request.held.take() {
                                 match self.decide(&request, held) {
@@ -129,7 +132,7 @@ impl Requests<'_> {
 
     /// Records a request, with what the engine says about it.
     async fn record(&self, head: &RequestHead, raw: &[u8]) -> Current {
-        let log = &self.relay.log;
+        let log = &self.shared.log;
         let target = redact::target(&head.target);
         let route = Route::parse(&head.method, &target);
         let (action, dialect, object) = (route.action, route.dialect, route.object.clone());
@@ -138,7 +141,7 @@ impl Requests<'_> {
         let place = log.add(self.connection, &self.who, &head.method, &target, route);
         match (action, object) {
             (Action::StartContainer | Action::Attach | Action::RunHealthCheck, Some(container)) => {
-                match self.relay.subject(&container).await {
+                match self.shared.inspect(&container).await {
                     Ok(subject) => {
                         if let (Action::StartContainer, Some(subject)) = (action, &subject) {
                             log.goes_on(&subject.id);
@@ -148,16 +151,16 @@ impl Requests<'_> {
                     Err(fault) => log.fault(self.connection, fault),
                 }
             }
-            (Action::Remove, object) if self.relay.options.changes.is_some() => {
+            (Action::Remove, object) if self.shared.options.changes.is_some() => {
                 match object.filter(|_| !is_pod) {
-                    Some(object) => self.relay.read_before_removal(&object, &query).await,
+                    Some(object) => self.shared.read_before_removal(&object, &query).await,
                     // Nobody says which.
-                    None => self.relay.read_all_changes().await,
+                    None => self.shared.read_all_changes().await,
                 }
             }
             _ => {}
         }
-        let options = &self.relay.options;
+        let options = &self.shared.options;
         let may_change =
             action == Action::CreateContainer && (options.prepare.is_some() || options.changes.is_some());
         let may_leave = head.upgrade || matches!(action, Action::Attach | Action::StartExec | Action::Opaque);
@@ -184,8 +187,8 @@ impl Requests<'_> {
 
     /// Asks the gate about a request, and notes its answer.
     fn refusal(&self, place: usize) -> Option<Refusal> {
-        let gate = self.relay.options.gate.as_ref()?;
-        let record = self.relay.log.update(place, |record| record.clone());
+        let gate = self.shared.options.gate.as_ref()?;
+        let record = self.shared.log.update(place, |record| record.clone());
         gate.refuse(&record)
     }
 
@@ -197,8 +200,8 @@ impl Requests<'_> {
         let (Some(head), Some(sent)) = (&request.head, &request.body) else {
             return Ok(held);
         };
-        let log = &self.relay.log;
-        let options = &self.relay.options;
+        let log = &self.shared.log;
+        let options = &self.shared.options;
         let mut changed = None;
         if let Some(prepare) = &options.prepare {
             let record = log.update(request.place, |record| record.clone());
@@ -210,7 +213,7 @@ impl Requests<'_> {
         }
         if let Some(run) = &options.changes {
             let body = changed.as_deref().unwrap_or(sent.whole());
-            changed = removal::kept(request.dialect, body, run).or(changed);
+            changed = request.dialect.kept(body, run).or(changed);
         }
         let Some(body) = changed else {
             return Ok(held);
@@ -229,16 +232,12 @@ impl Requests<'_> {
         mut to: OwnedWriteHalf,
     ) -> Result<(), RelayError> {
         let message = &refusal.message;
-        let body = match request.dialect {
-            Dialect::Docker => json!({ "message": message }),
-            Dialect::Libpod => json!({ "cause": message, "message": message, "response": 403 }),
-        };
-        let body = body.to_string();
+        let body = request.dialect.error(403, message).to_string();
         let answer = format!(
             "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
             body.len()
         );
-        self.relay.log.update(request.place, |record| {
+        self.shared.log.update(request.place, |record| {
             record.status = Some(403);
             record.refused = Some(refusal);
         });

@@ -1,0 +1,100 @@
+//! Podman's own interface, and what its engine does in its own way.
+
+use serde_json::{Map, Value, json};
+
+use super::docker::{label, stay};
+use crate::action::Action;
+use crate::event::EventKind;
+use crate::member::member;
+
+/// The name in the `Server` header.
+pub(super) const SERVER: &str = "Libpod";
+
+/// The routes that are understood, beside Docker's.
+pub(super) const ROUTES: &[(&str, &str, Action)] = &[
+    ("GET", "/containers/*/healthcheck", Action::RunHealthCheck),
+    // Podman's client asks so after each run whether there will be another.
+    ("POST", "/containers/*/shouldrestart", Action::Read),
+    ("DELETE", "/pods/*", Action::Remove),
+    ("POST", "/pods/prune", Action::Remove),
+    ("POST", "/images/pull", Action::Harmless),
+];
+
+/// Whether this is the first component that `GET /version` names.
+pub(super) fn is_component(name: &str) -> bool {
+    name.contains("Podman")
+}
+
+pub(super) fn inspect(container: &str) -> String {
+    format!("/v4.0.0/libpod/containers/{container}/json")
+}
+
+pub(super) fn error(status: u16, message: &str) -> Value {
+    json!({ "cause": message, "message": message, "response": status })
+}
+
+/// Podman tells of an exec when it starts.
+pub(super) fn event(word: &str) -> Option<EventKind> {
+    match word {
+        "start" | "restart" => Some(EventKind::Start),
+        "exec" => Some(EventKind::ExecStart),
+        "health_status" => Some(EventKind::HealthCheck),
+        _ => None,
+    }
+}
+
+/// A removal with `force` stops the container, and gives it time for that.
+pub(super) fn ending(timeout: Option<&str>) -> Vec<String> {
+    let patience = timeout.map(|seconds| format!("?t={seconds}"));
+    vec![format!("stop{}", patience.unwrap_or_default())]
+}
+
+/// A path of an archive is matched as a pattern.
+pub(super) fn is_pattern(path: &str) -> bool {
+    path.contains(['*', '?', '[', ']', '\\'])
+}
+
+pub(super) fn kept(body: &[u8], run: &str) -> Option<Vec<u8>> {
+    let mut body: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    // Its image would have to be removed as well, which nobody would do.
+    if member(&body, "remove_image")
+        .ok()?
+        .is_some_and(|wish| *wish == true)
+    {
+        return None;
+    }
+    stay(&mut body, "remove")?;
+    label(&mut body, "labels", run)?;
+    Some(Value::Object(body).to_string().into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use shellproof_api::labels;
+
+    use super::*;
+
+    fn changed(body: &Value) -> Option<Value> {
+        let changed = kept(body.to_string().as_bytes(), "r1")?;
+        serde_json::from_slice(&changed).unwrap()
+    }
+
+    #[test]
+    fn a_container_that_wants_to_be_removed_is_kept_and_nothing_else_of_it_is_changed() {
+        let body = json!({ "image": "x", "remove": true, "labels": { "a": "b" }, "command": null });
+        let expected = json!({ "image": "x", "remove": false, "command": null,
+            "labels": { "a": "b", labels::RUN: "r1", labels::KEPT: "r1" } });
+        assert_eq!(changed(&body), Some(expected));
+    }
+
+    #[test]
+    fn any_other_request_is_left_alone() {
+        for body in [
+            json!({}),
+            json!({ "remove": false }),
+            json!({ "remove": true, "remove_image": true }),
+        ] {
+            assert_eq!(changed(&body), None, "{body}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What all connections of one recorder share, and what they ask of the engine.
+
+use std::time::Duration;
+
+use hyper::{Method, StatusCode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::changes::{Changes, reading};
+use crate::container::InspectedContainer;
+use crate::dialect::Dialect;
+use crate::endpoint::Endpoint;
+use crate::http;
+use crate::log::Log;
+use crate::options::RecorderOptions;
+
+/// The longest answer to an inspect that is read, in bytes.
+const INSPECT: usize = 4 << 20;
+/// How long an engine may take to say what it is about to run.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What all connections of one recorder share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) engine: Endpoint,
+    pub(crate) log: Log,
+    pub(crate) options: RecorderOptions,
+    /// Containers that were kept and started: they are to be removed when they end.
+    pub(crate) kept: UnboundedSender<String>,
+}
+
+impl Shared {
+    /// Asks the engine what a container would run if it were started now.
+    pub(crate) async fn inspect(&self, container: &str) -> Result<Option<InspectedContainer>, String> {
+        let name = utf8_percent_encode(container, NON_ALPHANUMERIC).to_string();
+        let path = Dialect::of(self.engine.kind).inspect(&name);
+        let failed = |why: String| format!("container `{container}` could not be inspected: {why}");
+        let asked = http::call(&self.engine.socket, Method::GET, &path, None, INSPECT);
+        let (status, body) = tokio::time::timeout(PATIENCE, asked)
+            .await
+            .map_err(|_| failed(format!("no answer within {} s", PATIENCE.as_secs())))?
+            .map_err(|error| failed(error.to_string()))?;
+        match status {
+            StatusCode::NOT_FOUND => Ok(None),
+            StatusCode::OK => {
+                let inspect = serde_json::from_slice(&body).unwrap_or_default();
+                let described = InspectedContainer::from_inspect(&inspect);
+                described
+                    .map(Some)
+                    .ok_or_else(|| format!("the engine does not say what container `{container}` runs"))
+            }
+            status => Err(failed(status.to_string())),
+        }
+    }
+
+    /// Notes what a container has changed.
+    pub(crate) async fn read_changes(&self, container: &str) {
+        let unknown = match self.inspect(container).await {
+            Ok(Some(described)) => return self.note_changes(&described).await,
+            Ok(None) => "the container is gone".to_owned(),
+            Err(reason) => reason,
+        };
+        self.log.changes(Changes::unknown(container, unknown));
+    }
+
+    /// The same of one that the engine has just described.
+    pub(crate) async fn note_changes(&self, described: &InspectedContainer) {
+        let at = self.log.elapsed();
+        self.log.changes(reading::of(&self.engine, described, at).await);
+    }
+
+    /// Notes what all containers that were started here have changed.
+    pub(crate) async fn read_all_changes(&self) {
+        for container in self.log.started() {
+            self.read_changes(&container).await;
+        }
+    }
+}
