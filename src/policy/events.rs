@@ -45,7 +45,9 @@ pub(super) fn judge(recording: &Recording) -> Vec<Evidence> {
         if subject.is_some_and(|subject| is_health_check(event, subject)) {
             continue;
         }
-        if is_ours(&event.container) {
+        if let Some(request) = listing(recording, event) {
+            evidence.push(of_listing(request, event));
+        } else if is_ours(&event.container) {
             let program = event
                 .program
                 .as_ref()
@@ -85,17 +87,20 @@ pub(super) fn judge(recording: &Recording) -> Vec<Evidence> {
     evidence
 }
 
+/// A start that the engine refused, or that started nothing since the container ran already, explains no event.
 fn is_recorded_start(recording: &Recording, event: &Event) -> bool {
-    recording.starts().any(|record| match &record.subject {
-        Some(subject) => subject.id == event.container,
-        None => names(record, event),
+    recording.starts().any(|record| {
+        let is_answered_well = record.status.is_none_or(|status| (200..300).contains(&status));
+        is_answered_well && is_of(record, event)
     })
 }
 
-/// Whether a request names the container of an event.
-fn names(record: &Record, event: &Event) -> bool {
-    let object = record.route.object.as_deref().unwrap_or_default();
-    !object.is_empty() && (event.name == object || event.container.starts_with(object))
+/// Whether a request concerns the container of an event: by the id that the engine gave, since a name may change.
+fn is_of(record: &Record, event: &Event) -> bool {
+    record
+        .subject
+        .as_ref()
+        .is_some_and(|subject| subject.id == event.container)
 }
 
 /// One event of each exec that no record explains. An engine that does not tell an exec's id is taken at the number
@@ -127,7 +132,7 @@ fn unrecorded_execs<'a>(recording: &Recording, events: &'a [Event]) -> Vec<&'a E
             }
             None => {
                 let left = explained.entry(&event.container).or_insert_with(|| {
-                    let here = prepared.iter().filter(|record| names(record, event));
+                    let here = prepared.iter().filter(|record| is_of(record, event));
                     let here: HashSet<_> = here.filter_map(|record| record.made.as_deref()).collect();
                     let is_here = |record: &&&Record| {
                         record
@@ -146,6 +151,28 @@ fn unrecorded_execs<'a>(recording: &Recording, events: &'a [Event]) -> Vec<&'a E
         }
     }
     unrecorded
+}
+
+/// The request to list a container's programs for which an engine that does not tell an exec's id has run one.
+fn listing<'a>(recording: &'a Recording, event: &Event) -> Option<&'a Record> {
+    let lists = |record: &&Record| {
+        record.route.action == Action::ListPrograms && record.status == Some(200) && is_of(record, event)
+    };
+    let mut records = recording.records.iter();
+    records.find(lists).filter(|_| event.exec.is_none())
+}
+
+fn of_listing(request: &Record, event: &Event) -> Evidence {
+    let detail = format!(
+        "exec of `ps`, which the engine ran in the container for request {}: {} {}",
+        request.number, request.method, request.target
+    );
+    Evidence {
+        help: Some(
+            "`podman top CONTAINER pid user args` is answered without a program in the container".into(),
+        ),
+        ..found(Rule::Exec, event, detail)
+    }
 }
 
 /// Whether an exec is the container's own health check, which was judged when the container started.

@@ -93,19 +93,20 @@ fn exec_form(line: &str) -> Option<Vec<&str>> {
 /// Docker's updates cannot set one. Podman's can, by a line that is a JSON list or else a shell's.
 pub(super) fn of_update(record: &Record) -> Option<Vec<Finding>> {
     let body = record.body.as_object()?;
+    const COMMANDS: [&str; 6] = [
+        "health_cmd",
+        "health_startup_cmd",
+        "health_test",
+        "healthcheck",
+        "healthconfig",
+        "startuphealthconfig",
+    ];
     let lines = body.iter().filter_map(|(key, value)| {
-        let key: String = key
-            .to_ascii_lowercase()
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .collect();
-        let is_command = key.starts_with("health")
-            && (key.ends_with("cmd") || key.ends_with("check") || key.ends_with("test"));
+        let is_command = COMMANDS.iter().any(|name| shellproof_wire::names(key, name));
         is_command.then_some(value).filter(|value| !value.is_null())
     });
     let findings = lines.filter_map(|value| {
         let test = match value {
-            Value::String(line) if line.eq_ignore_ascii_case("none") || line.is_empty() => return None,
             Value::String(line) => test_of_line(line),
             Value::Array(words) => words.iter().map(text).collect(),
             other => vec![other.to_string()],
@@ -115,19 +116,38 @@ pub(super) fn of_update(record: &Record) -> Option<Vec<Finding>> {
     Some(findings.collect())
 }
 
-/// As Podman reads the line of `--health-cmd`.
+/// As Podman reads the line of `--health-cmd` (`MakeHealthCheckFromCli`): a list of several words is a program with its
+/// arguments, and so is a line that begins with `CMD`; any other line, also of one word, is a shell's.
 fn test_of_line(line: &str) -> Vec<String> {
-    match serde_json::from_str::<Vec<String>>(line) {
-        Ok(words)
-            if words
-                .first()
-                .is_some_and(|word| ["CMD", "CMD-SHELL", "NONE"].contains(&word.as_str())) =>
-        {
-            words
+    let list = serde_json::from_str::<Option<Vec<Option<String>>>>(line);
+    let (mut words, is_list): (Vec<String>, bool) = match list {
+        Ok(words) => {
+            let words = words.unwrap_or_default().into_iter();
+            (words.map(Option::unwrap_or_default).collect(), true)
         }
-        Ok(words) => std::iter::once("CMD".to_owned()).chain(words).collect(),
-        Err(_) => vec!["CMD-SHELL".to_owned(), line.to_owned()],
+        Err(_) => (line.splitn(2, ' ').map(str::to_owned).collect(), false),
+    };
+    let Some(first) = words.first().map(|word| word.to_uppercase()) else {
+        // Podman refuses a check without a command.
+        return Vec::new();
+    };
+    match first.as_str() {
+        "NONE" => return vec!["NONE".to_owned()],
+        // A list stays one since Podman 5.5; before, its brackets became a part of a program's name.
+        "CMD" if is_list => {}
+        "CMD" => words = line.split_whitespace().map(str::to_owned).collect(),
+        "CMD-SHELL" => {}
+        _ if is_list && words.len() > 1 => words.insert(0, "CMD".to_owned()),
+        _ => words = vec!["CMD-SHELL".to_owned(), words.join(" ")],
     }
+    // When it runs the check, only these words mean something, and anything else is a program.
+    if words
+        .first()
+        .is_some_and(|word| !["CMD", "CMD-SHELL"].contains(&word.as_str()))
+    {
+        words.insert(0, "CMD".to_owned());
+    }
+    words
 }
 
 fn text(value: &Value) -> String {
@@ -201,28 +221,36 @@ mod tests {
             )
         };
         let shell = Some(vec![Rule::HealthCheckShell]);
-        assert_eq!(rules(json!({ "health_cmd": "exit 0" })), shell);
-        assert_eq!(rules(json!({ "Health_CMD": "exit 0" })), shell);
-        assert_eq!(rules(json!({ "health_startup_cmd": "exit 0" })), shell);
-        assert_eq!(
-            rules(json!({ "HealthCheck": { "Test": ["CMD", "/tiny"] } })),
-            shell
-        );
-        assert_eq!(rules(json!({ "health_test": "exit 0" })), shell);
-        assert_eq!(
-            rules(json!({ "health_cmd": "[\"CMD-SHELL\",\"exit 0\"]" })),
-            shell
-        );
-        assert_eq!(rules(json!({ "health_cmd": "[\"CMD\",\"sh\"]" })), shell);
-        assert_eq!(rules(json!({ "health_cmd": "[\"sh\"]" })), shell);
-        assert_eq!(rules(json!({ "health_cmd": ["CMD-SHELL", "exit 0"] })), shell);
+        for body in [
+            json!({ "health_cmd": "exit 0" }),
+            json!({ "Health_CMD": "exit 0" }),
+            json!({ "health_startup_cmd": "exit 0" }),
+            json!({ "HealthCheck": { "Test": ["CMD", "/tiny"] } }),
+            json!({ "health_test": "exit 0" }),
+            json!({ "health_cmd": ["CMD-SHELL", "exit 0"] }),
+            json!({ "health_cmd": "/tiny" }),
+            json!({ "health_cmd": "" }),
+            json!({ "health_cmd": "[\"/tiny\"]" }),
+            json!({ "health_cmd": "[\"CMD-SHELL\",\"exit 0\"]" }),
+            json!({ "health_cmd": "CMD-SHELL exit 0" }),
+            json!({ "health_cmd": "[\"CMD\",\"sh\"]" }),
+            json!({ "health_cmd": "[\"sh\",\"-c\",\"true\"]" }),
+            json!({ "health_cmd": "CMD sh -c true" }),
+            json!({ "health_cmd": "/tiny healthy" }),
+        ] {
+            assert_eq!(rules(body.clone()), shell, "{body}");
+        }
         for clean in [
             json!({ "health_cmd": "[\"CMD\",\"/tiny\",\"healthy\"]" }),
             json!({ "health_cmd": "[\"/tiny\",\"healthy\"]" }),
+            json!({ "health_cmd": "CMD /tiny healthy" }),
+            json!({ "health_cmd": "cmd x" }),
             json!({ "health_cmd": ["CMD", "/tiny"] }),
             json!({ "health_retries": 3, "cmd": "exit 0" }),
             json!({ "health_cmd": "none" }),
+            json!({ "health_cmd": "None of it" }),
             json!({ "health_cmd": null, "health_interval": "3s" }),
+            json!({ "no_healthcheck": true }),
             json!({ "Memory": 100, "RestartPolicy": { "Name": "no" } }),
         ] {
             assert_eq!(rules(clean.clone()), Some(Vec::new()), "{clean}");

@@ -125,12 +125,17 @@ fn judge_record(record: &Record, known: &Known<'_>) -> Vec<Evidence> {
         // What it would run is judged when it starts; a refused one never does.
         Action::CreateContainer if record.refused.is_some() => judge_create(record),
         // Where no engine leaves HTTP, nobody knows what follows.
-        Action::Read | Action::Harmless | Action::Remove | Action::CreateContainer if !record.left_http => {
+        Action::Read | Action::ListPrograms | Action::Harmless | Action::Remove | Action::CreateContainer
+            if !record.left_http =>
+        {
             Vec::new()
         }
-        Action::Read | Action::Harmless | Action::Remove | Action::CreateContainer | Action::Opaque => {
-            request(Rule::OpaqueStream, "a stream that cannot be read")
-        }
+        Action::Read
+        | Action::ListPrograms
+        | Action::Harmless
+        | Action::Remove
+        | Action::CreateContainer
+        | Action::Opaque => request(Rule::OpaqueStream, "a stream that cannot be read"),
         Action::StartContainer => match subject {
             Some(subject) => judge_start(subject, known, evidence),
             // A start of what does not exist starts nothing.
@@ -222,7 +227,7 @@ fn judge_create(record: &Record) -> Vec<Evidence> {
     };
     let all = |names: &[&str]| -> Vec<&Value> {
         let members = record.body.as_object().into_iter().flatten();
-        let is_called = |key: &str| names.iter().any(|name| key.eq_ignore_ascii_case(name));
+        let is_called = |key: &str| names.iter().any(|name| shellproof_wire::names(key, name));
         members
             .filter(|(key, _)| is_called(key))
             .map(|(_, value)| value)
@@ -253,7 +258,7 @@ fn judge_create(record: &Record) -> Vec<Evidence> {
     let service = labels.find_map(|labels| labels["com.docker.compose.service"].as_str());
     let checks = all(&["healthcheck", "healthconfig", "startuphealthconfig"]);
     let tests = checks.into_iter().filter_map(Value::as_object).flatten();
-    let tests = tests.filter(|(key, _)| key.eq_ignore_ascii_case("test"));
+    let tests = tests.filter(|(key, _)| shellproof_wire::names(key, "test"));
     programs
         .filter_map(|argv| judge_program(&argv, evidence))
         .chain(tests.filter_map(|(_, test)| {
@@ -288,7 +293,7 @@ fn exec_argv(record: &Record) -> String {
         .as_object()
         .into_iter()
         .flatten()
-        .find(|(key, _)| key.eq_ignore_ascii_case("cmd"));
+        .find(|(key, _)| shellproof_wire::names(key, "cmd"));
     argv.map_or(Vec::new(), |(_, argv)| words(argv)).join(" ")
 }
 

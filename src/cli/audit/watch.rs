@@ -57,8 +57,10 @@ impl Watches {
     }
 
     fn change(&self, record: &Record, body: &[u8]) -> Result<(Vec<u8>, Watch), String> {
-        let mut body: Map<String, Value> =
-            serde_json::from_slice(body).map_err(|error| format!("the request cannot be read: {error}"))?;
+        let body = read_body(body).map_err(|error| format!("the request cannot be read: {error}"))?;
+        let Value::Object(mut body) = body else {
+            return Err("the request is no object".to_owned());
+        };
         let deny: Option<shellproof_kernel::Deny> = self.denies_shells.then(|| Box::new(is_denied) as _);
         let watch = self
             .kernel

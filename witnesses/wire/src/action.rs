@@ -5,6 +5,8 @@
 pub enum Action {
     /// Only reads.
     Read,
+    /// Lists a container's programs. Podman may run `ps` in the container for it.
+    ListPrograms,
     /// Changes something that the audit has no interest in: networks, volumes, stopping, removing, pulling.
     Harmless,
     /// Joins a container's streams, and may leave HTTP for it.
@@ -33,4 +35,26 @@ pub enum Action {
     Opaque,
     /// Changes something, and nobody here knows what.
     Unknown,
+}
+
+impl Action {
+    /// Nothing runs for it.
+    pub(crate) fn is_harmless(self) -> bool {
+        matches!(
+            self,
+            Self::Read | Self::ListPrograms | Self::Harmless | Self::Remove
+        )
+    }
+
+    /// It concerns what a container runs, so that the engine is asked about the container first.
+    pub(crate) fn runs_container(self) -> bool {
+        matches!(
+            self,
+            Self::StartContainer
+                | Self::Attach
+                | Self::CreateExec
+                | Self::RunHealthCheck
+                | Self::ListPrograms
+        )
+    }
 }

@@ -2,8 +2,11 @@
 
 use serde_json::Value;
 
-/// How much of a body is read to say what it asks for, in bytes; a longer one is only counted.
-pub(crate) const KEPT: usize = 256 << 10;
+use crate::json;
+
+/// How much of a body is read to say what it asks for, in bytes; a longer one is only counted. A request to make a container
+/// may carry large variables and labels.
+pub(crate) const KEPT: usize = 4 << 20;
 
 /// The beginning of a body, until it is known what it says.
 #[derive(Debug, Default)]
@@ -17,6 +20,15 @@ impl Kept {
         self.too_long |= self.bytes.len() + data.len() > KEPT;
         if !self.too_long {
             self.bytes.extend_from_slice(data);
+        }
+    }
+
+    /// Why the body does not say the same to all who read it, if so. One that is empty asks for nothing.
+    pub(crate) fn doubt(&self) -> Option<String> {
+        match (self.too_long, self.bytes.is_empty()) {
+            (true, _) => Some(format!("it has more than {KEPT} bytes")),
+            (false, true) => None,
+            (false, false) => json::read(&self.bytes).err(),
         }
     }
 

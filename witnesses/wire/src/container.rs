@@ -29,6 +29,12 @@ pub struct InspectedContainer {
     pub running: bool,
     /// Where volumes and host directories are mounted.
     pub mounts: Vec<String>,
+    /// The engine gives it an init of its own.
+    #[serde(default)]
+    pub init: bool,
+    /// The ids of the containers that have to run before it, and that Podman starts with it.
+    #[serde(default)]
+    pub dependencies: Vec<String>,
 }
 
 impl InspectedContainer {
@@ -63,6 +69,8 @@ impl InspectedContainer {
             kept_by: config["Labels"][labels::KEPT].as_str().map(str::to_owned),
             running: inspect["State"]["Running"] == true,
             mounts: mounts.map(|mount| text(&mount["Destination"])).collect(),
+            init: host["Init"] == true,
+            dependencies: words(&inspect["Dependencies"]),
         })
     }
 }
@@ -81,7 +89,8 @@ mod tests {
                 "Labels": { "com.docker.compose.service": "web" }
             },
             "HostConfig": { "AutoRemove": true },
-            "Mounts": [{ "Destination": "/data" }]
+            "Mounts": [{ "Destination": "/data" }],
+            "Dependencies": ["b"]
         });
         let container = InspectedContainer::from_inspect(&inspect).unwrap();
         assert_eq!((container.id.as_str(), container.name.as_str()), ("abc", "job"));
@@ -91,6 +100,7 @@ mod tests {
         assert_eq!(container.service.as_deref(), Some("web"));
         assert!(container.auto_remove);
         assert_eq!(container.mounts, ["/data"]);
+        assert_eq!(container.dependencies, ["b"]);
     }
 
     #[test]

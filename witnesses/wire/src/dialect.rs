@@ -18,7 +18,7 @@ pub enum Dialect {
     Libpod,
 }
 
-/// What a request does, by its method and the segments of its path: `*` is one segment and names the object, `**` is any
+/// What a request does, by its methods and the segments of its path: `*` is one segment and names the object, `**` is any
 /// number of them.
 pub(crate) type Meaning = (&'static str, &'static str, Action);
 
@@ -73,6 +73,14 @@ impl Dialect {
         }
     }
 
+    /// What is before the paths of this interface.
+    pub(crate) fn prefix(self) -> &'static str {
+        match self {
+            Self::Docker => "",
+            Self::Libpod => "/libpod",
+        }
+    }
+
     /// The routes of this interface that are understood. The first match counts.
     pub(crate) fn routes(self) -> impl Iterator<Item = &'static Meaning> {
         let own = match self {
@@ -121,6 +129,25 @@ impl Dialect {
         match self {
             Self::Docker => false,
             Self::Libpod => libpod::is_pattern(path),
+        }
+    }
+
+    /// The files that an engine of this kind puts into a container itself, and so leaves out of the list of what the container
+    /// has changed. Its own init is one of them when it was asked for.
+    pub(crate) fn hidden(self, has_init: bool) -> impl Iterator<Item = &'static &'static str> {
+        let (own, init) = match self {
+            Self::Docker => (&[][..], &[][..]),
+            Self::Libpod => (libpod::HIDDEN, libpod::INIT),
+        };
+        let init = if has_init { &[] } else { init };
+        docker::HIDDEN.iter().chain(own).chain(init)
+    }
+
+    /// The same, directories.
+    pub(crate) fn hidden_directories(self) -> &'static [&'static str] {
+        match self {
+            Self::Docker => &[],
+            Self::Libpod => libpod::HIDDEN_DIRECTORIES,
         }
     }
 

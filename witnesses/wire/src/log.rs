@@ -13,6 +13,8 @@ use crate::route::Route;
 pub(crate) struct Log {
     started: Instant,
     recording: Arc<Mutex<Recording>>,
+    /// Requests that an engine may have read in another way than we, and why.
+    doubts: Arc<Mutex<Vec<(usize, String)>>>,
 }
 
 impl Log {
@@ -20,6 +22,7 @@ impl Log {
         Self {
             started: Instant::now(),
             recording: Arc::default(),
+            doubts: Arc::default(),
         }
     }
 
@@ -59,6 +62,12 @@ impl Log {
 
     pub(crate) fn fault(&self, connection: u64, fault: impl std::fmt::Display) {
         self.with(|recording| recording.faults.push(format!("connection {connection}: {fault}")));
+    }
+
+    /// Notes that an engine may read a request in another way than we do: a fault, unless it refuses the request.
+    pub(crate) fn doubt(&self, place: usize, why: String) {
+        let mut doubts = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);
+        doubts.push((place, why));
     }
 
     /// Notes what a container has changed, unless what was noted of it before tells more.
@@ -101,13 +110,32 @@ impl Log {
         })
     }
 
+    /// The ids of the containers that were started here and of which nothing is noted that they have changed.
+    pub(crate) fn unread(&self) -> Vec<String> {
+        let mut unread = self.started();
+        self.with(|recording| {
+            let is_noted = |id: &String| recording.changes.iter().any(|changes| changes.container == *id);
+            unread.retain(|id| !is_noted(id));
+        });
+        unread
+    }
+
     /// The ids of the containers that were made here.
     pub(crate) fn created(&self) -> Vec<String> {
         self.with(|recording| recording.created().into_iter().map(str::to_owned).collect())
     }
 
     pub(crate) fn snapshot(&self) -> Recording {
-        self.with(|recording| recording.clone())
+        let mut recording = self.with(|recording| recording.clone());
+        let doubts = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);
+        for (place, why) in doubts.iter() {
+            let record = &recording.records[*place];
+            if record.status.is_none_or(|status| status < 400) {
+                let fault = format!("request {}: its body cannot be judged: {why}", record.number);
+                recording.faults.push(fault);
+            }
+        }
+        recording
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Recording) -> T) -> T {

@@ -10,6 +10,7 @@ use tokio::net::UnixListener;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::changes::Changes;
 use crate::endpoint::{Endpoint, RecordedEndpoint};
 use crate::log::Log;
 use crate::options::RecorderOptions;
@@ -53,8 +54,10 @@ impl Recorder {
                 ),
             ));
         }
-        let listener = UnixListener::bind(socket)?;
-        std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
+        let named =
+            |error: io::Error| io::Error::new(error.kind(), format!("`{}`: {error}", socket.display()));
+        let listener = UnixListener::bind(socket).map_err(named)?;
+        std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600)).map_err(named)?;
         let (kept, to_remove) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             engine: engine.clone(),
@@ -89,6 +92,11 @@ impl Recorder {
     pub async fn finish(&self) -> Recording {
         if self.shared.options.changes.is_some() {
             self.shared.read_all_changes().await;
+            // A start that came meanwhile.
+            for container in self.shared.log.unread() {
+                let reason = "the recording ended before it was looked at".to_owned();
+                self.shared.log.changes(Changes::unknown(&container, reason));
+            }
         }
         self.recording()
     }

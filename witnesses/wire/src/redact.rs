@@ -4,6 +4,8 @@
 
 use serde_json::Value;
 
+use crate::json;
+
 /// What stands in the place of a secret.
 const REDACTED: &str = "redacted";
 
@@ -75,7 +77,7 @@ fn clear(value: &mut Value) {
     match value {
         Value::Object(members) => {
             for (key, value) in members {
-                let key = key.to_ascii_lowercase();
+                let key = json::folded(key);
                 if key.contains("env") {
                     clear_values(value);
                 } else if ["auth", "password", "secret", "token"]
@@ -189,7 +191,8 @@ mod tests {
     #[test]
     fn no_secret_of_a_body_is_kept_in_any_spelling() {
         let sent = r#"{"Image":"x","Cmd":["serve"],"eNv":["A=geheim","geheim"],"env":{"B":"geheim"},
-            "HostConfig":{"Secrets":[{"x":"geheim"}],"env":[["C=geheim"]]},"AuthConfig":"geheim","Token":["geheim"]}"#;
+            "HostConfig":{"Secrets":[{"x":"geheim"}],"env":[["C=geheim"]]},"AuthConfig":"geheim","Token":["geheim"],
+            "\u017fecret":"geheim","To\u212aen":"geheim"}"#;
         let kept = body(sent.as_bytes());
         assert!(!kept.to_string().contains("geheim"), "{kept}");
         assert_eq!(kept["Cmd"][0], "serve");

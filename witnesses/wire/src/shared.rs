@@ -1,5 +1,6 @@
 //! What all connections of one recorder share, and what they ask of the engine.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use hyper::{Method, StatusCode};
@@ -29,9 +30,25 @@ pub(crate) struct Shared {
     pub(crate) kept: UnboundedSender<String>,
 }
 
+/// What an engine says of a container.
+pub(crate) enum Described {
+    /// It is there.
+    Container(Box<InspectedContainer>),
+    /// It is not, in these words.
+    Missing(Vec<u8>),
+}
+
 impl Shared {
-    /// Asks the engine what a container would run if it were started now.
+    /// Asks the engine what a container would run if it were started now; nothing when there is no such container.
     pub(crate) async fn inspect(&self, container: &str) -> Result<Option<InspectedContainer>, String> {
+        Ok(match self.ask(container).await? {
+            Described::Container(container) => Some(*container),
+            Described::Missing(_) => None,
+        })
+    }
+
+    /// As [`Shared::inspect`], with what the engine says of a container that it does not know.
+    pub(crate) async fn ask(&self, container: &str) -> Result<Described, String> {
         let name = utf8_percent_encode(container, NON_ALPHANUMERIC).to_string();
         let path = Dialect::of(self.engine.kind).inspect(&name);
         let failed = |why: String| format!("container `{container}` could not be inspected: {why}");
@@ -41,16 +58,44 @@ impl Shared {
             .map_err(|_| failed(format!("no answer within {} s", PATIENCE.as_secs())))?
             .map_err(|error| failed(error.to_string()))?;
         match status {
-            StatusCode::NOT_FOUND => Ok(None),
+            StatusCode::NOT_FOUND => Ok(Described::Missing(body.to_vec())),
             StatusCode::OK => {
                 let inspect = serde_json::from_slice(&body).unwrap_or_default();
                 let described = InspectedContainer::from_inspect(&inspect);
                 described
-                    .map(Some)
+                    .map(|container| Described::Container(Box::new(container)))
                     .ok_or_else(|| format!("the engine does not say what container `{container}` runs"))
             }
             status => Err(failed(status.to_string())),
         }
+    }
+
+    /// The containers that do not run and that an engine starts before this one, as Podman does: what they depend on first.
+    pub(crate) async fn dependencies(
+        &self,
+        container: &InspectedContainer,
+    ) -> Vec<Result<InspectedContainer, String>> {
+        let mut wanted: Vec<String> = container.dependencies.clone();
+        let mut seen: HashSet<String> = HashSet::from([container.id.clone()]);
+        let mut found = Vec::new();
+        while let Some(id) = wanted.pop() {
+            if !seen.insert(id.clone()) {
+                continue;
+            }
+            match self.inspect(&id).await {
+                Ok(Some(dependency)) => {
+                    wanted.extend(dependency.dependencies.iter().cloned());
+                    if !dependency.running {
+                        found.push(Ok(dependency));
+                    }
+                }
+                // Then the engine cannot start it either.
+                Ok(None) => {}
+                Err(fault) => found.push(Err(fault)),
+            }
+        }
+        found.reverse();
+        found
     }
 
     /// Notes what a container has changed.

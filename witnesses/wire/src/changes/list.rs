@@ -19,15 +19,10 @@ const FEW: usize = 2;
 /// later.
 const FEW_OF_OLD: usize = 5;
 
-/// What engines mount into each container.
-const ENGINES_MOUNTS: &[&str] = &[
-    "/dev",
-    "/etc/hostname",
-    "/etc/hosts",
-    "/etc/resolv.conf",
-    "/proc",
-    "/sys",
-];
+/// What engines mount into each container: directories that are no part of its own file system, and files that are looked at
+/// apart from the list.
+const ENGINES_MOUNTS: &[&str] = &["/dev", "/proc", "/sys"];
+const ENGINES_FILES: &[&str] = &["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"];
 
 /// The directory of most of them, so that it stays one.
 const ENGINES_DIRECTORY: &str = "/etc";
@@ -57,7 +52,9 @@ pub(super) async fn ask(engine: &Endpoint, container: &InspectedContainer) -> Re
 }
 
 fn groups(listed: &Value, mounts: &[String]) -> Vec<Group> {
-    let is_outside = |path: &str| is_below_any(path, ENGINES_MOUNTS) || is_below_any(path, mounts);
+    let is_outside = |path: &str| {
+        is_below_any(path, ENGINES_MOUNTS) || is_below_any(path, mounts) || ENGINES_FILES.contains(&path)
+    };
     // 0 is changed, 1 is added, 2 is removed.
     let changed = listed.as_array().into_iter().flatten();
     let mut changed: Vec<(&str, bool)> = changed
@@ -73,6 +70,7 @@ fn groups(listed: &Value, mounts: &[String]) -> Vec<Group> {
     let is_whole = |directory: &str| {
         let mut outside = ENGINES_MOUNTS
             .iter()
+            .chain(ENGINES_FILES)
             .copied()
             .chain(mounts.iter().map(String::as_str));
         !outside.any(|place| is_below(place, directory))
@@ -114,7 +112,7 @@ fn new_root<'a>(path: &'a str, new: &HashSet<&str>) -> &'a str {
     root
 }
 
-fn is_below_any(path: &str, places: &[impl AsRef<str>]) -> bool {
+pub(super) fn is_below_any(path: &str, places: &[impl AsRef<str>]) -> bool {
     places
         .iter()
         .any(|place| path == place.as_ref() || is_below(path, place.as_ref()))
@@ -172,6 +170,21 @@ mod tests {
                 group("/usr/lib/z", FEW, &["/usr/lib/z"]),
             ]
         );
+    }
+
+    #[test]
+    fn what_takes_the_place_of_an_engines_file_is_listed() {
+        let listed = serde_json::json!([
+            { "Path": "/etc", "Kind": 0 },
+            { "Path": "/etc/hosts", "Kind": 1 },
+            { "Path": "/etc/hosts/tool", "Kind": 1 },
+            { "Path": "/etc/hostname", "Kind": 0 },
+        ]);
+        let paths: Vec<_> = groups(&listed, &[])
+            .into_iter()
+            .flat_map(|group| group.paths)
+            .collect();
+        assert_eq!(paths, ["/etc/hosts/tool"]);
     }
 
     #[test]

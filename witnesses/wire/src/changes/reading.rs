@@ -43,7 +43,11 @@ pub(crate) async fn of(engine: &Endpoint, container: &InspectedContainer, at: Du
                 changes: &mut changes,
                 gives_up: None,
             };
-            let looked = tokio::time::timeout(LOOKING, reader.look(groups)).await;
+            let looking = async {
+                reader.look(groups).await;
+                reader.look_at_hidden(container).await;
+            };
+            let looked = tokio::time::timeout(LOOKING, looking).await;
             changes.gap = looked.err().map(|_| {
                 format!(
                     "more files were changed than could be looked at in {} s",
@@ -93,20 +97,61 @@ impl Reader<'_> {
         }
     }
 
+    /// Looks at what the engine leaves out of its list, since it puts files there itself: what is in them decides.
+    async fn look_at_hidden(&mut self, container: &InspectedContainer) {
+        for path in self.dialect.hidden(container.init) {
+            if list::is_below_any(path, &container.mounts) {
+                continue;
+            }
+            let found = match self.see(path).await {
+                Sight::Gone | Sight::Is(FileKind::Other) => Vec::new(),
+                Sight::Is(kind) => vec![((*path).to_owned(), kind)],
+                Sight::Failed => vec![((*path).to_owned(), FileKind::Unread)],
+            };
+            self.add(found);
+        }
+        for directory in self.dialect.hidden_directories() {
+            if list::is_below_any(directory, &container.mounts) || self.see(directory).await == Sight::Gone {
+                continue;
+            }
+            let found = match look::together(self.engine, &self.changes.container, directory).await {
+                Some(kinds) => kinds
+                    .into_iter()
+                    .filter(|(_, kind)| *kind != FileKind::Other)
+                    .map(|(path, kind)| (path.to_string_lossy().into_owned(), kind))
+                    .collect(),
+                None => vec![((*directory).to_owned(), FileKind::Unread)],
+            };
+            self.add(found);
+        }
+    }
+
+    fn add(&mut self, found: Vec<(String, FileKind)>) {
+        let found = found.into_iter().map(|(path, kind)| ChangedFile { path, kind });
+        self.changes.files.extend(found);
+    }
+
     /// What one file is; nothing when a container that still runs has removed it since the list was made.
     async fn look_alone(&mut self, path: &str) -> Option<FileKind> {
+        match self.see(path).await {
+            Sight::Is(kind) => Some(kind),
+            Sight::Gone => self.changes.ended.then_some(FileKind::Unread),
+            Sight::Failed => Some(FileKind::Unread),
+        }
+    }
+
+    /// Looks at one file, and again while the engine fails.
+    async fn see(&mut self, path: &str) -> Sight {
         loop {
-            match look::at(self.engine, &self.changes.container, path).await {
-                Sight::Is(kind) => return Some(kind),
-                Sight::Gone => return self.changes.ended.then_some(FileKind::Unread),
-                Sight::Failed => {
-                    let gives_up = *self.gives_up.get_or_insert_with(|| Instant::now() + FAILING);
-                    if Instant::now() >= gives_up {
-                        return Some(FileKind::Unread);
-                    }
-                    tokio::time::sleep(PAUSE).await;
-                }
+            let sight = look::at(self.engine, &self.changes.container, path).await;
+            if sight != Sight::Failed {
+                return sight;
             }
+            let gives_up = *self.gives_up.get_or_insert_with(|| Instant::now() + FAILING);
+            if Instant::now() >= gives_up {
+                return sight;
+            }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }

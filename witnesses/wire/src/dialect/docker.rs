@@ -5,12 +5,18 @@ use shellproof_api::labels;
 
 use crate::action::Action;
 use crate::event::EventKind;
-use crate::member::{member, member_mut, member_or};
+use crate::json::{self, member, member_mut, member_or};
 
 /// The name in the `Server` header.
 pub(super) const SERVER: &str = "Docker";
 
-/// The routes that are understood.
+/// The files that it mounts into each container.
+pub(super) const HIDDEN: &[&str] = &["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"];
+
+/// The routes that are understood, as the engine's own routers list them (Moby's `daemon/server/router`, versions 20.10 to
+/// 28; Podman's `pkg/api/server`, 4.3 to 5.8). The first match counts; what is not here may do anything.
+///
+/// A client on Docker may also ask for what is of a swarm: reading that is harmless, changing it starts programs elsewhere.
 pub(super) const ROUTES: &[(&str, &str, Action)] = &[
     ("POST", "/containers/create", Action::CreateContainer),
     ("POST", "/containers/*/start", Action::StartContainer),
@@ -25,6 +31,54 @@ pub(super) const ROUTES: &[(&str, &str, Action)] = &[
     ("POST", "/containers/*/update", Action::Update),
     ("POST", "/session", Action::Opaque),
     ("POST", "/grpc", Action::Opaque),
+    ("DELETE", "/containers/*", Action::Remove),
+    ("POST", "/containers/prune", Action::Remove),
+    ("POST", "/system/prune", Action::Remove),
+    ("OPTIONS", "/**", Action::Read),
+    ("GET HEAD", "/_ping", Action::Read),
+    ("GET", "/events", Action::Read),
+    ("GET", "/info", Action::Read),
+    ("GET", "/version", Action::Read),
+    ("GET", "/system/df", Action::Read),
+    ("GET", "/containers/json", Action::Read),
+    ("GET", "/containers/*/json", Action::Read),
+    ("GET", "/containers/*/top", Action::ListPrograms),
+    ("GET", "/containers/*/logs", Action::Read),
+    ("GET", "/containers/*/stats", Action::Read),
+    ("GET", "/containers/*/changes", Action::Read),
+    ("GET", "/containers/*/export", Action::Read),
+    ("GET HEAD", "/containers/*/archive", Action::Read),
+    ("GET", "/containers/*/checkpoints", Action::Read),
+    ("GET", "/exec/*/json", Action::Read),
+    ("GET", "/images/json", Action::Read),
+    ("GET", "/images/search", Action::Read),
+    ("GET", "/images/get", Action::Read),
+    ("GET", "/images/**/get", Action::Read),
+    ("GET", "/images/**/json", Action::Read),
+    ("GET", "/images/**/history", Action::Read),
+    ("GET", "/images/**/attestations", Action::Read),
+    ("GET", "/distribution/**/json", Action::Read),
+    ("GET", "/networks", Action::Read),
+    ("GET", "/networks/*", Action::Read),
+    ("GET", "/volumes", Action::Read),
+    ("GET", "/volumes/*", Action::Read),
+    ("GET", "/plugins", Action::Read),
+    ("GET", "/plugins/privileges", Action::Read),
+    ("GET", "/plugins/**/json", Action::Read),
+    ("GET", "/swarm", Action::Read),
+    ("GET", "/swarm/unlockkey", Action::Read),
+    ("GET", "/nodes", Action::Read),
+    ("GET", "/nodes/*", Action::Read),
+    ("GET", "/services", Action::Read),
+    ("GET", "/services/*", Action::Read),
+    ("GET", "/services/*/logs", Action::Read),
+    ("GET", "/tasks", Action::Read),
+    ("GET", "/tasks/*", Action::Read),
+    ("GET", "/tasks/*/logs", Action::Read),
+    ("GET", "/secrets", Action::Read),
+    ("GET", "/secrets/*", Action::Read),
+    ("GET", "/configs", Action::Read),
+    ("GET", "/configs/*", Action::Read),
     ("POST", "/containers/*/stop", Action::Harmless),
     ("POST", "/containers/*/kill", Action::Harmless),
     ("POST", "/containers/*/wait", Action::Harmless),
@@ -32,21 +86,30 @@ pub(super) const ROUTES: &[(&str, &str, Action)] = &[
     ("POST", "/containers/*/unpause", Action::Harmless),
     ("POST", "/containers/*/rename", Action::Harmless),
     ("POST", "/containers/*/resize", Action::Harmless),
-    ("DELETE", "/containers/*", Action::Remove),
-    ("POST", "/containers/prune", Action::Remove),
-    ("POST", "/system/prune", Action::Remove),
     ("POST", "/exec/*/resize", Action::Harmless),
+    ("DELETE", "/containers/*/checkpoints/*", Action::Harmless),
     ("POST", "/images/create", Action::Harmless),
     ("POST", "/images/load", Action::Harmless),
     ("POST", "/images/prune", Action::Harmless),
     ("POST", "/images/**/tag", Action::Harmless),
     ("POST", "/images/**/push", Action::Harmless),
+    ("DELETE", "/images/**", Action::Harmless),
+    ("POST", "/build/prune", Action::Harmless),
+    ("POST", "/build/cancel", Action::Harmless),
     ("POST", "/networks/create", Action::Harmless),
     ("POST", "/networks/prune", Action::Harmless),
     ("POST", "/networks/*/connect", Action::Harmless),
     ("POST", "/networks/*/disconnect", Action::Harmless),
+    ("DELETE", "/networks/*", Action::Harmless),
     ("POST", "/volumes/create", Action::Harmless),
     ("POST", "/volumes/prune", Action::Harmless),
+    ("DELETE", "/volumes/*", Action::Harmless),
+    ("POST", "/secrets/create", Action::Harmless),
+    ("DELETE", "/secrets/*", Action::Harmless),
+    ("DELETE", "/configs/*", Action::Harmless),
+    ("DELETE", "/services/*", Action::Harmless),
+    ("DELETE", "/nodes/*", Action::Harmless),
+    ("DELETE", "/plugins/**", Action::Harmless),
     ("POST", "/auth", Action::Harmless),
 ];
 
@@ -79,7 +142,9 @@ pub(super) fn ending() -> Vec<String> {
 }
 
 pub(super) fn kept(body: &[u8], run: &str) -> Option<Vec<u8>> {
-    let mut body: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    let Value::Object(mut body) = json::read(body).ok()? else {
+        return None;
+    };
     let host = member_mut(&mut body, "HostConfig").ok()??.as_object_mut()?;
     let restart = member(host, "RestartPolicy").ok()?;
     let policy = match restart.and_then(Value::as_object) {

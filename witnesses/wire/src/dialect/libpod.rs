@@ -1,23 +1,75 @@
 //! Podman's own interface, and what its engine does in its own way.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::docker::{label, stay};
 use crate::action::Action;
 use crate::event::EventKind;
-use crate::member::member;
+use crate::json::{self, member};
 
 /// The name in the `Server` header.
 pub(super) const SERVER: &str = "Libpod";
 
+/// The files that it leaves out of the list of changes, beside Docker's (`initInodes` in `libpod/diff.go`).
+pub(super) const HIDDEN: &[&str] = &["/etc/mtab", "/run/.containerenv", "/run/notify"];
+/// The same, directories.
+pub(super) const HIDDEN_DIRECTORIES: &[&str] = &["/run/secrets"];
+/// Where its init is in a container that has one.
+pub(super) const INIT: &[&str] = &["/dev/init", "/run/podman-init"];
+
 /// The routes that are understood, beside Docker's.
 pub(super) const ROUTES: &[(&str, &str, Action)] = &[
     ("GET", "/containers/*/healthcheck", Action::RunHealthCheck),
-    // Podman's client asks so after each run whether there will be another.
-    ("POST", "/containers/*/shouldrestart", Action::Read),
     ("DELETE", "/pods/*", Action::Remove),
     ("POST", "/pods/prune", Action::Remove),
+    ("DELETE", "/play/kube", Action::Remove),
+    ("DELETE", "/kube/play", Action::Remove),
+    // Podman's client asks so after each run whether there will be another.
+    ("POST", "/containers/*/shouldrestart", Action::Read),
+    ("GET", "/containers/stats", Action::Read),
+    ("GET", "/containers/showmounted", Action::Read),
+    ("GET", "/containers/*/exists", Action::Read),
+    ("GET", "/images/export", Action::Read),
+    ("GET", "/images/**/exists", Action::Read),
+    ("GET", "/images/**/tree", Action::Read),
+    ("GET", "/images/**/resolve", Action::Read),
+    ("GET", "/images/**/changes", Action::Read),
+    ("GET", "/manifests/**/exists", Action::Read),
+    ("GET", "/manifests/**/json", Action::Read),
+    ("GET", "/artifacts/json", Action::Read),
+    ("GET", "/artifacts/**/json", Action::Read),
+    ("GET", "/artifacts/**/extract", Action::Read),
+    ("GET", "/networks/json", Action::Read),
+    ("GET", "/networks/*/json", Action::Read),
+    ("GET", "/networks/*/exists", Action::Read),
+    ("GET", "/volumes/json", Action::Read),
+    ("GET", "/volumes/*/json", Action::Read),
+    ("GET", "/volumes/*/exists", Action::Read),
+    ("GET", "/volumes/*/export", Action::Read),
+    ("GET", "/secrets/json", Action::Read),
+    ("GET", "/secrets/*/json", Action::Read),
+    ("GET", "/secrets/*/exists", Action::Read),
+    ("GET", "/pods/json", Action::Read),
+    ("GET", "/pods/stats", Action::Read),
+    ("GET", "/pods/*/json", Action::Read),
+    ("GET", "/pods/*/exists", Action::Read),
+    ("GET", "/pods/*/top", Action::Read),
+    ("GET", "/quadlets/json", Action::Read),
+    ("GET", "/quadlets/*/exists", Action::Read),
+    ("GET", "/quadlets/*/file", Action::Read),
+    ("GET", "/generate/kube", Action::Read),
+    ("GET", "/generate/*/systemd", Action::Read),
+    ("GET", "/kube/generate", Action::Read),
     ("POST", "/images/pull", Action::Harmless),
+    ("POST", "/images/**/untag", Action::Harmless),
+    ("DELETE", "/images/remove", Action::Harmless),
+    ("DELETE", "/manifests/**", Action::Harmless),
+    ("DELETE", "/artifacts/**", Action::Harmless),
+    ("POST", "/pods/*/stop", Action::Harmless),
+    ("POST", "/pods/*/kill", Action::Harmless),
+    ("POST", "/pods/*/pause", Action::Harmless),
+    ("POST", "/pods/*/unpause", Action::Harmless),
+    ("POST", "/networks/*/update", Action::Harmless),
 ];
 
 /// Whether this is the first component that `GET /version` names.
@@ -55,7 +107,9 @@ pub(super) fn is_pattern(path: &str) -> bool {
 }
 
 pub(super) fn kept(body: &[u8], run: &str) -> Option<Vec<u8>> {
-    let mut body: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    let Value::Object(mut body) = json::read(body).ok()? else {
+        return None;
+    };
     // Its image would have to be removed as well, which nobody would do.
     if member(&body, "remove_image")
         .ok()?

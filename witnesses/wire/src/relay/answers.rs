@@ -53,6 +53,11 @@ impl Answers<'_> {
                             record.status = Some(head.status);
                             record.left_http = leaves;
                         });
+                        for place in &pending.implied {
+                            self.shared
+                                .log
+                                .update(*place, |record| record.status = Some(head.status));
+                        }
                         self.note_start(&pending);
                         if let Some(sender) = pending.leaves_http {
                             // The request direction may be gone already; then nobody needs the word.

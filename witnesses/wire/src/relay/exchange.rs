@@ -25,6 +25,8 @@ pub(super) struct Exchange {
 /// A request whose answer has not begun.
 pub(super) struct Pending {
     pub(super) place: usize,
+    /// The places of the starts that the engine makes for it.
+    pub(super) implied: Vec<usize>,
     pub(super) is_head: bool,
     pub(super) action: Action,
     /// Tells the request direction whether the connection leaves HTTP, when the client offered to.

@@ -39,7 +39,7 @@ pub fn engine(
         while let Ok((mut stream, _)) = listener.accept().await {
             let (sender, script) = (sender.clone(), script.clone());
             tokio::spawn(async move {
-                let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
+                let (mut all, mut buffer) = (Vec::new(), vec![0; 1 << 20]);
                 while let Ok(read) = stream.read(&mut buffer).await {
                     all.extend_from_slice(&buffer[..read]);
                     if read == 0 {
