@@ -2,9 +2,11 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod audit;
 pub mod cli;
 pub mod engines;
 pub mod exit;
+mod failure;
 mod kernel;
 pub mod platform;
 pub mod policy;

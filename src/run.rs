@@ -36,7 +36,7 @@ pub use session::Session;
 use crate::engines::{self, EngineError, EngineSpec};
 use crate::kernel::Kernel;
 use crate::platform::Platform;
-use crate::policy::{self, Testimony};
+use crate::policy::{self, NO_IMAGE_WITNESS, Standing};
 use crate::scenario::Scenario;
 use crate::vocabulary::{Mode, Need, Witness};
 use anchor::Anchor;
@@ -290,9 +290,9 @@ impl Runner {
         let need = self.options.kernel;
         let need = need.unwrap_or_else(|| job.scenario.audit.need(Witness::Kernel, job.mode));
         let kernel = match (need, &store.kernel) {
-            (Need::Off, _) => Err(Testimony::Off(NOT_WANTED)),
+            (Need::Off, _) => Err(Standing::Off(NOT_WANTED)),
             (_, Ok(kernel)) => Ok(kernel),
-            (need, Err(reason)) => Err(Testimony::absent(need, reason)),
+            (need, Err(reason)) => Err(Standing::unheard(need, reason)),
         };
         let execution = Execution::new(Context {
             scenario: &job.scenario,
@@ -364,10 +364,22 @@ fn judge(
     execution: &Execution<'_>,
     recording: &Recording,
 ) -> Option<policy::Judgement> {
+    let audit = &result.scenario.audit;
+    let mut facts = recording.facts();
+    facts.extend(result.traced.iter().flat_map(shellproof_kernel::facts));
+    let written = |witness| audit.written(witness).map(|need| need.value);
     let seen = policy::Seen {
-        recording,
+        facts: &facts,
         started: &execution.started,
-        kernel: execution.testimony(&result.traced),
+        wire: match written(Witness::Wire) {
+            Some(Need::Off) => Standing::Off("the scenario says so"),
+            _ => Standing::Heard,
+        },
+        image: match written(Witness::Image) {
+            Some(Need::Off) => Standing::Off("the scenario says so"),
+            need => Standing::unheard(need.unwrap_or(Need::IfAvailable), NO_IMAGE_WITNESS),
+        },
+        kernel: execution.kernel_standing(),
     };
     let judgement = policy::judge(result.mode, &result.scenario, seen);
     (result.broken.is_none() || judgement.verdict == policy::Verdict::Violated).then_some(judgement)

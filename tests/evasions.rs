@@ -16,11 +16,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use shellproof::engines::{self, EngineSpec};
-use shellproof::policy::{Rule, Seen, Testimony, Weight, judge_program, wire};
+use shellproof::policy::{Rule, Seen, Standing, Weight, judge_program, wire};
 use shellproof::run::Session;
 use shellproof::testing;
 use shellproof::vocabulary::Mode;
-use shellproof_wire::{EventKind, EventStream, Recorder, RecorderOptions};
+use shellproof_wire::{EventKind, EventStream, Gate, Recorder, RecorderOptions};
 
 use case::{Case, Denied};
 use client::Client;
@@ -99,7 +99,7 @@ async fn run(
     let label = ("io.shellproof.run", session.id());
     let stream = EventStream::open(&engine.endpoint, &format!("shellproof-{id}"), label).await?;
     let options = RecorderOptions {
-        gate: denied.map(|_| wire::gate()),
+        gate: denied.map(|_| Gate::new(wire::refuse)),
         changes: Some(session.id().to_owned()),
         ..RecorderOptions::default()
     };
@@ -111,10 +111,14 @@ async fn run(
     recording.events = Some(stream.close(label).await);
     client.clean_up().await;
     played?;
+    let facts = recording.facts();
+    let unheard = Standing::Off("the catalogue is the wire's");
     let seen = Seen {
-        recording: &recording,
+        facts: &facts,
         started: &[],
-        kernel: Testimony::Off("the catalogue is the wire's"),
+        wire: Standing::Heard,
+        image: unheard,
+        kernel: unheard,
     };
     let judgement = judge_program(Mode::Prebuilt, seen);
     let evidence: Vec<_> = judgement

@@ -5,8 +5,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use shellproof_api::Engine;
+use shellproof_api::facts::Traced;
 
-use super::{Judgement, Traced, Verdict, Weight};
+use super::{Judgement, Verdict, Weight};
 use crate::vocabulary::Mode;
 
 /// A program and the verdict on what it asked of an engine.
@@ -133,14 +134,15 @@ mod tests {
             rootless: false,
             seccomp: shellproof_api::Seccomp::Off,
         };
+        let facts = recording.facts();
         let result = ProgramResult {
             name: None,
             mode,
             engine,
-            judgement: judge_program(mode, by_wire(recording, &[])),
+            judgement: judge_program(mode, by_wire(&facts, &[])),
             traced: Vec::new(),
             exit: Some(Exit { code, expected }),
-            has_started: wire::has_started(recording),
+            has_started: wire::has_started(&facts),
             requests: recording.records.len(),
             leftovers: Vec::new(),
             duration: Duration::ZERO,

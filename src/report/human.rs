@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use shellproof_api::facts::Traced;
 
 use super::programs::printable;
 use super::{Summary, criteria, programs};
-use crate::policy::{Evidence, Judgement, Traced, Verdict};
+use crate::policy::{Evidence, Judgement, Verdict};
 use crate::run::{Event, Job, Report, ScenarioResult, Status};
 use crate::source::Color;
 use crate::vocabulary::Witness;

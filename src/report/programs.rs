@@ -4,11 +4,10 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use serde_json::{Value, json as value};
-use shellproof_kernel::{Answer, Executable, Kind, Program, Session};
-use shellproof_wire::redact;
+use shellproof_api::facts::{Answer, Executable, Kind, Program, Session, Traced, without_secrets};
 
 use super::human::{BAD, FAINT};
-use crate::policy::{Traced, kernel};
+use crate::policy::kernel;
 
 /// How many lines of one container's tree are shown.
 const LINES: usize = 40;
@@ -129,7 +128,7 @@ fn program(program: &Program) -> Value {
         "caller": program.caller,
         "call": program.call.to_string(),
         "path": program.path,
-        "argv": redact::words(&program.argv),
+        "argv": without_secrets(&program.argv),
         "argv_cut": program.argv_cut,
         "file": program.file.as_ref().map(file),
         "interpreters": interpreters.collect::<Vec<_>>(),

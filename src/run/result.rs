@@ -2,10 +2,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shellproof_api::Engine;
+use shellproof_api::facts::Traced;
 
 use super::Job;
 use super::images::Image;
-use crate::policy::{Judgement, Traced, Verdict};
+use crate::policy::{Judgement, Verdict};
 use crate::scenario::Scenario;
 use crate::source::Diagnostic;
 use crate::vocabulary::Mode;

@@ -101,7 +101,7 @@ impl Bench {
             images: &images,
             platform: &platform,
             session: &session,
-            kernel: Err(Testimony::Off("there is none")),
+            kernel: Err(Standing::Off("there is none")),
             prefix: "test".into(),
             progress: &|_| {},
         });

@@ -3,24 +3,27 @@
 use std::fmt;
 use std::sync::Arc;
 
+use shellproof_api::facts::Fact;
+
 use crate::record::{Record, Refusal};
 
 /// Decides whether a request may reach the engine. The policy lives with whoever makes one; nothing here judges.
 ///
-/// It is asked when the request's body is known, or its subject for a start.
+/// It is asked when the request's body is known, or what a container will run for a start.
 #[derive(Clone)]
 pub struct Gate(Arc<Refuse>);
 
-type Refuse = dyn Fn(&Record) -> Option<Refusal> + Send + Sync;
+type Refuse = dyn Fn(&Fact) -> Option<String> + Send + Sync;
 
 impl Gate {
-    /// A gate that asks `refuse` about each request.
-    pub fn new(refuse: impl Fn(&Record) -> Option<Refusal> + Send + Sync + 'static) -> Self {
+    /// A gate that asks `refuse` about what each request asks for, and is told why it may not be passed on.
+    pub fn new(refuse: impl Fn(&Fact) -> Option<String> + Send + Sync + 'static) -> Self {
         Self(Arc::new(refuse))
     }
 
     pub(crate) fn refuse(&self, record: &Record) -> Option<Refusal> {
-        (self.0)(record)
+        let message = (self.0)(&record.fact()?)?;
+        Some(Refusal { message })
     }
 }
 

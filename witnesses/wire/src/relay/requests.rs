@@ -397,11 +397,10 @@ impl Current {
         if let Some(doubt) = body.doubt() {
             return Some(doubt);
         }
-        let name = json::read(body.whole()).ok()?["name"].as_str().map(str::to_owned);
-        if self.action == Action::CreateContainer && name.as_deref().is_some_and(is_id) {
-            return Some("it names the container like an id".to_owned());
-        }
-        None
+        let value = json::read(body.whole()).ok()?;
+        let name = json::member(value.as_object()?, "name").ok()??.as_str()?;
+        let is_doubtful = self.action == Action::CreateContainer && is_id(name);
+        is_doubtful.then(|| "it names the container like an id".to_owned())
     }
 
     /// What is held has a bound.

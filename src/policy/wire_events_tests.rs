@@ -1,7 +1,14 @@
-use shellproof_wire::{Events, Refusal};
+use shellproof_wire::{Event, EventKind, Events, InspectedContainer, Record, Recording, Refusal};
 
-use super::super::wire::tests::{record, recording, run};
+use super::tests::{record, recording, run};
 use super::*;
+
+/// What is found by the engine's events.
+fn judged(recording: &Recording) -> Vec<Evidence> {
+    let mut found = super::tests::judged(recording);
+    found.retain(|one| one.source == "the engine's events");
+    found
+}
 
 fn event(kind: EventKind, container: &str, exec: Option<&str>, program: Option<&str>) -> Event {
     Event {
@@ -35,7 +42,7 @@ fn rules(health_test: &[&str], more: Vec<Record>, seen: Vec<Event>) -> Vec<Rule>
     let mut recording = recording(run("1", &["/tiny"], health_test));
     recording.records.extend(more);
     recording.events = Some(Events { seen, gap: None });
-    judge(&recording).iter().map(|one| one.rule).collect()
+    judged(&recording).iter().map(|one| one.rule).collect()
 }
 
 #[test]
@@ -58,7 +65,7 @@ fn a_start_that_started_nothing_explains_no_event() {
             seen: vec![start("1")],
             gap: None,
         });
-        let rules: Vec<_> = judge(&recording).iter().map(|one| one.rule).collect();
+        let rules: Vec<_> = judged(&recording).iter().map(|one| one.rule).collect();
         assert_eq!(rules, [Rule::UnrecordedStart], "{status}");
     }
 }
@@ -102,7 +109,7 @@ fn a_container_that_was_only_started_here_is_ours_too() {
         ],
         gap: None,
     });
-    let found = judge(&recording);
+    let found = judged(&recording);
     assert_eq!(
         found.iter().map(|one| one.rule).collect::<Vec<_>>(),
         [Rule::UnrecordedExec]
@@ -139,9 +146,10 @@ fn an_exec_for_a_list_of_programs_names_its_request() {
         seen: vec![start("1"), event(EventKind::ExecStart, "1", None, None)],
         gap: None,
     });
-    let [found] = judge(&recording).try_into().unwrap();
-    assert_eq!(found.rule, Rule::Exec);
-    assert!(found.detail.contains("GET /containers/1/top"), "{}", found.detail);
+    assert_eq!(judged(&recording), []);
+    let [found] = super::tests::judged(&recording).try_into().unwrap();
+    assert_eq!((found.rule, found.detail.as_str()), (Rule::Exec, "exec of `ps`"));
+    assert!(found.source.contains("GET /containers/1/top"), "{}", found.source);
 }
 
 #[test]
@@ -194,7 +202,7 @@ fn a_start_by_another_door_violates_on_our_containers_alone() {
         seen: vec![start("1"), start("2")],
         gap: None,
     });
-    let rules: Vec<_> = judge(&recording).iter().map(|one| one.rule).collect();
+    let rules: Vec<_> = judged(&recording).iter().map(|one| one.rule).collect();
     assert_eq!(rules, [Rule::UnrecordedStart, Rule::Foreign]);
 }
 
@@ -208,7 +216,7 @@ fn a_start_of_another_container_explains_nothing() {
         seen: vec![start("1")],
         gap: None,
     });
-    let found = judge(&recording);
+    let found = judged(&recording);
     assert_eq!(found[0].rule, Rule::UnrecordedStart);
 }
 
@@ -220,7 +228,7 @@ fn foreign_containers_are_named_with_what_to_do() {
         seen: [start("1")].into_iter().chain(others).collect(),
         gap: None,
     });
-    let [note] = judge(&recording).try_into().unwrap();
+    let [note] = judged(&recording).try_into().unwrap();
     assert!(
         note.detail.ends_with("`name-5`, `name-6` and 2 more"),
         "{}",
@@ -237,7 +245,7 @@ fn a_disagreement_is_said() {
         seen: vec![start("1")],
         gap: Some("the stream ended".into()),
     });
-    assert_eq!(judge(&recording)[0].rule, Rule::EventsMissing);
+    assert_eq!(judged(&recording)[0].rule, Rule::EventsMissing);
     recording.events = None;
-    assert_eq!(judge(&recording), []);
+    assert_eq!(judged(&recording), []);
 }

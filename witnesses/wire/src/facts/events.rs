@@ -1,20 +1,20 @@
-//! The second witness: what the engine told, against what was recorded.
+//! What the engine told, against what was asked of it.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use shellproof_api::HealthTest;
-use shellproof_wire::{Action, Event, EventKind, InspectedContainer, Record, Recording};
+use shellproof_api::facts::{Container, Fact, Gap, What, Witness};
 
-use super::{Evidence, Rule};
-use crate::vocabulary::Witness;
+use super::{source, unseen};
+use crate::action::Action;
+use crate::container::InspectedContainer;
+use crate::event::{Event, EventKind};
+use crate::record::{Record, Recording};
 
-/// How many names a note lists.
-const NAMED: usize = 5;
-/// Where it was seen.
 const SOURCE: &str = "the engine's events";
 
 /// What the engine told and no record explains, and the other way round.
-pub(super) fn judge(recording: &Recording) -> Vec<Evidence> {
+pub(super) fn facts(recording: &Recording) -> Vec<Fact> {
     let Some(events) = &recording.events else {
         return Vec::new();
     };
@@ -25,16 +25,12 @@ pub(super) fn judge(recording: &Recording) -> Vec<Evidence> {
         .collect();
     let created = recording.created();
     let is_ours = |id: &str| created.contains(id) || subjects.contains_key(id);
-    let mut evidence = Vec::new();
+    let mut facts = Vec::new();
     let mut foreign: (BTreeSet<&str>, BTreeSet<&str>) = Default::default();
     for event in &events.seen {
         if event.kind == EventKind::Start && !is_recorded_start(recording, event) {
             if created.contains(event.container.as_str()) {
-                evidence.push(found(
-                    Rule::UnrecordedStart,
-                    event,
-                    "a container was started by another door than the recorder".into(),
-                ));
+                facts.push(found(event, What::UntoldStart));
             } else {
                 foreign.0.insert(&event.name);
             }
@@ -46,20 +42,26 @@ pub(super) fn judge(recording: &Recording) -> Vec<Evidence> {
             continue;
         }
         if let Some(request) = listing(recording, event) {
-            evidence.push(of_listing(request, event));
+            let what = What::Exec(Some(vec!["ps".to_owned()]));
+            facts.push(Fact {
+                source: source(request),
+                ..found(event, what)
+            });
         } else if is_ours(&event.container) {
-            let program = event
-                .program
-                .as_ref()
-                .map_or(String::new(), |program| format!(" of `{program}`"));
-            let detail = format!("exec{program} by another door than the recorder");
-            evidence.push(found(Rule::UnrecordedExec, event, detail));
+            facts.push(found(event, What::UntoldExec(event.program.clone())));
         } else {
             foreign.1.insert(&event.name);
         }
     }
-    for (names, what) in [(&foreign.0, "were started"), (&foreign.1, "had an exec")] {
-        evidence.extend(note(names, what));
+    for (names, happened) in [(&foreign.0, "were started"), (&foreign.1, "had an exec")] {
+        let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+        if !names.is_empty() {
+            facts.push(Fact::new(
+                Witness::Wire,
+                SOURCE,
+                What::Foreign { names, happened },
+            ));
+        }
     }
     let told: HashSet<&str> = events
         .seen
@@ -72,19 +74,19 @@ pub(super) fn judge(recording: &Recording) -> Vec<Evidence> {
         .filter(|record| record.status == Some(204))
         .filter_map(|record| record.subject.as_ref())
         .filter(|subject| !told.contains(subject.id.as_str()));
-    evidence.extend(untold.map(|subject| {
-        missing(format!(
+    facts.extend(untold.map(|subject| {
+        let why = format!(
             "records and events disagree: the engine did not tell of the recorded start of `{}`",
             subject.name
-        ))
+        );
+        unseen(SOURCE, Gap::Events, why)
     }));
-    evidence.extend(
-        events
-            .gap
-            .iter()
-            .map(|gap| missing(format!("the engine's events are not whole: {gap}"))),
-    );
-    evidence
+    let gap = events.gap.iter();
+    facts.extend(gap.map(|gap| {
+        let why = format!("the engine's events are not whole: {gap}");
+        unseen(SOURCE, Gap::Events, why)
+    }));
+    facts
 }
 
 /// A start that the engine refused, or that started nothing since the container ran already, explains no event.
@@ -162,19 +164,6 @@ fn listing<'a>(recording: &'a Recording, event: &Event) -> Option<&'a Record> {
     records.find(lists).filter(|_| event.exec.is_none())
 }
 
-fn of_listing(request: &Record, event: &Event) -> Evidence {
-    let detail = format!(
-        "exec of `ps`, which the engine ran in the container for request {}: {} {}",
-        request.number, request.method, request.target
-    );
-    Evidence {
-        help: Some(
-            "`podman top CONTAINER pid user args` is answered without a program in the container".into(),
-        ),
-        ..found(Rule::Exec, event, detail)
-    }
-}
-
 /// Whether an exec is the container's own health check, which was judged when the container started.
 fn is_health_check(event: &Event, subject: &InspectedContainer) -> bool {
     let Some(program) = &event.program else {
@@ -189,36 +178,9 @@ fn is_health_check(event: &Event, subject: &InspectedContainer) -> bool {
         })
 }
 
-fn found(rule: Rule, event: &Event, detail: String) -> Evidence {
-    Evidence {
-        container: Some(event.name.clone()),
-        ..Evidence::new(Witness::Wire, SOURCE, rule, detail)
-    }
-}
-
-fn missing(detail: String) -> Evidence {
-    Evidence::new(Witness::Wire, SOURCE, Rule::EventsMissing, detail)
-}
-
-fn note(names: &BTreeSet<&str>, what: &str) -> Option<Evidence> {
-    if names.is_empty() {
-        return None;
-    }
-    let shown: Vec<_> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
-    let more = match names.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let detail = format!(
-        "containers that were not made here {what} by another door meanwhile: {}{more}",
-        shown.join(", ")
-    );
-    Some(Evidence {
-        help: Some("if the program did this, it went past the recorder: see docs/audit.md".into()),
-        ..Evidence::new(Witness::Wire, SOURCE, Rule::Foreign, detail)
+fn found(event: &Event, what: What) -> Fact {
+    Fact::new(Witness::Wire, SOURCE, what).about(Container {
+        id: Some(event.container.clone()),
+        name: event.name.clone(),
     })
 }
-
-#[cfg(test)]
-#[path = "events_tests.rs"]
-mod tests;

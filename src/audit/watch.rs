@@ -4,14 +4,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
+use shellproof_api::facts::{Kind, Program, Trace, Traced};
 use shellproof_api::{Engine, EngineKind, Seccomp};
-use shellproof_kernel::{Kind, Program, Trace};
 use shellproof_wire::{
-    Dialect, InspectedContainer, Prepare, Prepared, Record, Recording, Refusal, member, member_or,
+    Dialect, InspectedContainer, Prepare, Prepared, Record, Recording, Refusal, member, member_or, read_body,
 };
 
 use crate::kernel::{Kernel, Watch};
-use crate::policy::{Rule, Traced, kernel};
+use crate::policy::{Rule, kernel};
 
 /// The supervisors of the containers that were asked for.
 #[derive(Debug)]
