@@ -6,6 +6,7 @@ use std::time::Duration;
 mod support;
 
 use shellproof_api::EngineKind;
+use shellproof_api::facts::What;
 use shellproof_wire::{Action, Endpoint, Gate, Prepare, Prepared, Recorder, RecorderOptions, Refusal};
 use support::Dir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -254,16 +255,14 @@ async fn guarded(dir: &Dir) -> Recorder {
         kind: EngineKind::Docker,
         socket: dir.0.join("engine"),
     };
-    let gate = Gate::new(|record| {
-        let is_shell = record
-            .subject
-            .as_ref()
-            .is_some_and(|subject| subject.argv[0] == "/bin/sh");
-        let is_refused =
-            record.route.action == Action::CreateExec || is_shell || record.body["Cmd"][0] == "sh";
-        is_refused.then(|| Refusal {
-            message: "no".to_owned(),
-        })
+    let gate = Gate::new(|fact| {
+        let is_refused = match &fact.what {
+            What::Exec(_) => true,
+            What::Start(start) => start.argv[0] == "/bin/sh",
+            What::Wish(wish) => wish.programs.iter().any(|argv| argv[0] == "sh"),
+            _ => false,
+        };
+        is_refused.then(|| "no".to_owned())
     });
     let options = RecorderOptions {
         gate: Some(gate),
@@ -367,19 +366,19 @@ async fn a_create_is_held_until_its_body_is_known() {
     let dir = Dir::new();
     let mut received = engine(&dir.0.join("engine"), |all| all.ends_with(b"}").then_some(OK));
     let recorder = guarded(&dir).await;
-    let head: &[u8] = b"POST /containers/create HTTP/1.1\r\nContent-Length: 14\r\n\r\n";
-    talk(&recorder, &[head, br#"{"Cmd":"#, br#"["sh"]}"#]).await;
+    let head: &[u8] = b"POST /containers/create HTTP/1.1\r\nContent-Length: 21\r\n\r\n";
+    talk(&recorder, &[head, br#"{"Entrypoint":"#, br#"["sh"]}"#]).await;
     assert_eq!(received.recv().await.unwrap(), b"");
     let chunked: &[u8] = b"POST /containers/create HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
     let parts: [&[u8]; 4] = [
         chunked,
-        b"7\r\n{\"Cmd\":\r\n7;x=y\r\n",
+        b"e\r\n{\"Entrypoint\":\r\n7;x=y\r\n",
         b"[\"sh\"]}\r\n0\r\n",
         b"\r\n",
     ];
     talk(&recorder, &parts).await;
     assert_eq!(received.recv().await.unwrap(), b"");
-    let other: [&[u8]; 2] = [head, br#"{"Cmd":["no"]}"#];
+    let other: [&[u8]; 2] = [head, br#"{"Entrypoint":["no"]}"#];
     assert_eq!(talk(&recorder, &other).await, OK);
     assert_eq!(received.recv().await.unwrap(), other.concat());
     let endless = b"POST /containers/create HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n";

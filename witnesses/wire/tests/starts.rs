@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use shellproof_api::EngineKind;
-use shellproof_wire::{Action, Endpoint, Gate, Recorder, RecorderOptions, Recording, Refusal};
+use shellproof_api::facts::What;
+use shellproof_wire::{Action, Endpoint, Gate, Recorder, RecorderOptions, Recording};
 use support::{Dir, engine};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -55,11 +56,9 @@ impl Bench {
             socket: dir.0.join("engine"),
         };
         let gate = refuses.map(|program| {
-            Gate::new(move |record| {
-                let subject = record.subject.as_ref();
-                let is_it = subject.is_some_and(|subject| subject.argv[0] == program);
-                let message = "no".to_owned();
-                is_it.then_some(Refusal { message })
+            Gate::new(move |fact| {
+                let is_it = matches!(&fact.what, What::Start(start) if start.argv[0] == program);
+                is_it.then(|| "no".to_owned())
             })
         });
         let options = RecorderOptions {
