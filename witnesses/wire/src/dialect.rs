@@ -98,6 +98,11 @@ impl Dialect {
         }
     }
 
+    /// Whether an engine of this kind takes what it is given for a name first, and for an id only then.
+    pub(crate) fn prefers_names(self) -> bool {
+        self == Self::Libpod
+    }
+
     /// The body of an answer that refuses a request.
     pub(crate) fn error(self, status: u16, message: &str) -> Value {
         match self {

@@ -70,6 +70,15 @@ impl Shared {
         }
     }
 
+    /// Whether the engine finds a container by its id, and not another one that has this id for a name.
+    pub(crate) async fn is_found_by_id(&self, container: &InspectedContainer) -> bool {
+        if !Dialect::of(self.engine.kind).prefers_names() {
+            return true;
+        }
+        let found = self.inspect(&container.id).await;
+        found.is_ok_and(|found| found.is_some_and(|found| found.id == container.id))
+    }
+
     /// The containers that do not run and that an engine starts before this one, as Podman does: what they depend on first.
     pub(crate) async fn dependencies(
         &self,

@@ -221,13 +221,9 @@ impl Requests<'_> {
             log.goes_on(&container.id);
         }
         if container.id != *object {
-            // For Podman, a name comes before an id.
-            match self.shared.inspect(&container.id).await {
-                Ok(Some(same)) if same.id == container.id => {}
-                _ => {
-                    let fault = format!("the id of container `{object}` leads to another container");
-                    return log.fault(self.connection, fault);
-                }
+            if !self.shared.is_found_by_id(&container).await {
+                let fault = format!("the id of container `{object}` leads to another container");
+                return log.fault(self.connection, fault);
             }
             let query = target.split_once('?').map_or("", |(_, query)| query);
             request.head = with_target(&request.head, &route.by_id(&container.id, query));
