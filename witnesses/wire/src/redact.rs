@@ -2,6 +2,7 @@
 //!
 //! Headers are not kept at all, so that `X-Registry-Auth` has nowhere to stay.
 
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use crate::json;
@@ -46,13 +47,19 @@ pub(crate) fn target(target: &str) -> String {
     let mut shown = without_user(path);
     if let Some(query) = query {
         let parameters = query.split('&').map(|parameter| match parameter.split_once('=') {
-            Some((key, value)) if !value.is_empty() && !SHOWN.contains(&key) => format!("{key}={REDACTED}"),
+            Some((key, value)) if !value.is_empty() && !is_shown(key) => format!("{key}={REDACTED}"),
             _ => parameter.to_owned(),
         });
         shown.push('?');
         shown.push_str(&parameters.collect::<Vec<_>>().join("&"));
     }
     shown
+}
+
+/// Whether the value of a parameter is kept, however its name is escaped.
+fn is_shown(key: &str) -> bool {
+    let key = percent_decode_str(key).decode_utf8_lossy();
+    SHOWN.contains(&&*key)
 }
 
 /// An absolute target may carry a name and a password before its host.
@@ -141,5 +148,9 @@ mod tests {
             "http://redacted@host/build?x="
         );
         assert_eq!(target("http://host/_ping"), "http://host/_ping");
+        assert_eq!(
+            target("/x?n%61me=a&buil%64args=b"),
+            "/x?n%61me=a&buil%64args=redacted"
+        );
     }
 }

@@ -153,12 +153,15 @@ impl Requests<'_> {
         let target = redact::target(&head.target);
         let mut route = Route::parse(&head.method, &target);
         let has_body = head.body != BodyLength::Empty;
-        if head.is_form && has_body && route.path == "/images/create" {
-            // What is in the form wins over the query.
+        let is_pull_by_form = head.is_form && has_body && route.path == "/images/create";
+        if is_pull_by_form {
             route.action = Action::Build;
         }
         let (action, dialect) = (route.action, route.dialect);
         let place = log.add(self.connection, &self.who, &head.method, &target, route.clone());
+        if is_pull_by_form {
+            log.doubt(place, "what is in a form wins over the query".to_owned());
+        }
         let says_what_runs = matches!(
             action,
             Action::CreateContainer | Action::CreateExec | Action::Update
@@ -214,7 +217,7 @@ impl Requests<'_> {
                 return;
             }
             // An exec is one, whatever its container is.
-            Err(_) if request.action == Action::CreateExec => return,
+            Err(_) if matches!(request.action, Action::CreateExec | Action::ListPrograms) => return,
             Err(fault) => return log.fault(self.connection, fault),
         };
         if request.action == Action::StartContainer {
