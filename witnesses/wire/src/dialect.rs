@@ -120,6 +120,14 @@ impl Dialect {
         }
     }
 
+    /// Whether an engine of this kind takes the value of a parameter for yes.
+    pub(crate) fn is_true(self, value: &str) -> bool {
+        match self {
+            Self::Docker => docker::is_true(value),
+            Self::Libpod => libpod::is_true(value),
+        }
+    }
+
     /// The requests that end a container as an engine of this kind does when it removes one that runs. The timeout is the
     /// removal's own.
     pub(crate) fn ending(self, timeout: Option<&str>) -> Vec<String> {

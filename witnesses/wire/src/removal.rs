@@ -11,6 +11,7 @@ use crate::container::InspectedContainer;
 use crate::dialect::Dialect;
 use crate::http;
 use crate::shared::Shared;
+use crate::target::Target;
 
 /// The pause before an engine is asked once more.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -51,10 +52,13 @@ impl Shared {
         if !self.log.started().contains(&subject.id) {
             return;
         }
-        if !(subject.running && parameter(query, "force").is_some_and(is_true)) {
+        let dialect = Dialect::of(self.engine.kind);
+        let query = Target { path: "", query };
+        let values = |name| query.values(name).unwrap_or_default();
+        if !(subject.running && values("force").iter().any(|value| dialect.is_true(value))) {
             return self.note_changes(&subject).await;
         }
-        for step in Dialect::of(self.engine.kind).ending(parameter(query, "timeout")) {
+        for step in dialect.ending(values("timeout").first().map(String::as_str)) {
             self.post(&subject.id, &step).await;
         }
         self.read_changes(&subject.id).await;
@@ -94,17 +98,4 @@ impl Shared {
         let asked = http::call(&self.engine.socket, Method::POST, &path, None, ANSWER).await;
         asked.ok().map(|(status, _)| status)
     }
-}
-
-/// A parameter of a query.
-fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
-    query
-        .split('&')
-        .filter_map(|one| one.split_once('='))
-        .find_map(|(key, value)| (key == name).then_some(value))
-}
-
-/// As both engines read it.
-fn is_true(value: &str) -> bool {
-    matches!(value, "1" | "t" | "T" | "true" | "TRUE" | "True")
 }

@@ -136,6 +136,11 @@ pub(super) fn event(word: &str) -> Option<EventKind> {
     }
 }
 
+/// Anything but the words for no, as `httputils.BoolValue` has it.
+pub(super) fn is_true(value: &str) -> bool {
+    !["", "0", "no", "false", "none"].contains(&value.trim().to_lowercase().as_str())
+}
+
 /// A removal with `force` kills at once.
 pub(super) fn ending() -> Vec<String> {
     vec!["kill".to_owned(), "wait".to_owned()]

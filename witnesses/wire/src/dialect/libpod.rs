@@ -95,6 +95,11 @@ pub(super) fn event(word: &str) -> Option<EventKind> {
     }
 }
 
+/// The words for yes, as `strconv.ParseBool` and a form's check box have them.
+pub(super) fn is_true(value: &str) -> bool {
+    matches!(value, "1" | "t" | "T" | "true" | "TRUE" | "True" | "on")
+}
+
 /// A removal with `force` stops the container, and gives it time for that.
 pub(super) fn ending(timeout: Option<&str>) -> Vec<String> {
     let patience = timeout.map(|seconds| format!("?t={seconds}"));
