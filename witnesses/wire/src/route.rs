@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_path_that_engines_take_apart_in_two_ways_means_the_worse() {
-        let target = "/v4.0.0/libpod/containers/x%2F..%2F..%2F..%2Fimages%2Fy/healthcheck";
+        let target = "/v4.0.0/libpod/containers/x%2F..%2F..%2Fnetworks/healthcheck";
         assert_eq!(action("GET", target), Action::RunHealthCheck);
         assert_eq!(
             action("GET", "/v4.0.0/libpod/images/localhost%2Fa%3A1/json"),

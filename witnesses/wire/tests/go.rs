@@ -228,9 +228,10 @@ fn body(dice: &mut Dice, depth: usize) -> String {
         "\"\u{feff}\"",
     ];
     match dice.roll(if depth > 2 { 2 } else { 6 }) {
-        0 | 1 => dice
-            .pick(&VALUES[..if dice.roll(4) == 0 { 14 } else { 7 }])
-            .to_owned(),
+        0 | 1 => {
+            let among = if dice.roll(4) == 0 { VALUES.len() } else { 7 };
+            dice.pick(&VALUES[..among]).to_owned()
+        }
         2 => {
             let values: Vec<_> = (0..dice.roll(3)).map(|_| body(dice, depth + 1)).collect();
             format!("[{}]", values.join(","))

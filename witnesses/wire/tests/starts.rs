@@ -123,8 +123,8 @@ async fn a_start_reaches_the_engine_by_the_id_that_was_judged() {
     .await;
     for (sent, passed) in [
         (
-            "/v1.41/containers/job/start?detachKeys=a%20b",
-            "/v1.41/containers/abc/start?detachKeys=a%20b",
+            "/v1.41/containers/job/start?t=a%20b",
+            "/v1.41/containers/abc/start?t=a%20b",
         ),
         ("/containers/%6aob/restart?t=1", "/containers/abc/restart?t=1"),
         (
