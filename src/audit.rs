@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use shellproof_api::facts::Fact;
 use shellproof_api::{Engine, labels};
-use shellproof_wire::{EventStream, Events, Gate, Options, Recorder, Recording};
+use shellproof_wire::{EventStream, Events, Gate, Recorder, RecorderOptions, Recording};
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) use record_file::replay;
@@ -74,7 +74,7 @@ impl Order {
         };
         let (engine, kernel) = self.prove_alive(spec, &session, mode).await?;
         let socket = self.listen.clone().unwrap_or_else(|| session.path("audit.sock"));
-        let options = Options {
+        let options = RecorderOptions {
             gate: self.deny.then(|| Gate::new(wire::refuse)),
             prepare: kernel.as_ref().ok().map(Watches::prepare),
             changes: (mode == Mode::Prebuilt).then(|| session.id().to_owned()),

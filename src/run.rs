@@ -267,7 +267,7 @@ impl Runner {
         let socket = self.session.path(&format!("{number}.sock"));
         let known = store.images.runtime().engine();
         let is_audited = job.scenario.audit.need(Witness::Wire, job.mode) != Need::Off;
-        let recorded = shellproof_wire::Options {
+        let recorded = shellproof_wire::RecorderOptions {
             changes: (job.mode == Mode::Prebuilt && is_audited).then(|| self.session.id().to_owned()),
             ..Default::default()
         };

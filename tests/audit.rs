@@ -465,7 +465,10 @@ fn try_out(
     }
     let whole = replay(&[])?;
     if run.options.contains(&"prebuilt") && whole.status.success() {
-        return Err(wrong(&format!("a replay without the kernel is clean: {}", text(&whole))));
+        return Err(wrong(&format!(
+            "a replay without the kernel is clean: {}",
+            text(&whole)
+        )));
     }
     // podman-compose leaves it.
     let removed_network = Command::new("docker")

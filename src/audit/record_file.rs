@@ -1,12 +1,9 @@
 //! The file that `--record` writes and `--replay` reads: a line about the run, and a line for each request.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use shellproof_wire::Recording;
+use shellproof_wire::{Recording, write_private};
 
 use super::{case, report, seen};
 use crate::failure::Failure;
@@ -61,14 +58,5 @@ pub(super) fn write(
     let about = serde_json::to_value(About::of(result, run_id));
     let text = about.and_then(|about| recording.to_lines(&about));
     let text = text.map_err(|error| failed(std::io::Error::other(error)))?;
-    let mut options = OpenOptions::new();
-    let opened = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(file);
-    opened
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(failed)
+    write_private(file, &text).map_err(failed)
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use shellproof_wire::{Changes, Client, FileKind, Record, Recording, Refusal, Route, Subject};
+use shellproof_wire::{Changes, Client, FileKind, InspectedContainer, Record, Recording, Refusal, Route};
 
 use super::*;
 
@@ -31,13 +31,13 @@ pub(in crate::policy) fn run(id: &str, argv: &[&str], health_test: &[&str]) -> V
         made: Some(id.into()),
         ..record("POST", "/v1.41/containers/create?name=job")
     };
-    let subject = Subject {
+    let subject = InspectedContainer {
         id: id.into(),
         name: "job".into(),
         image: "sha256:1".into(),
         argv: words(argv),
         health_test: words(health_test),
-        ..Subject::default()
+        ..InspectedContainer::default()
     };
     let start = Record {
         subject: Some(subject),

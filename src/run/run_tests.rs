@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use shellproof_api::{ErrorKind, ImageConfig, Labels, Resource};
 use shellproof_fake::{Behaviour, Fake};
-use shellproof_wire::{Action, Record, Route, Subject};
+use shellproof_wire::{Action, InspectedContainer, Record, Route};
 
 use super::*;
 use crate::exit::ExitCode;
@@ -157,7 +157,7 @@ pub(super) fn job(keys: &str) -> String {
     )
 }
 
-fn record(action: &str, target: &str, subject: Option<Subject>) -> Record {
+fn record(action: &str, target: &str, subject: Option<InspectedContainer>) -> Record {
     let route = Route::parse(action, target);
     let id = subject
         .as_ref()
@@ -178,11 +178,11 @@ fn record(action: &str, target: &str, subject: Option<Subject>) -> Record {
 
 /// What a recorder would have seen of the first container that the fake makes.
 pub(super) fn recording_of_a_start() -> Recording {
-    let subject = Subject {
+    let subject = InspectedContainer {
         id: format!("{:064x}", 1),
         name: "test-job".into(),
         argv: vec!["/program".into()],
-        ..Subject::default()
+        ..InspectedContainer::default()
     };
     let target = format!("/containers/{}/start", subject.id);
     Recording {

@@ -6,8 +6,9 @@ use serde_json::Value;
 use shellproof_api::HealthTest;
 use shellproof_api::facts::{Check, CheckKind, Container, Fact, Gap, Outcome, Start, What, Witness};
 
-use crate::record::{Record, Recording, Subject};
-use crate::route::Action;
+use crate::action::Action;
+use crate::container::InspectedContainer;
+use crate::record::{Record, Recording};
 
 mod changes;
 mod events;
@@ -19,7 +20,7 @@ pub(crate) struct Known<'a> {
     /// The containers that were made on the recorder, by id.
     created: HashSet<&'a str>,
     /// The containers of which a start was passed on, by id and by name.
-    started: HashMap<&'a str, &'a Subject>,
+    started: HashMap<&'a str, &'a InspectedContainer>,
     /// The execs that were prepared on the recorder, by id.
     prepared: HashSet<&'a str>,
 }
@@ -88,12 +89,17 @@ fn fact(record: &Record, known: &Known<'_>) -> Option<Fact> {
         // What it would run is told when it starts; a refused one never does.
         Action::CreateContainer if record.refused.is_some() => return Some(wish(record)),
         // Where no engine leaves HTTP, nobody knows what follows.
-        Action::Read | Action::Harmless | Action::Remove | Action::CreateContainer if !record.left_http => {
+        Action::Read | Action::ListPrograms | Action::Harmless | Action::Remove | Action::CreateContainer
+            if !record.left_http =>
+        {
             return None;
         }
-        Action::Read | Action::Harmless | Action::Remove | Action::CreateContainer | Action::Opaque => {
-            What::OpaqueStream
-        }
+        Action::Read
+        | Action::ListPrograms
+        | Action::Harmless
+        | Action::Remove
+        | Action::CreateContainer
+        | Action::Opaque => What::OpaqueStream,
         Action::StartContainer => match subject {
             Some(subject) => What::Start(start(subject, known, outcome(record))),
             // A start of what does not exist starts nothing.
@@ -129,7 +135,7 @@ fn fact(record: &Record, known: &Known<'_>) -> Option<Fact> {
     })
 }
 
-fn start(subject: &Subject, known: &Known<'_>, outcome: Outcome) -> Start {
+fn start(subject: &InspectedContainer, known: &Known<'_>, outcome: Outcome) -> Start {
     Start {
         argv: subject.argv.clone(),
         checks: checks(subject),
@@ -149,7 +155,7 @@ fn outcome(record: &Record) -> Outcome {
 }
 
 /// The health checks of a container that runs something.
-fn checks(subject: &Subject) -> Vec<Check> {
+fn checks(subject: &InspectedContainer) -> Vec<Check> {
     [
         (CheckKind::Regular, &subject.health_test),
         (CheckKind::Startup, &subject.startup_test),
@@ -180,7 +186,7 @@ fn wish(record: &Record) -> Fact {
     }
 }
 
-fn container(subject: &Subject) -> Container {
+fn container(subject: &InspectedContainer) -> Container {
     Container {
         id: Some(subject.id.clone()),
         name: subject.name.clone(),

@@ -2,7 +2,10 @@
 //!
 //! Headers are not kept at all, so that `X-Registry-Auth` has nowhere to stay.
 
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
+
+use crate::json;
 
 /// What stands in the place of a secret.
 const REDACTED: &str = "redacted";
@@ -44,13 +47,19 @@ pub(crate) fn target(target: &str) -> String {
     let mut shown = without_user(path);
     if let Some(query) = query {
         let parameters = query.split('&').map(|parameter| match parameter.split_once('=') {
-            Some((key, value)) if !value.is_empty() && !SHOWN.contains(&key) => format!("{key}={REDACTED}"),
+            Some((key, value)) if !value.is_empty() && !is_shown(key) => format!("{key}={REDACTED}"),
             _ => parameter.to_owned(),
         });
         shown.push('?');
         shown.push_str(&parameters.collect::<Vec<_>>().join("&"));
     }
     shown
+}
+
+/// Whether the value of a parameter is kept, however its name is escaped.
+fn is_shown(key: &str) -> bool {
+    let key = percent_decode_str(key).decode_utf8_lossy();
+    SHOWN.contains(&&*key)
 }
 
 /// An absolute target may carry a name and a password before its host.
@@ -75,7 +84,7 @@ fn clear(value: &mut Value) {
     match value {
         Value::Object(members) => {
             for (key, value) in members {
-                let key = key.to_ascii_lowercase();
+                let key = json::folded(key);
                 if key.contains("env") {
                     clear_values(value);
                 } else if ["auth", "password", "secret", "token"]
@@ -115,7 +124,8 @@ mod tests {
     #[test]
     fn no_secret_of_a_body_is_kept_in_any_spelling() {
         let sent = r#"{"Image":"x","Cmd":["serve"],"eNv":["A=geheim","geheim"],"env":{"B":"geheim"},
-            "HostConfig":{"Secrets":[{"x":"geheim"}],"env":[["C=geheim"]]},"AuthConfig":"geheim","Token":["geheim"]}"#;
+            "HostConfig":{"Secrets":[{"x":"geheim"}],"env":[["C=geheim"]]},"AuthConfig":"geheim","Token":["geheim"],
+            "\u017fecret":"geheim","To\u212aen":"geheim"}"#;
         let kept = body(sent.as_bytes());
         assert!(!kept.to_string().contains("geheim"), "{kept}");
         assert_eq!(kept["Cmd"][0], "serve");
@@ -138,5 +148,9 @@ mod tests {
             "http://redacted@host/build?x="
         );
         assert_eq!(target("http://host/_ping"), "http://host/_ping");
+        assert_eq!(
+            target("/x?n%61me=a&buil%64args=b"),
+            "/x?n%61me=a&buil%64args=redacted"
+        );
     }
 }

@@ -4,7 +4,8 @@ use shellproof_api::facts::{ChangedFile, Container, Content, Fact, Gap, What, Wi
 
 use super::container;
 use crate::changes::{Changes, FileKind};
-use crate::record::{Recording, Subject};
+use crate::container::InspectedContainer;
+use crate::record::Recording;
 
 const SOURCE: &str = "the container's change list";
 
@@ -15,7 +16,7 @@ pub(super) fn facts(recording: &Recording) -> impl Iterator<Item = Fact> + '_ {
     })
 }
 
-fn of(changes: &Changes, subject: Option<&Subject>) -> impl Iterator<Item = Fact> + use<> {
+fn of(changes: &Changes, subject: Option<&InspectedContainer>) -> impl Iterator<Item = Fact> + use<> {
     let about = subject.map_or_else(
         || Container {
             id: Some(changes.container.clone()),

@@ -5,10 +5,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use shellproof_api::HealthTest;
 use shellproof_api::facts::{Container, Fact, Gap, What, Witness};
 
-use super::unseen;
-use crate::events::{Event, EventKind};
-use crate::record::{Record, Recording, Subject};
-use crate::route::Action;
+use super::{source, unseen};
+use crate::action::Action;
+use crate::container::InspectedContainer;
+use crate::event::{Event, EventKind};
+use crate::record::{Record, Recording};
 
 const SOURCE: &str = "the engine's events";
 
@@ -17,7 +18,7 @@ pub(super) fn facts(recording: &Recording) -> Vec<Fact> {
     let Some(events) = &recording.events else {
         return Vec::new();
     };
-    let subjects: HashMap<&str, &Subject> = recording
+    let subjects: HashMap<&str, &InspectedContainer> = recording
         .starts()
         .filter_map(|record| record.subject.as_ref())
         .map(|subject| (subject.id.as_str(), subject))
@@ -40,7 +41,13 @@ pub(super) fn facts(recording: &Recording) -> Vec<Fact> {
         if subject.is_some_and(|subject| is_health_check(event, subject)) {
             continue;
         }
-        if is_ours(&event.container) {
+        if let Some(request) = listing(recording, event) {
+            let what = What::Exec(Some(vec!["ps".to_owned()]));
+            facts.push(Fact {
+                source: source(request),
+                ..found(event, what)
+            });
+        } else if is_ours(&event.container) {
             facts.push(found(event, What::UntoldExec(event.program.clone())));
         } else {
             foreign.1.insert(&event.name);
@@ -82,17 +89,20 @@ pub(super) fn facts(recording: &Recording) -> Vec<Fact> {
     facts
 }
 
+/// A start that the engine refused, or that started nothing since the container ran already, explains no event.
 fn is_recorded_start(recording: &Recording, event: &Event) -> bool {
-    recording.starts().any(|record| match &record.subject {
-        Some(subject) => subject.id == event.container,
-        None => names(record, event),
+    recording.starts().any(|record| {
+        let is_answered_well = record.status.is_none_or(|status| (200..300).contains(&status));
+        is_answered_well && is_of(record, event)
     })
 }
 
-/// Whether a request names the container of an event.
-fn names(record: &Record, event: &Event) -> bool {
-    let object = record.route.object.as_deref().unwrap_or_default();
-    !object.is_empty() && (event.name == object || event.container.starts_with(object))
+/// Whether a request concerns the container of an event: by the id that the engine gave, since a name may change.
+fn is_of(record: &Record, event: &Event) -> bool {
+    record
+        .subject
+        .as_ref()
+        .is_some_and(|subject| subject.id == event.container)
 }
 
 /// One event of each exec that no record explains. An engine that does not tell an exec's id is taken at the number
@@ -124,7 +134,7 @@ fn unrecorded_execs<'a>(recording: &Recording, events: &'a [Event]) -> Vec<&'a E
             }
             None => {
                 let left = explained.entry(&event.container).or_insert_with(|| {
-                    let here = prepared.iter().filter(|record| names(record, event));
+                    let here = prepared.iter().filter(|record| is_of(record, event));
                     let here: HashSet<_> = here.filter_map(|record| record.made.as_deref()).collect();
                     let is_here = |record: &&&Record| {
                         record
@@ -145,8 +155,17 @@ fn unrecorded_execs<'a>(recording: &Recording, events: &'a [Event]) -> Vec<&'a E
     unrecorded
 }
 
+/// The request to list a container's programs for which an engine that does not tell an exec's id has run one.
+fn listing<'a>(recording: &'a Recording, event: &Event) -> Option<&'a Record> {
+    let lists = |record: &&Record| {
+        record.route.action == Action::ListPrograms && record.status == Some(200) && is_of(record, event)
+    };
+    let mut records = recording.records.iter();
+    records.find(lists).filter(|_| event.exec.is_none())
+}
+
 /// Whether an exec is the container's own health check, which was judged when the container started.
-fn is_health_check(event: &Event, subject: &Subject) -> bool {
+fn is_health_check(event: &Event, subject: &InspectedContainer) -> bool {
     let Some(program) = &event.program else {
         return false;
     };

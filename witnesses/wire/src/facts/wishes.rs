@@ -5,11 +5,12 @@ use shellproof_api::HealthTest;
 use shellproof_api::facts::Wish;
 
 use super::words;
+use crate::json;
 
 /// The members of a body that an engine may read under one of these names.
 fn all<'a>(body: &'a Value, names: &[&str]) -> Vec<&'a Value> {
     let members = body.as_object().into_iter().flatten();
-    let is_called = |key: &str| names.iter().any(|name| key.eq_ignore_ascii_case(name));
+    let is_called = |key: &str| names.iter().any(|name| json::names(key, name));
     members
         .filter(|(key, _)| is_called(key))
         .map(|(_, value)| value)
@@ -54,25 +55,17 @@ pub(super) fn exec(body: &Value) -> Vec<String> {
 
 /// The health checks that an update of a container sets.
 ///
-/// Docker's updates cannot set one. Podman's can, by a line that is a JSON list or else a shell's.
+/// Docker's updates cannot set one. Podman's can, by a line.
 ///
 /// # Errors
 /// The body cannot be read.
 pub(super) fn updated_checks(body: &Value) -> Result<Vec<HealthTest>, ()> {
-    let body = body.as_object().ok_or(())?;
-    let lines = body.iter().filter_map(|(key, value)| {
-        let key: String = key
-            .to_ascii_lowercase()
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .collect();
-        let is_command = key.starts_with("health")
-            && (key.ends_with("cmd") || key.ends_with("check") || key.ends_with("test"));
-        is_command.then_some(value).filter(|value| !value.is_null())
-    });
-    let tests = lines.filter_map(|value| {
+    if !body.is_object() {
+        return Err(());
+    }
+    let tests = all(body, CHECKS).into_iter().filter_map(|value| {
         let test = match value {
-            Value::String(line) if line.eq_ignore_ascii_case("none") || line.is_empty() => return None,
+            Value::Null => return None,
             Value::String(line) => test_of_line(line),
             Value::Array(_) => words(value),
             other => vec![other.to_string()],
@@ -82,19 +75,48 @@ pub(super) fn updated_checks(body: &Value) -> Result<Vec<HealthTest>, ()> {
     Ok(tests.collect())
 }
 
-/// As Podman reads the line of `--health-cmd`.
+/// The members of an update that set a health check.
+const CHECKS: &[&str] = &[
+    "health_cmd",
+    "health_startup_cmd",
+    "health_test",
+    "healthcheck",
+    "healthconfig",
+    "startuphealthconfig",
+];
+
+/// As Podman reads the line of `--health-cmd` (`MakeHealthCheckFromCli`): a list of several words is a program with its
+/// arguments, and so is a line that begins with `CMD`; any other line, also of one word, is a shell's.
 fn test_of_line(line: &str) -> Vec<String> {
-    match serde_json::from_str::<Vec<String>>(line) {
-        Ok(words)
-            if words
-                .first()
-                .is_some_and(|word| ["CMD", "CMD-SHELL", "NONE"].contains(&word.as_str())) =>
-        {
-            words
+    let list = serde_json::from_str::<Option<Vec<Option<String>>>>(line);
+    let (mut words, is_list): (Vec<String>, bool) = match list {
+        Ok(words) => {
+            let words = words.unwrap_or_default().into_iter();
+            (words.map(Option::unwrap_or_default).collect(), true)
         }
-        Ok(words) => std::iter::once("CMD".to_owned()).chain(words).collect(),
-        Err(_) => vec!["CMD-SHELL".to_owned(), line.to_owned()],
+        Err(_) => (line.splitn(2, ' ').map(str::to_owned).collect(), false),
+    };
+    let Some(first) = words.first().map(|word| word.to_uppercase()) else {
+        // Podman refuses a check without a command.
+        return Vec::new();
+    };
+    match first.as_str() {
+        "NONE" => return vec!["NONE".to_owned()],
+        // A list stays one since Podman 5.5; before, its brackets became a part of a program's name.
+        "CMD" if is_list => {}
+        "CMD" => words = line.split_whitespace().map(str::to_owned).collect(),
+        "CMD-SHELL" => {}
+        _ if is_list && words.len() > 1 => words.insert(0, "CMD".to_owned()),
+        _ => words = vec!["CMD-SHELL".to_owned(), words.join(" ")],
     }
+    // When it runs the check, only these words mean something, and anything else is a program.
+    if words
+        .first()
+        .is_some_and(|word| !["CMD", "CMD-SHELL"].contains(&word.as_str()))
+    {
+        words.insert(0, "CMD".to_owned());
+    }
+    words
 }
 
 #[cfg(test)]
@@ -124,7 +146,18 @@ mod tests {
                 shell("exit 0"),
             ),
             (json!({ "health_cmd": "[\"CMD\",\"sh\"]" }), command(&["sh"])),
-            (json!({ "health_cmd": "[\"sh\"]" }), command(&["sh"])),
+            (json!({ "health_cmd": "[\"sh\"]" }), shell("sh")),
+            (json!({ "health_cmd": "/tiny" }), shell("/tiny")),
+            (json!({ "health_cmd": "/tiny a b" }), shell("/tiny a b")),
+            (json!({ "health_cmd": "CMD-SHELL exit 0" }), shell("exit 0")),
+            (
+                json!({ "health_cmd": "CMD /tiny  a b" }),
+                command(&["/tiny", "a", "b"]),
+            ),
+            (json!({ "health_cmd": "cmd x" }), command(&["cmd", "x"])),
+            (json!({ "health_cmd": "None of it" }), Ok(vec![])),
+            (json!({ "health_cmd": "[]" }), Ok(vec![])),
+            (json!({ "no_healthcheck": true }), Ok(vec![])),
             (json!({ "health_cmd": ["CMD-SHELL", "exit 0"] }), shell("exit 0")),
             (json!({ "health_cmd": ["CMD", "/tiny"] }), command(&["/tiny"])),
             (
@@ -137,7 +170,7 @@ mod tests {
             ),
             (json!({ "health_retries": 3, "cmd": "exit 0" }), Ok(vec![])),
             (json!({ "health_cmd": "none" }), Ok(vec![])),
-            (json!({ "health_cmd": "" }), Ok(vec![])),
+            (json!({ "health_cmd": "" }), shell("")),
             (json!({ "health_cmd": ["NONE"] }), Ok(vec![])),
             (json!({ "health_cmd": null, "health_interval": "3s" }), Ok(vec![])),
             (
