@@ -9,7 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use program::{
-    Abi, Answer, Call, Digest, Executable, Interpreter, Kind, Likeness, Program, Session, Trace,
+    Abi, Answer, Call, Digest, Executable, Interpreter, Kind, Likeness, Program, Session, Trace, Unread,
 };
 
 /// An independent place that evidence comes from.
