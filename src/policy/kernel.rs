@@ -16,6 +16,9 @@ const SHOWN: usize = 10;
 /// How much of a command line is shown, in characters.
 const LINE: usize = 200;
 
+/// What the kernel adds to the path of a file that has been removed.
+const REMOVED: &str = " (deleted)";
+
 /// What this witness saw.
 pub(super) fn facts(all: &[Fact]) -> impl Iterator<Item = &Fact> {
     all.iter().filter(|fact| fact.witness == Witness::Kernel)
@@ -94,7 +97,7 @@ pub fn line(program: &Program) -> String {
     shown
 }
 
-/// What a program is: by what it was called, by its real path, by what is in it, and by its interpreters.
+/// What a program is: by what it was called, by its real path, by what is in it, by its loader and its interpreters.
 fn read(program: &Program) -> Reading {
     let arguments: Vec<&str> = program.argv.iter().skip(1).map(String::as_str).collect();
     let called = program.argv.first().map_or("", String::as_str);
@@ -103,6 +106,16 @@ fn read(program: &Program) -> Reading {
     let reading = read_file(&program.path, program.file.as_ref(), called, &arguments);
     if reading != Reading::Other {
         return reading;
+    }
+    if let Some(loader) = &program.loader {
+        // The kernel starts it with the program's own arguments.
+        let path = loader.path.as_str();
+        match read_file(path, loader.file.as_ref(), called, &arguments) {
+            // What a loader is for: the program that it loads is judged by itself.
+            Reading::Other | Reading::Unreadable(_) => {}
+            Reading::Shell(_) => return Reading::Shell(path.to_owned()),
+            reading => return reading,
+        }
     }
     for interpreter in &program.interpreters {
         let path = interpreter.path.as_str();
@@ -119,10 +132,35 @@ fn read(program: &Program) -> Reading {
     Reading::Other
 }
 
+/// Whether arguments that were not kept may make a program what must not be started: whether some of these would.
+fn may_be_another(program: &Program) -> bool {
+    const REST: [&[&str]; 6] = [
+        &["-m", "pip", "install", "x"],
+        &["install", "x"],
+        &["add", "x"],
+        &["-i", "x"],
+        &["sh", "-c", "true"],
+        &["--", "sh"],
+    ];
+    let with = |rest: &[&str]| {
+        let mut longer = program.clone();
+        longer.argv.extend(rest.iter().map(|&word| word.to_owned()));
+        read(&longer)
+    };
+    // The last word that was kept may go on, or may have ended.
+    let mut code = program.clone();
+    if let Some(last) = code.argv.last_mut() {
+        last.push_str("\nimport pip\npip.main(['install', 'x'])\n");
+    }
+    program.argv_cut
+        && (read(&code) != Reading::Other || REST.iter().any(|rest| with(rest) != Reading::Other))
+}
+
 /// What a file is that is started at `path`. A multi-call program is what it is `called`; a script never is one.
 fn read_file(path: &str, file: Option<&Executable>, called: Option<&str>, arguments: &[&str]) -> Reading {
     let as_program = |name: &str| programs::read_started(&[&[name], arguments].concat());
     let real = file.map_or("", |file| file.path.as_str());
+    let real = real.strip_suffix(REMOVED).unwrap_or(real);
     let is_multi_call = || programs::is_multi_call(real);
     match (file.and_then(|file| file.likeness), called) {
         (Some(Likeness::Shell), _) => Reading::Shell(path.to_owned()),
@@ -145,6 +183,10 @@ fn judge_program(mode: Mode, fact: &Fact, program: &Program) -> Option<Evidence>
         None => "was to be started, and is not there",
     };
     let (rule, detail) = match (mode, read(program)) {
+        (Mode::Prebuilt, Reading::Other) if may_be_another(program) => {
+            let detail = "its arguments are too long to be kept, and the rest decides what it does";
+            (Rule::KernelFault, format!("`{line}` was started: {detail}"))
+        }
         (_, Reading::Other) | (Mode::Layered, Reading::Shell(_) | Reading::Unreadable(_)) => return None,
         // One that another started is part of what was noted already.
         (Mode::Layered, Reading::PackageManager(_)) if is_by_package_manager(program) => return None,
