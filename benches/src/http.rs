@@ -33,9 +33,6 @@ impl Client {
     }
 
     /// Sends one request and reads the whole answer.
-    ///
-    /// # Errors
-    /// The peer cannot be reached, or does not answer in HTTP/1.1.
     pub fn call(&mut self, method: &str, path: &str, json: Option<&str>) -> io::Result<Answer> {
         let content = json.map_or_else(String::new, |json| {
             format!(
@@ -53,9 +50,6 @@ impl Client {
     }
 
     /// Sends a body of unknown length in chunks, as `docker build` does, and reads the whole answer.
-    ///
-    /// # Errors
-    /// As [`Client::call`].
     pub fn upload(&mut self, path: &str, content_type: &str, body: &mut impl Read) -> io::Result<Answer> {
         let stream = self.stream()?.get_mut();
         write!(
@@ -124,9 +118,6 @@ impl Client {
 }
 
 /// A message's head, without its empty line.
-///
-/// # Errors
-/// The peer closed the connection, or does not send text.
 pub fn head(stream: &mut impl BufRead) -> io::Result<String> {
     let mut head = String::new();
     loop {
@@ -142,9 +133,6 @@ pub fn head(stream: &mut impl BufRead) -> io::Result<String> {
 }
 
 /// Reads a chunked body to its end, trailers included.
-///
-/// # Errors
-/// The framing is broken off or malformed.
 pub fn read_chunks(stream: &mut impl BufRead, body: &mut impl Write) -> io::Result<()> {
     loop {
         let mut line = String::new();
