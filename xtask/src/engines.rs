@@ -203,9 +203,10 @@ fn down(engines: &[Engine]) -> Result {
 
 fn stop(engines: &[&Engine]) -> Result {
     let signal = |signal| {
-        let running = engines.iter().filter_map(|engine| engine.first_process());
-        // One that has ended meanwhile is as it should be.
-        running.for_each(|process| drop(kill_process(process, signal)));
+        for process in engines.iter().filter_map(|engine| engine.first_process()) {
+            // One that has ended meanwhile is as it should be.
+            let _ = kill_process(process, signal);
+        }
     };
     let have_ended = || engines.iter().all(|engine| engine.first_process().is_none());
     for engine in engines {
