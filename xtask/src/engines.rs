@@ -29,22 +29,15 @@ const SHARED: &str = "/run/shellproof";
 #[derive(Subcommand)]
 pub enum Task {
     /// Starts the named engines, or all, and waits until each answers
-    Up {
-        #[arg(value_parser = Engine::named)]
-        engines: Vec<Engine>,
-    },
+    Up { engines: Vec<Engine> },
     /// Stops them, with everything they started
-    Down {
-        #[arg(value_parser = Engine::named)]
-        engines: Vec<Engine>,
-    },
+    Down { engines: Vec<Engine> },
     /// Prints NAME=unix://SOCKET of each engine that answers
     List,
     /// Prints the names of all engines
     Names,
     /// Runs a command where an engine runs, with its files, network and user
     Enter {
-        #[arg(value_parser = Engine::named)]
         engine: Engine,
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         command: Vec<OsString>,
@@ -53,22 +46,19 @@ pub enum Task {
     Clean,
     /// Becomes an engine, in new namespaces
     #[command(hide = true)]
-    Become {
-        #[arg(value_parser = Engine::named)]
-        engine: Engine,
-    },
+    Become { engine: Engine },
 }
 
 impl Task {
     pub fn run(self) -> Result {
-        let or_all = |engines: Vec<Engine>| if engines.is_empty() { all() } else { engines };
+        let or_all = |engines: Vec<Engine>| if engines.is_empty() { all().into() } else { engines };
         match self {
             Self::Up { engines } => up(&or_all(engines)),
             Self::Down { engines } => down(&or_all(engines)),
             Self::List => print(list()),
             Self::Names => print(all().iter().map(|engine| engine.name)),
             Self::Enter { engine, command } => enter(&engine, &command),
-            Self::Clean => clean(),
+            Self::Clean => down(&all()).and_then(|()| roots(["remove"])),
             Self::Become { engine } => inside::run(&engine),
         }
     }
@@ -181,8 +171,8 @@ fn await_answer(engine: &Engine, mut child: Child) -> Result {
 fn trouble(engine: &Engine, what: &str) -> Result {
     let (name, log) = (engine.name, engine.log.display());
     let said = fs::read_to_string(&engine.log).unwrap_or_default();
-    let last: Vec<_> = said.lines().rev().take(15).collect();
-    let last = last.into_iter().rev().collect::<Vec<_>>().join("\n");
+    let lines: Vec<_> = said.lines().collect();
+    let last = lines[lines.len().saturating_sub(15)..].join("\n");
     Err(format!("`{name}` {what}\nhelp: the whole log is {log}; its last lines:\n{last}").into())
 }
 
@@ -246,11 +236,6 @@ fn enter(engine: &Engine, words: &[OsString]) -> Result {
         .args(words)
         .exec()
         .into())
-}
-
-fn clean() -> Result {
-    down(&all())?;
-    roots(["remove"])
 }
 
 fn need_root(what: &str) -> Result {

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf, absolute};
+use std::str::FromStr;
 use std::time::Duration;
 
 use rustix::process::Pid;
@@ -46,10 +47,17 @@ fn directory(variable: &str, default: PathBuf) -> PathBuf {
     absolute(&path).unwrap_or(path)
 }
 
-pub fn all() -> Vec<Engine> {
-    let bookworm = ["docker-20", "podman-4", "podman-4-rootless"].map(|name| Engine::new(name, "bookworm"));
-    let trixie = ["docker-26", "podman-5", "podman-5-rootless"].map(|name| Engine::new(name, "trixie"));
-    bookworm.into_iter().chain(trixie).collect()
+pub fn all() -> [Engine; 6] {
+    let engine = |(name, suite)| Engine::new(name, suite);
+    [
+        ("docker-20", "bookworm"),
+        ("podman-4", "bookworm"),
+        ("podman-4-rootless", "bookworm"),
+        ("docker-26", "trixie"),
+        ("podman-5", "trixie"),
+        ("podman-5-rootless", "trixie"),
+    ]
+    .map(engine)
 }
 
 impl Engine {
@@ -77,12 +85,6 @@ impl Engine {
         }
     }
 
-    pub fn named(name: &str) -> Result<Self, String> {
-        let names: Vec<_> = all().iter().map(|engine| engine.name).collect();
-        let found = all().into_iter().find(|engine| engine.name == name);
-        found.ok_or_else(|| format!("the engines are: {}", names.join(", ")))
-    }
-
     /// The first process, while it runs. Its id alone may have been given to another process since.
     pub fn first_process(&self) -> Option<Pid> {
         let noted = fs::read_to_string(&self.pid_file).ok()?;
@@ -103,6 +105,16 @@ impl Engine {
     pub fn remove_files(&self) {
         let _ = fs::remove_dir_all(&self.directory);
         let _ = fs::remove_file(&self.pid_file);
+    }
+}
+
+impl FromStr for Engine {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let names = all().map(|engine| engine.name).join(", ");
+        let found = all().into_iter().find(|engine| engine.name == name);
+        found.ok_or_else(|| format!("the engines are: {names}"))
     }
 }
 
