@@ -1,10 +1,10 @@
 //! What the recorder costs: the same requests to the same engine, through a recorder and bare, in turns. The recorder
 //! runs in a process of its own, as it would for a foreign client, so that its memory is nobody else's.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use shellproof_wire::{Endpoint, Recorder};
@@ -26,74 +26,58 @@ const UPLOADS: usize = 9;
 /// The built image's name: taken again each time, and removed at the end.
 const IMAGE: &str = "localhost/shellproof-bench:upload";
 
-/// A recorder until standard input ends; then how much memory it took at most.
+/// A recorder until standard input ends.
 pub fn record(engine: &Path, socket: &Path) -> Result {
     // As many threads as the command line has.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).enable_all().build()?;
     let engine = Endpoint {
         // What kind it is matters to starts only, of which there are none here.
         kind: shellproof_api::EngineKind::Docker,
         socket: engine.to_owned(),
     };
     let recorder = runtime.block_on(Recorder::start(&engine, socket))?;
-    println!("ready");
+    println!();
     io::stdin().read_to_end(&mut Vec::new())?;
     let recording = recorder.recording();
     if let Some(fault) = recording.faults.first() {
         return Err(format!("the recorder could not follow: {fault}").into());
     }
-    println!(
-        "{}",
-        peak_of("self").ok_or("the kernel does not tell the peak of memory")?
-    );
     Ok(())
 }
 
 /// A recorder in a process of its own.
-struct Recording {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
-    socket: PathBuf,
-}
+struct Recording(Child);
 
 impl Recording {
-    fn start(engine: &Path, socket: PathBuf) -> Result<Self> {
+    fn start(engine: &Path, socket: &Path) -> Result<Self> {
         let mut command = Command::new("/proc/self/exe");
-        command.arg("record").arg(engine).arg(&socket);
+        command.arg("record").arg(engine).arg(socket);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let mut stdout = BufReader::new(child.stdout.take().ok_or("no stdout")?);
-        let mut line = String::new();
-        stdout.read_line(&mut line)?;
-        if line != "ready\n" {
-            return Err("the recorder did not start".into());
-        }
-        Ok(Self {
-            child,
-            stdout,
-            socket,
-        })
+        let ready = child.stdout.as_mut().map(|stdout| stdout.read_exact(&mut [0]));
+        ready
+            .ok_or("no stdout")?
+            .map_err(|_| "the recorder did not start")?;
+        Ok(Self(child))
     }
 
     /// Its peak memory in MB.
     fn end(mut self) -> Result<f64> {
-        drop(self.child.stdin.take());
-        let mut said = String::new();
-        self.stdout.read_to_string(&mut said)?;
-        if !self.child.wait()?.success() {
-            return Err("the recorder failed".into());
-        }
-        Ok(said.trim().parse()?)
+        let peak = peak_of(&self.0.id().to_string()).ok_or("the kernel does not tell the peak of memory")?;
+        drop(self.0.stdin.take());
+        let ended = self.0.wait()?;
+        ended
+            .success()
+            .then_some(peak)
+            .ok_or_else(|| "the recorder failed".into())
     }
 }
 
 /// The rows about the recorder.
 pub fn measure(Engine { name, socket: engine }: &Engine, table: &mut Table) -> Result {
     let directory = tempfile::tempdir()?;
-    let recorder = Recording::start(engine, directory.path().join("r"))?;
-    let recorded = recorder.socket.clone();
+    let recorded = directory.path().join("r");
+    let recorder = Recording::start(engine, &recorded)?;
 
     let (mut through, mut bare) = (Client::new(&recorded), Client::new(engine));
     let took = in_turns(PINGS, || ping(&mut through), || ping(&mut bare))?;
@@ -116,8 +100,8 @@ pub fn measure(Engine { name, socket: engine }: &Engine, table: &mut Table) -> R
     let sink = directory.path().join("s");
     let listener = UnixListener::bind(&sink)?;
     std::thread::spawn(move || swallow(&listener));
-    let recorder = Recording::start(&sink, directory.path().join("t"))?;
-    let recorded = recorder.socket.clone();
+    let recorded = directory.path().join("t");
+    let recorder = Recording::start(&sink, &recorded)?;
     let took = in_turns(UPLOADS, || upload(&recorded, CONTEXT), || upload(&sink, CONTEXT))?;
     table.ratio("  300 MB into a sink, faster than any engine", "-", took, None);
     at_once(CLIENTS, || upload(&recorded, SMALL_CONTEXT).map(drop))?;

@@ -51,7 +51,7 @@ pub enum Task {
 
 impl Task {
     pub fn run(self) -> Result {
-        let or_all = |engines: Vec<Engine>| if engines.is_empty() { all().into() } else { engines };
+        let or_all = |engines: Vec<Engine>| if engines.is_empty() { all() } else { engines };
         match self {
             Self::Up { engines } => up(&or_all(engines)),
             Self::Down { engines } => down(&or_all(engines)),

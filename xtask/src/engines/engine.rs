@@ -47,24 +47,19 @@ fn directory(variable: &str, default: PathBuf) -> PathBuf {
     absolute(&path).unwrap_or(path)
 }
 
-pub fn all() -> [Engine; 6] {
-    let engine = |(name, suite)| Engine::new(name, suite);
-    [
-        ("docker-20", "bookworm"),
-        ("podman-4", "bookworm"),
-        ("podman-4-rootless", "bookworm"),
-        ("docker-26", "trixie"),
-        ("podman-5", "trixie"),
-        ("podman-5-rootless", "trixie"),
-    ]
-    .map(engine)
+const NAMES: &str = "docker-20 podman-4 podman-4-rootless docker-26 podman-5 podman-5-rootless";
+
+pub fn all() -> Vec<Engine> {
+    NAMES.split(' ').map(Engine::new).collect()
 }
 
 impl Engine {
-    fn new(name: &'static str, suite: &'static str) -> Self {
+    fn new(name: &'static str) -> Self {
         let directory = run().join(name);
-        let root = lab().join(suite);
         let (is_docker, is_rootless) = (name.starts_with("docker"), name.ends_with("rootless"));
+        let is_old = name == "docker-20" || name.starts_with("podman-4");
+        let suite = if is_old { "bookworm" } else { "trixie" };
+        let root = lab().join(suite);
         let containers = match (is_docker, is_rootless) {
             (true, _) => "var/lib/docker/containers",
             (_, true) => "home/shellproof-lab/.local/share/containers/storage/overlay-containers",
@@ -112,9 +107,8 @@ impl FromStr for Engine {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        let names = all().map(|engine| engine.name).join(", ");
         let found = all().into_iter().find(|engine| engine.name == name);
-        found.ok_or_else(|| format!("the engines are: {names}"))
+        found.ok_or_else(|| format!("the engines are: {NAMES}"))
     }
 }
 
