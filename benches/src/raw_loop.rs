@@ -9,22 +9,12 @@ use serde_json::{Value, json};
 use crate::http::Client;
 use crate::{Engine, Result, at_once};
 
-/// What an engine's API is called.
+/// What an engine's API is called, and the end of a container in it.
 #[derive(Clone, Copy)]
-pub struct Dialect {
-    prefix: &'static str,
-    wait: &'static str,
-}
+pub struct Dialect(&'static str, &'static str);
 
-const DOCKER: Dialect = Dialect {
-    prefix: "/v1.40",
-    wait: "wait",
-};
-
-const PODMAN: Dialect = Dialect {
-    prefix: "/v4.0.0/libpod",
-    wait: "wait?condition=exited&condition=stopped",
-};
+const DOCKER: Dialect = Dialect("/v1.40", "wait");
+const PODMAN: Dialect = Dialect("/v4.0.0/libpod", "wait?condition=exited&condition=stopped");
 
 impl Dialect {
     pub fn of(engine: &Engine) -> Result<Self> {
@@ -34,13 +24,12 @@ impl Dialect {
     }
 
     pub fn is_podman(self) -> bool {
-        self.prefix == PODMAN.prefix
+        self.0 == PODMAN.0
     }
 
     /// Podman's own API looks at a container every 250 ms when it is asked to wait for it, unless told otherwise.
     pub fn looking_every_10_ms(self) -> Self {
-        let wait = "wait?condition=exited&condition=stopped&interval=10ms";
-        Self { wait, ..self }
+        Self(self.0, "wait?condition=exited&condition=stopped&interval=10ms")
     }
 
     /// How long so many containers take so many clients.
@@ -60,41 +49,24 @@ impl Dialect {
     /// A container like the one that shellproof makes of the scenario.
     fn container(self, image: &str, name: &str) -> (String, String) {
         let (path, body) = if self.is_podman() {
-            (
-                format!("{}/containers/create", self.prefix),
-                json!({ "name": name, "image": image, "command": ["echo", "hi"], "netns": { "nsmode": "none" } }),
-            )
+            let body = json!({ "name": name, "image": image, "command": ["echo", "hi"], "netns": { "nsmode": "none" } });
+            (format!("{}/containers/create", self.0), body)
         } else {
-            (
-                format!("{}/containers/create?name={name}", self.prefix),
-                json!({ "Image": image, "Cmd": ["echo", "hi"], "HostConfig": { "NetworkMode": "none" } }),
-            )
+            let body =
+                json!({ "Image": image, "Cmd": ["echo", "hi"], "HostConfig": { "NetworkMode": "none" } });
+            (format!("{}/containers/create?name={name}", self.0), body)
         };
         (path, body.to_string())
-    }
-
-    /// The exit code in the answer to a wait.
-    fn exit_code(self, answer: &Value) -> Option<i64> {
-        let code = if self.is_podman() {
-            answer
-        } else {
-            &answer["StatusCode"]
-        };
-        code.as_i64()
     }
 }
 
 fn container(client: &mut Client, dialect: Dialect, image: &str) -> Result {
     static NAMES: AtomicUsize = AtomicUsize::new(0);
-    let name = format!(
-        "shellproof-bench-{}-{}",
-        std::process::id(),
-        NAMES.fetch_add(1, Ordering::Relaxed)
-    );
+    let number = NAMES.fetch_add(1, Ordering::Relaxed);
+    let name = format!("shellproof-bench-{}-{number}", std::process::id());
     let mut call = |method: &str, path: &str, body: Option<&str>| -> Result<Vec<u8>> {
-        let answer = client
-            .call(method, path, body)
-            .map_err(|error| format!("{method} {path}: {error}"))?;
+        let answer = client.call(method, path, body);
+        let answer = answer.map_err(|error| format!("{method} {path}: {error}"))?;
         if answer.status < 400 {
             return Ok(answer.body);
         }
@@ -103,17 +75,19 @@ fn container(client: &mut Client, dialect: Dialect, image: &str) -> Result {
     };
     let (path, body) = dialect.container(image, &name);
     call("POST", &path, Some(&body))?;
-    let of = format!("{}/containers/{name}", dialect.prefix);
+    let of = format!("{}/containers/{name}", dialect.0);
     let mut live = || -> Result<_> {
         call("POST", &format!("{of}/start"), None)?;
-        let ended = call("POST", &format!("{of}/{}", dialect.wait), None)?;
+        let ended = call("POST", &format!("{of}/{}", dialect.1), None)?;
         let logs = call("GET", &format!("{of}/logs?stdout=true&stderr=true"), None)?;
         Ok((ended, logs))
     };
     let lived = live();
     call("DELETE", &format!("{of}?force=true&v=true"), None)?;
     let (ended, logs) = lived?;
-    let code = dialect.exit_code(&serde_json::from_slice(&ended)?);
+    let ended: Value = serde_json::from_slice(&ended)?;
+    // Podman answers with the exit code alone.
+    let code = ended.as_i64().or(ended["StatusCode"].as_i64());
     // A loop that does not see what it should is nothing to be measured against.
     if code != Some(0) || !logs.ends_with(b"hi\n") {
         return Err(format!("container `{name}` ended with {code:?} and wrote {logs:?}").into());

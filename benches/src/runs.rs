@@ -54,27 +54,21 @@ impl Runs {
         let directory = tempfile::tempdir()?;
         let path = directory.path();
         // A copy, so that a build in the meantime changes nothing here.
-        fs::copy(
-            current_exe()?.with_file_name("shellproof"),
-            path.join("shellproof"),
-        )?;
+        let built = current_exe()?.with_file_name("shellproof");
+        fs::copy(built, path.join("shellproof"))?;
         for count in [SERIAL, 2 * SIDE_BY_SIDE, MANY] {
             for number in 0..count {
                 write(&path.join(count.to_string()), &format!("echo-{number}"), ECHO)?;
             }
         }
         // Python itself is one of them.
-        write(
-            path,
-            "programs",
-            &PYTHON.replace("COUNT", &(PROGRAMS - 1).to_string()),
-        )?;
-        let rounds = rounds.into();
+        let programs = PYTHON.replace("COUNT", &(PROGRAMS - 1).to_string());
+        write(path, "programs", &programs)?;
         Ok(Self {
             directory,
             fixtures,
             image,
-            rounds,
+            rounds: rounds.into(),
         })
     }
 
@@ -94,12 +88,8 @@ impl Runs {
 
         let serial = in_turns(self.rounds, || ours(SERIAL, 1), || raw(dialect, SERIAL, 1))?;
         let most = if dialect.is_podman() { 1.0 } else { 1.15 };
-        table.ratio(
-            &format!("{SERIAL} scenarios, one at a time"),
-            name,
-            serial,
-            Some(most),
-        );
+        let what = format!("{SERIAL} scenarios, one at a time");
+        table.ratio(&what, name, serial, Some(most));
         if dialect.is_podman() {
             let tuned = dialect.looking_every_10_ms();
             let tuned = in_turns(self.rounds, || ours(SERIAL, 1), || raw(tuned, SERIAL, 1))?;
@@ -107,12 +97,8 @@ impl Runs {
         }
         let (count, jobs) = (2 * SIDE_BY_SIDE, SIDE_BY_SIDE);
         let at_once = in_turns(self.rounds, || ours(count, jobs), || raw(dialect, count, jobs))?;
-        table.ratio(
-            &format!("{count} scenarios, {jobs} at a time"),
-            name,
-            at_once,
-            Some(1.15),
-        );
+        let what = format!("{count} scenarios, {jobs} at a time");
+        table.ratio(&what, name, at_once, Some(1.15));
         let peak = peak(&mut self.run(engine, SIDE_BY_SIDE, &MANY.to_string()))?;
         table.alone(&format!("peak memory, {MANY} scenarios"), name, peak, "MB", 40.0);
         Ok(())
@@ -129,11 +115,8 @@ impl Runs {
         if String::from_utf8_lossy(&said).contains("kernel evidence unavailable") {
             return Ok(());
         }
-        let took = in_turns(
-            self.rounds,
-            || time(&mut with("required")),
-            || time(&mut with("off")),
-        )?;
+        let timed = |kernel| time(&mut with(kernel));
+        let took = in_turns(self.rounds, || timed("required"), || timed("off"))?;
         let what = format!("{PROGRAMS} programs, the kernel witness over none");
         table.ratio(&what, &engine.name, took, Some(1.25));
         Ok(())
@@ -145,18 +128,13 @@ impl Runs {
 
     fn run(&self, engine: &Engine, jobs: usize, scenarios: &str) -> Command {
         let mut run = self.shellproof();
-        run.args([
-            "run",
-            "--mode",
-            "prebuilt",
-            "--jobs",
-            &jobs.to_string(),
-            "--engine",
-        ]);
-        run.arg(format!("{}=unix://{}", engine.name, engine.socket.display()));
-        run.arg("--fixtures")
-            .arg(&self.fixtures)
-            .arg(self.directory.path().join(scenarios));
+        run.args("run --mode prebuilt --jobs".split(' '))
+            .arg(jobs.to_string());
+        let engine = format!("{}=unix://{}", engine.name, engine.socket.display());
+        run.args(["--engine", &engine])
+            .arg("--fixtures")
+            .arg(&self.fixtures);
+        run.arg(self.directory.path().join(scenarios));
         run
     }
 }

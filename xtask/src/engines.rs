@@ -21,7 +21,7 @@ use clap::Subcommand;
 use rustix::process::{Signal, geteuid, kill_process};
 
 use self::engine::{Engine, all, answers, lab, run};
-use crate::{Result, repository};
+use crate::{Result, call, repository};
 
 /// At the same path on this machine and in each engine's root.
 const SHARED: &str = "/run/shellproof";
@@ -88,13 +88,10 @@ fn up(engines: &[Engine]) -> Result {
         let started = wanted.into_iter().map(|engine| Ok((engine, start(engine)?)));
         let started: Vec<_> = started.collect::<Result<_>>()?;
         // All of them, also after one that does not answer.
-        let failed = started
+        let answered = started
             .into_iter()
-            .filter_map(|(engine, child)| await_answer(engine, child).err());
-        let failed: Vec<_> = failed.map(|error| error.to_string()).collect();
-        if !failed.is_empty() {
-            return Err(failed.join("\nerror: ").into());
-        }
+            .map(|(engine, child)| await_answer(engine, child));
+        answered.fold(Ok(()), |before, this| before.and(this))?;
     }
     print(list())
 }
@@ -113,16 +110,8 @@ fn lock() -> Result<Vec<File>> {
 /// Runs `scripts/roots`, which installs packages and unpacks Debian.
 fn roots<'w>(words: impl IntoIterator<Item = &'w str>) -> Result {
     let mut roots = Command::new(repository().join("scripts/roots"));
-    let ended = roots
-        .args(words)
-        .env("SHELLPROOF_LAB", lab())
-        .env("SHELLPROOF_RUN", run())
-        .status()?;
-    if ended.success() {
-        Ok(())
-    } else {
-        Err("scripts/roots failed\nhelp: it said why".into())
-    }
+    roots.envs([("SHELLPROOF_LAB", lab()), ("SHELLPROOF_RUN", run())]);
+    call(roots.args(words))
 }
 
 fn make_directory(path: &Path, mode: u32) -> Result {
@@ -146,15 +135,10 @@ fn start(engine: &Engine) -> Result<Child> {
 fn clean_environment(command: &mut Command) {
     command
         .env_clear()
-        .env("SHELLPROOF_LAB", lab())
-        .env("SHELLPROOF_RUN", run());
-    command.env(
-        "PATH",
-        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    );
-    command
-        .env("LANG", "C.UTF-8")
-        .env("PODMAN_IGNORE_CGROUPSV1_WARNING", "1");
+        .envs([("SHELLPROOF_LAB", lab()), ("SHELLPROOF_RUN", run())]);
+    command.envs([("LANG", "C.UTF-8"), ("PODMAN_IGNORE_CGROUPSV1_WARNING", "1")]);
+    let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    command.env("PATH", path);
 }
 
 fn await_answer(engine: &Engine, mut child: Child) -> Result {
@@ -223,19 +207,11 @@ fn enter(engine: &Engine, words: &[OsString]) -> Result {
     let first = first.ok_or_else(|| format!("`{0}` is not up\nhelp: scripts/engines up {0}", engine.name))?;
     let mut command = Command::new("nsenter");
     clean_environment(&mut command);
-    command.args([
-        "--mount",
-        "--net",
-        "--pid",
-        "--root",
-        "--wd",
-        "--target",
-        &first.to_string(),
-    ]);
-    Err(inside::as_its_user(engine, &mut command)
-        .args(words)
-        .exec()
-        .into())
+    command
+        .args("--mount --net --pid --root --wd --target".split(' '))
+        .arg(first.to_string());
+    inside::as_its_user(engine, &mut command);
+    Err(command.args(words).exec().into())
 }
 
 fn need_root(what: &str) -> Result {

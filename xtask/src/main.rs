@@ -49,6 +49,12 @@ fn repository() -> &'static Path {
     package.parent().unwrap_or(package)
 }
 
+fn call(command: &mut Command) -> Result {
+    let ended = command.status()?;
+    let error = || format!("{command:?} failed: {ended}").into();
+    ended.success().then_some(()).ok_or_else(error)
+}
+
 fn bench(mut words: Vec<OsString>) -> Result {
     let engine_or_help = |word: &OsString| word == "--help" || word.to_string_lossy().contains("=unix://");
     if !words.iter().any(engine_or_help) {
@@ -62,9 +68,7 @@ fn bench(mut words: Vec<OsString>) -> Result {
         cargo
     };
     // The program that measures finds this one beside itself.
-    if !cargo("build", "shellproof").status()?.success() {
-        return Err("shellproof does not build\nhelp: cargo said why".into());
-    }
+    call(&mut cargo("build", "shellproof"))?;
     let mut measure = cargo("run", "shellproof-bench");
     Err(measure.arg("--").args(words).exec().into())
 }

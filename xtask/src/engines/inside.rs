@@ -22,7 +22,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::SHARED;
 use super::engine::Engine;
-use crate::Result;
+use crate::{Result, call};
 
 /// The user of the rootless engines, in their root only.
 const USER: &str = "shellproof-lab";
@@ -52,16 +52,14 @@ pub fn run(engine: &Engine) -> Result {
 }
 
 /// Adds to a command what makes the program that follows run as the engine does.
-pub fn as_its_user<'c>(engine: &Engine, command: &'c mut Command) -> &'c mut Command {
+pub fn as_its_user(engine: &Engine, command: &mut Command) {
     if engine.is_rootless {
-        let words =
-            format!("setpriv --reuid {USER} --regid {USER} --init-groups env HOME=/home/{USER} USER={USER}");
-        command.args(words.split(' '));
+        let words = format!("setpriv --reuid {USER} --regid {USER} --init-groups env HOME=/home/{USER}");
+        command.args(words.split(' ')).arg(format!("USER={USER}"));
         command.arg(format!("XDG_RUNTIME_DIR={}", engine.directory.display()));
         // Podman 4.3 takes vfs for itself, which copies the image for each container. Native overlay works as well.
         command.arg("STORAGE_DRIVER=overlay");
     }
-    command
 }
 
 /// Makes the engine's root this process's root. It shares with this machine: /sys, /dev, a directory for listener
@@ -113,15 +111,6 @@ fn enter_network() -> Result {
     if let Err(error) = call(Command::new("pasta").args(way_out.split_whitespace())) {
         eprintln!("note: this engine has no way out: {error}");
     }
-    let network = File::open("/run/netns/engine")?;
-    Ok(move_into_link_name_space(
-        network.as_fd(),
-        Some(LinkNameSpaceType::Network),
-    )?)
-}
-
-fn call(command: &mut Command) -> Result {
-    let ended = command.status()?;
-    let error = || format!("{command:?} failed: {ended}").into();
-    ended.success().then_some(()).ok_or_else(error)
+    let (network, kind) = (File::open("/run/netns/engine")?, LinkNameSpaceType::Network);
+    Ok(move_into_link_name_space(network.as_fd(), Some(kind))?)
 }
