@@ -91,7 +91,7 @@ fn up(engines: &[Engine]) -> Result {
         let answered = started
             .into_iter()
             .map(|(engine, child)| await_answer(engine, child));
-        answered.fold(Ok(()), |before, this| before.and(this))?;
+        answered.collect::<Vec<_>>().into_iter().collect::<Result>()?;
     }
     print(list())
 }

@@ -19,7 +19,7 @@ type Result<T = (), E = Error> = std::result::Result<T, E>;
 enum Task {
     /// Starts and stops the six real engines of the test matrix
     #[command(subcommand)]
-    Engines(engines::Task),
+    Engines(Box<engines::Task>),
     /// Measures shellproof against the engines' bare API
     #[command(disable_help_flag = true)]
     Bench {
