@@ -37,6 +37,7 @@ pub fn record(engine: &Path, socket: &Path) -> Result {
         socket: engine.to_owned(),
     };
     let recorder = runtime.block_on(Recorder::start(&engine, socket))?;
+    // It is ready.
     println!();
     io::stdin().read_to_end(&mut Vec::new())?;
     let recording = recorder.recording();
