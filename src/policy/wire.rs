@@ -201,9 +201,9 @@ fn judge_program(argv: &[String], evidence: impl Fn(Rule, String) -> Evidence) -
             Rule::PackageManager,
             format!("`{line}`, a package manager, was about to run"),
         )),
-        Reading::Unreadable(wrapper) => Some(evidence(
+        Reading::Unreadable(unread) | Reading::Cut(unread) => Some(evidence(
             Rule::UnreadableWrapper,
-            format!("`{line}` was about to run, and what `{wrapper}` makes of it cannot be read"),
+            format!("`{line}` was about to run, and what `{unread}` is or runs cannot be judged"),
         )),
     }
 }

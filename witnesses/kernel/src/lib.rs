@@ -37,6 +37,7 @@
 mod call;
 mod content;
 mod files;
+mod likeness;
 mod log;
 mod memory;
 pub mod profile;
