@@ -326,9 +326,7 @@ fn after_options<'a>(arguments: &'a [&'a str], wrapper: &'static Wrapper) -> Aft
         match item {
             Item::Cut => return After::Cut,
             Item::Operand => break,
-            Item::Option {
-                name, is_known: true, ..
-            } if has(wrapper.answers, name) => return After::Answer,
+            Item::Option { name, .. } if has(wrapper.answers, name) => return After::Answer,
             Item::Option {
                 name,
                 is_known: true,

@@ -26,8 +26,8 @@ const INTERPRETERS: &[Interpreter] = &[
     Interpreter {
         names: &["node", "nodejs"],
         options: Options {
-            flags: "cihvp",
-            valued: "erC",
+            flags: "cihv",
+            valued: "eprC",
             long_flags: "check interactive no-warnings trace-warnings enable-source-maps expose-gc inspect inspect-brk \
             preserve-symlinks use-openssl-ca use-system-ca no-deprecation abort-on-uncaught-exception",
             long_valued: "eval print require import conditions loader experimental-loader input-type title icu-data-dir \
@@ -119,7 +119,7 @@ pub(super) fn read(program: &str, arguments: &[&str]) -> Option<Reading> {
 fn is_called(name: &str, interpreter: &str) -> bool {
     name.strip_prefix(interpreter).is_some_and(|rest| {
         let version = rest.trim_start_matches(|any: char| any.is_ascii_digit() || any == '.');
-        version.is_empty() || version.starts_with('-') || version.len() < rest.len() && version.len() == 1
+        version.is_empty() || version.len() < rest.len() && (version.starts_with('-') || version.len() == 1)
     })
 }
 

@@ -30,10 +30,18 @@ enum Style {
         /// Whether it does something without any.
         bare: bool,
     },
-    /// By an option: with one of these it only answers.
-    Modes(&'static str),
+    /// By an option.
+    Modes {
+        /// Those with which it only answers.
+        asks: &'static str,
+        /// Whether a word that is no option is enough to make it do something.
+        operands: bool,
+    },
     /// As pacman: `-Q`, `-S` and the like, refined by other letters.
-    Pacman,
+    Pacman {
+        /// Whether it does something without any.
+        bare: bool,
+    },
     /// It always does something, unless it was only asked for help.
     Always { bare: bool },
 }
@@ -83,6 +91,14 @@ const fn either(does: &'static str, asks: &'static str) -> Style {
     }
 }
 
+/// One that only answers with these options.
+const fn modes(asks: &'static str) -> Style {
+    Style::Modes {
+        asks,
+        operands: false,
+    }
+}
+
 /// All that are known.
 fn all() -> impl Iterator<Item = &'static Manager> {
     system::MANAGERS.iter().chain(languages::MANAGERS)
@@ -117,8 +133,8 @@ impl Manager {
     pub(super) fn told(&self, arguments: &[&str]) -> Told {
         match &self.style {
             Style::Commands { asks, does, bare } => self.told_by_command(arguments, asks, *does, *bare),
-            Style::Modes(asks) => self.told_by_modes(arguments, asks),
-            Style::Pacman => told_as_pacman(arguments),
+            Style::Modes { asks, operands } => self.told_by_modes(arguments, asks, *operands),
+            Style::Pacman { bare } => told_as_pacman(arguments, *bare),
             Style::Always { bare } => self.told_anything(arguments, *bare),
         }
     }
@@ -145,25 +161,31 @@ impl Manager {
                     is_unknown = !is_known && value.is_none();
                 }
                 Item::Operand => {
-                    let command = scan.operand().unwrap_or_default();
+                    let mut command = scan.operand().unwrap_or_default();
+                    // `cargo +nightly …`
+                    if command.starts_with('+') && matches!(scan.clone().next(), Some(Item::Operand)) {
+                        command = scan.operand().unwrap_or_default();
+                    }
                     let below = self.operands(scan.clone()).next().unwrap_or_default();
                     let both = format!("{command}:{below}");
-                    let has =
-                        |commands: &[&str]| commands.contains(&command) || commands.contains(&both.as_str());
+                    let is_of = |commands: &str| has(commands, command) || has(commands, &both);
                     // The option that nobody knows may have taken the first operand as its value.
                     let is_value = is_unknown && has(ACTS, below);
+                    let is_below = does.is_some_and(|does| has(does, &both));
                     return match does {
-                        _ if is_of(asks) && !is_value => match is_cut(&both) && has_below(asks, command) {
-                            true => Told::Cut,
-                            false => Told::Ask,
-                        },
+                        _ if !is_below && is_of(asks) && !is_value => {
+                            match is_cut(&both) && has_below(asks, command) {
+                                true => Told::Cut,
+                                false => Told::Ask,
+                            }
+                        }
                         Some(does) if !is_of(does) && !is_value => {
                             match is_cut(&both) && has_below(does, command) {
                                 true => Told::Cut,
                                 false => Told::Other,
                             }
                         }
-                        _ if is_dry || self.is_dry(scan) => Told::Ask,
+                        _ if is_dry || self.is_dry(scan.clone()) => Told::Ask,
                         _ if is_cut(&both) && has_below(asks, command) => Told::Cut,
                         _ => Told::Act,
                     };
@@ -198,7 +220,9 @@ impl Manager {
                     is_sure = true;
                 }
                 Item::Option {
-                    name, value: None, ..
+                    name,
+                    value: None | Some("true"),
+                    ..
                 } if is_sure && has(self.dry, name) => return true,
                 Item::Option { is_known, value, .. } => is_sure = is_known || value.is_some(),
             }
@@ -206,7 +230,7 @@ impl Manager {
         false
     }
 
-    fn told_by_modes(&self, words: &[&str], asks: &str) -> Told {
+    fn told_by_modes(&self, words: &[&str], asks: &str, operands: bool) -> Told {
         let mut scan = self.scan(words);
         let mut does = false;
         while let Some(item) = scan.next() {
@@ -215,6 +239,7 @@ impl Manager {
                 Item::Cut => return Told::Cut,
                 Item::Operand => {
                     scan.operand();
+                    does |= operands;
                 }
                 Item::Option { name, .. } if has(asks, name) || has(self.asks, name) => {
                     return Told::Ask;
@@ -232,16 +257,12 @@ impl Manager {
             match item {
                 Item::Cut => return Told::Cut,
                 Item::Operand => return Told::Act,
-                Item::Option { name, .. } if has(self.asks, name) => return Told::Ask,
+                Item::Option { name, .. } if has(self.asks, name) || has(self.dry, name) => return Told::Ask,
                 Item::Option { is_known: false, .. } => return Told::Act,
                 Item::Option { .. } => {}
             }
         }
-        if bare || !words.is_empty() {
-            Told::Act
-        } else {
-            Told::Ask
-        }
+        if bare { Told::Act } else { Told::Ask }
     }
 }
 
@@ -252,7 +273,7 @@ fn has_below(commands: &str, command: &str) -> bool {
 }
 
 /// `-Q`, `-T`, `-V` and `-h` only answer; `-S` and `-F` do so with some letters, unless they also refresh.
-fn told_as_pacman(words: &[&str]) -> Told {
+fn told_as_pacman(words: &[&str], bare: bool) -> Told {
     let mut letters = String::new();
     for word in words {
         match (word.strip_prefix("--"), word.strip_prefix('-')) {
@@ -273,14 +294,13 @@ fn told_as_pacman(words: &[&str]) -> Told {
             (None, None) => {}
         }
     }
-    let any = |of: &str| letters.contains(|letter| of.contains(letter));
-    if letters.is_empty() || any("QTVh") {
-        Told::Ask
-    } else if any("S") && any("silgp") && !any("yu") || any("F") && !any("y") || any("p") {
-        Told::Ask
-    } else {
-        Told::Act
-    }
+    let any = |of: &str| letters.contains(|letter: char| of.contains(letter));
+    let is_search = any("S") && any("silg") && !any("yu") || any("F") && !any("y");
+    let is_act = match letters.is_empty() {
+        true => bare,
+        false => !any("QTVhp") && !is_search,
+    };
+    if is_act { Told::Act } else { Told::Ask }
 }
 
 /// Whether a program is a package manager by its name, whatever it is told to do.

@@ -37,7 +37,7 @@ impl Options {
     /// for the name.
     fn takes_value(&self, long: &str) -> Option<bool> {
         let is =
-            |names: &[&str], matches: fn(&str, &str) -> bool| names.iter().any(|name| matches(name, long));
+            |names: &str, matches: fn(&str, &str) -> bool| names.split(' ').any(|name| matches(name, long));
         [
             |name: &str, long: &str| name == long,
             |name: &str, long: &str| long.len() > 1 && name.starts_with(long),
@@ -50,9 +50,7 @@ impl Options {
             },
         )
     }
-}
 
-impl Options {
     /// Whether an option takes a value, by its name without dashes.
     pub(super) fn needs_value(&self, name: &str) -> bool {
         let is_short = name.chars().count() == 1 && self.valued.contains(name);
@@ -66,7 +64,6 @@ pub(super) enum Item<'a> {
     /// An option without dashes, with its value.
     Option {
         name: &'a str,
-        is_long: bool,
         value: Option<&'a str>,
         /// Otherwise the next word may be its value.
         is_known: bool,
@@ -123,7 +120,6 @@ impl<'a> Scan<'a> {
         };
         Item::Option {
             name,
-            is_long: false,
             value,
             is_known: is_valued || self.options.flags.contains(name),
         }
@@ -144,7 +140,6 @@ impl<'a> Scan<'a> {
         };
         Item::Option {
             name,
-            is_long: true,
             value,
             // With its value attached, it takes no other.
             is_known: takes_value.is_some(),
@@ -161,7 +156,8 @@ impl<'a> Iterator for Scan<'a> {
             return Some(self.short());
         }
         let word = *self.rest.first()?;
-        if is_cut(word) && !word.starts_with("--") {
+        // Of `--name=value` only the value may be cut.
+        if is_cut(word) && !(word.starts_with("--") && word.contains('=')) {
             return Some(Item::Cut);
         }
         if self.has_ended || word == "-" || !word.starts_with('-') {

@@ -189,11 +189,7 @@ fn no_name_is_in_the_lists_twice() {
     let mut names: Vec<&str> = SHELLS.iter().map(|shell| shell.name).collect();
     names.extend(super::super::managers::names());
     names.sort_unstable();
-    // `ksh` and `ksh93` are of two packages.
-    let twice: Vec<_> = names
-        .windows(2)
-        .filter(|pair| pair[0] == pair[1] && pair[0] != "ksh")
-        .collect();
+    let twice: Vec<_> = names.windows(2).filter(|pair| pair[0] == pair[1]).collect();
     assert!(twice.is_empty(), "{twice:?}");
 }
 

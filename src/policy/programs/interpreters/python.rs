@@ -33,7 +33,7 @@ const RUNNERS: &[(&str, usize, Options)] = &[
         "trace",
         0,
         Options {
-            flags: "tcrTlgRmsh",
+            flags: "tcrTlgRsh",
             valued: "Cf",
             long_flags: "trace count report trackcalls listfuncs no-report summary missing timing module",
             long_valued: "file coverdir ignore-module ignore-dir",
@@ -79,29 +79,40 @@ const INSTALLERS: &[&str] = &[
 ];
 /// Modules that are shells.
 const SHELLS: &[&str] = &["xonsh", "lshell"];
-/// What code says that makes pip do something.
+/// Package managers that are Python modules.
+const MODULES: &[&str] = &[
+    "conda",
+    "easy_install",
+    "hatch",
+    "mamba",
+    "pdm",
+    "pip",
+    "pipenv",
+    "pipx",
+    "poetry",
+    "rye",
+    "uv",
+];
+/// What code says that makes one of them, or `ensurepip`, do something.
 const CALLS: &[&str] = &[
+    "_internal",
+    "_main",
     "bootstrap",
     "create_command",
-    "exec",
+    "easy_install",
+    "exec_module",
     "install",
     "main",
     "run_module",
     "run_path",
-    "_internal",
-    "_vendor",
-    "get_distribution",
 ];
-/// Modules that code must not use.
-const MODULES: &[&str] = &[
-    "pip",
-    "ensurepip",
-    "easy_install",
-    "setuptools",
-    "conda",
-    "uv",
-    "pipx",
-    "poetry",
+/// Calls that load the module that their first argument names.
+const LOADS: &[&str] = &[
+    "__import__(",
+    "_run_module_as_main(",
+    "import_module(",
+    "run_module(",
+    "run_path(",
 ];
 
 pub(super) fn read(program: &str, arguments: &[&str]) -> Reading {
@@ -154,7 +165,9 @@ fn read_module(module: &str, arguments: &[&str]) -> Reading {
     match top {
         "venv" => read_venv(module, arguments),
         "setuptools" if last == "easy_install" => read_named(module, last, arguments),
-        _ => read_named(module, top, arguments),
+        // Other languages' package managers are no modules of this one.
+        top if MODULES.contains(&top) || INSTALLERS.contains(&top) => read_named(module, top, arguments),
+        _ => Reading::Other,
     }
 }
 
@@ -237,14 +250,19 @@ fn read_script(script: &str, arguments: &[&str]) -> Reading {
         _ if last.ends_with(".whl") => last.split('-').next().unwrap_or_default(),
         _ => last,
     };
-    // Only pip's own files are so deep.
-    let is_inner = ["pip/_internal/", "pip/_vendor/"]
-        .iter()
-        .any(|inside| script.contains(inside));
+    let is_own = MODULES.contains(&package) || INSTALLERS.contains(&package);
+    if script.ends_with(".py") && !is_own && !is_inner(script) {
+        return Reading::Other;
+    }
     match read_named(script, package, arguments) {
-        Reading::Other if is_inner => read_named(script, "pip", arguments),
+        Reading::Other if is_inner(script) => read_named(script, "pip", arguments),
         reading => reading,
     }
+}
+
+/// Only pip's own files are so deep.
+fn is_inner(script: &str) -> bool {
+    script.contains("pip/_internal/") || script.contains("pip/_vendor/")
 }
 
 /// `setup.py install`, in any place among its commands.
@@ -255,7 +273,6 @@ fn read_setup(script: &str, arguments: &[&str]) -> Reading {
         "easy_install",
         "install_lib",
         "install_scripts",
-        "test",
     ];
     match arguments.iter().any(|word| installs.contains(word)) {
         true => package_manager(script),
@@ -264,55 +281,57 @@ fn read_setup(script: &str, arguments: &[&str]) -> Reading {
     }
 }
 
-/// Code installs something if it takes hold of a package manager's module and calls into it.
+/// Code installs something if it loads a package manager's module and calls into it.
 fn read_code(code: &str, arguments: &[&str]) -> Reading {
-    let words: Vec<&str> = code
-        .split(|any: char| !any.is_alphanumeric() && any != '_')
-        .filter(|word| !word.is_empty())
-        .collect();
-    let takes_hold = |word: &str| {
-        matches!(
-            word,
-            "import"
-                | "from"
-                | "import_module"
-                | "__import__"
-                | "run_module"
-                | "run_path"
-                | "find_spec"
-                | "_run_module_as_main"
-        )
+    let words: Vec<&str> = code.split(|any: char| !is_of_word(any)).collect();
+    let is_loaded = |module: &&str| match *module {
+        "setuptools" => words.contains(&"easy_install"),
+        module => module == "ensurepip" || MODULES.contains(&module),
     };
-    // `import os, pip as p` has other words between.
-    let module = words.iter().enumerate().find_map(|(place, word)| {
-        let before = words[..place].iter().rev().take(6);
-        (MODULES.contains(word) && before.clone().any(|word| takes_hold(word))).then_some(*word)
-    });
-    let Some(module) = module else {
+    let Some(module) = loaded(code).find(is_loaded) else {
         return Reading::Other;
     };
-    let calls = words.iter().any(|word| CALLS.contains(word));
-    let is_manager =
-        matches!(module, "setuptools").then(|| words.contains(&"easy_install") || words.contains(&"install"));
-    if !calls || is_manager == Some(false) {
+    if !words.iter().any(|word| CALLS.contains(word)) {
         return Reading::Other;
     }
     // Arguments in the code itself, or else those behind it.
-    let literals: Vec<&str> = literals(code)
-        .filter(|text| !text.starts_with(module) && *text != "__main__")
-        .collect();
-    let known = match (
-        literals.is_empty(),
-        code.contains("main()") || code.contains("run_module("),
-    ) {
-        (false, _) => literals.as_slice(),
-        (true, true) => arguments,
-        (true, false) => return package_manager(module),
+    let is_argument = |text: &&str| *text != "__main__" && text.split('.').next() != Some(module);
+    let literals: Vec<&str> = literals(code).filter(is_argument).collect();
+    let known = match literals.is_empty() {
+        false => literals.as_slice(),
+        true if code.contains("main()") || code.contains("run_module(") => arguments,
+        true => return package_manager(module),
     };
     match managers::find(module) {
         Some((manager, _)) => told(module, manager.told(known)),
         None => package_manager(module),
     }
+}
+
+fn is_of_word(any: char) -> bool {
+    any.is_alphanumeric() || any == '_'
+}
+
+/// The modules that code loads, also in code within its texts.
+fn loaded(code: &str) -> impl Iterator<Item = &str> {
+    let statements = code.split([';', '\n', ':', '\'', '"']).map(str::trim_start);
+    let imports = statements.flat_map(|statement| {
+        let all = statement.strip_prefix("import ").map(|names| names.split(','));
+        let one = statement.strip_prefix("from ");
+        all.into_iter().flatten().chain(one)
+    });
+    let calls = LOADS
+        .iter()
+        .flat_map(|call| code.split(call).skip(1))
+        .map(|argument| {
+            argument.trim_start_matches(|any: char| any.is_whitespace() || any == '\'' || any == '"')
+        });
+    imports.chain(calls).map(|text| {
+        let text = text.trim_start();
+        text.split(|any: char| !is_of_word(any))
+            .next()
+            .unwrap_or_default()
+    })
 }
 
 /// What stands between quotes.

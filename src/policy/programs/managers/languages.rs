@@ -37,7 +37,7 @@ const NPM: Options = Options {
         store-dir reporter modules-folder cache-folder",
 };
 
-const NODE_ASKS: &str = "access audit bin bugs config c completion diff docs doctor explain find-dupes fund get help help-search info \
+const NODE_ASKS: &str = "access bin bugs config c completion diff docs doctor explain find-dupes fund get help help-search info \
     la licenses list ll ls org outdated owner ping pkg prefix profile query root sbom search show store team \
     token v view version versions whoami why global:list global:dir global:bin";
 
@@ -211,7 +211,7 @@ pub(super) const MANAGERS: &[Manager] = &[
             either(
                 "a add c create i init install link remove rm unlink update upgrade x patch pm:cache:rm \
                     pm:trust pm:migrate",
-                "help outdated pm why info audit",
+                "audit build exec help info outdated pm run test why",
             ),
         )
     },
@@ -219,7 +219,7 @@ pub(super) const MANAGERS: &[Manager] = &[
         &[Name::of("deno", "deno (npm)").by(By::Content)],
         either(
             "add cache i install remove rm uninstall upgrade x update approve-scripts",
-            "completions doc help info outdated types why",
+            "completions doc eval help info outdated run serve task test types why",
         ),
     ),
     manager(
@@ -238,21 +238,19 @@ pub(super) const MANAGERS: &[Manager] = &[
             specification stale which",
         ),
     ),
-    Manager {
-        ..manager(
-            &[
-                Name::versioned("bundle", "ruby-bundler").by(By::NameUnlessRead),
-                Name::versioned("bundler", "ruby-bundler").by(By::NameUnlessRead),
-            ],
-            Style::Commands {
-                // `exec` only starts what is there, and its start is seen.
-                asks: "check config doctor env exec help info issue licenses list open outdated platform show \
+    manager(
+        &[
+            Name::versioned("bundle", "ruby-bundler").by(By::NameUnlessRead),
+            Name::versioned("bundler", "ruby-bundler").by(By::NameUnlessRead),
+        ],
+        Style::Commands {
+            // `exec` only starts what is there, and its start is seen.
+            asks: "check config doctor env exec help info issue licenses list open outdated platform show \
                     version viz e",
-                does: None,
-                bare: true,
-            },
-        )
-    },
+            does: None,
+            bare: true,
+        },
+    ),
     // PHP.
     Manager {
         dry: "dry-run help h",
@@ -333,14 +331,17 @@ pub(super) const MANAGERS: &[Manager] = &[
         )
     },
     // Perl.
-    manager(
-        &[
-            Name::versioned("cpan", "perl"),
-            Name::of("cpanp", "libcpanplus-perl"),
-        ],
-        // Without arguments it asks what to install.
-        Style::Always { bare: true },
-    ),
+    Manager {
+        asks: "h help v version A D L O l",
+        ..manager(
+            &[
+                Name::versioned("cpan", "perl"),
+                Name::of("cpanp", "libcpanplus-perl"),
+            ],
+            // Without arguments it asks what to install.
+            Style::Always { bare: true },
+        )
+    },
     manager(
         &[
             Name::of("cpanm", "cpanminus"),
@@ -362,26 +363,30 @@ pub(super) const MANAGERS: &[Manager] = &[
         but("config doc help lint list path search show which"),
     ),
     // Java: they resolve and fetch what a build needs, each time they run.
-    manager(
-        &[
-            Name::of("mvn", "maven (a shell script)"),
-            Name::of("mvnd", "maven-daemon"),
-            Name::of("mvnw", "maven wrapper"),
-            Name::of("gradle", "gradle (a shell script)"),
-            Name::of("gradlew", "gradle wrapper"),
-            Name::of("sbt", "upstream: sbt"),
-            Name::of("lein", "leiningen"),
-            Name::of("ivy", "ivy"),
-            Name::of("cs", "coursier"),
-            Name::of("coursier", "coursier"),
-            Name::of("jbang", "jbang"),
-        ],
-        Style::Commands {
-            asks: "help version -v list info",
-            does: None,
-            bare: true,
-        },
-    ),
+    Manager {
+        // `-V` shows the version and goes on.
+        asks: "h help v version",
+        ..manager(
+            &[
+                Name::of("mvn", "maven (a shell script)"),
+                Name::of("mvnd", "maven-daemon"),
+                Name::of("mvnw", "maven wrapper"),
+                Name::of("gradle", "gradle (a shell script)"),
+                Name::of("gradlew", "gradle wrapper"),
+                Name::of("sbt", "upstream: sbt"),
+                Name::of("lein", "leiningen"),
+                Name::of("ivy", "ivy"),
+                Name::of("cs", "coursier"),
+                Name::of("coursier", "coursier"),
+                Name::of("jbang", "jbang"),
+            ],
+            Style::Commands {
+                asks: "help version list info",
+                does: None,
+                bare: true,
+            },
+        )
+    },
     // OCaml, Haskell.
     Manager {
         dry: "dry-run show-actions help",

@@ -2,7 +2,7 @@
 
 use super::super::name::{By, Name};
 use super::super::options::Options;
-use super::{Manager, Style, but, either, manager};
+use super::{Manager, Style, but, either, manager, modes};
 
 const APT: Options = Options {
     flags: "hvqydsmfFubVU",
@@ -83,7 +83,7 @@ pub(super) const MANAGERS: &[Manager] = &[
         },
         ..manager(
             &[Name::of("dpkg", "dpkg")],
-            Style::Modes(
+            modes(
                 "l L s S p V C c I f X-help list listfiles status search verify audit print-avail \
                 print-architecture print-foreign-architectures get-selections compare-versions yet-to-unpack \
                 predep-package assert-support-predepends assert-working-epoch assert-long-filenames \
@@ -144,7 +144,7 @@ pub(super) const MANAGERS: &[Manager] = &[
         },
         ..manager(
             &[Name::of("rpm", "rpm")],
-            Style::Modes("q V K E query verify eval showrc querytags checksig getos"),
+            modes("q V K E query verify eval showrc querytags checksig getos"),
         )
     },
     Manager {
@@ -157,7 +157,6 @@ pub(super) const MANAGERS: &[Manager] = &[
                 Name::of("yum", "yum, dnf"),
                 Name::of("microdnf", "Fedora: microdnf"),
                 Name::of("tdnf", "Photon: tdnf"),
-                Name::of("dnf4", "Fedora: dnf4"),
             ],
             but(
                 "check check-update check-upgrade deplist help history:list info leaves list provides repoinfo \
@@ -198,11 +197,17 @@ pub(super) const MANAGERS: &[Manager] = &[
     manager(
         &[
             Name::of("pacman", "pacman-package-manager; Arch: pacman"),
-            Name::of("yay", "Arch (AUR): yay"),
-            Name::of("paru", "Arch (AUR): paru"),
             Name::of("pamac", "Manjaro: pamac"),
         ],
-        Style::Pacman,
+        Style::Pacman { bare: false },
+    ),
+    manager(
+        // Without arguments, they upgrade.
+        &[
+            Name::of("yay", "Arch (AUR): yay"),
+            Name::of("paru", "Arch (AUR): paru"),
+        ],
+        Style::Pacman { bare: true },
     ),
     manager(
         &[
@@ -219,7 +224,10 @@ pub(super) const MANAGERS: &[Manager] = &[
                 Name::of("emerge", "Gentoo: portage"),
                 Name::of("ebuild", "Gentoo: portage"),
             ],
-            Style::Modes("s S search searchdesc info list-sets"),
+            Style::Modes {
+                asks: "s S search searchdesc info list-sets",
+                operands: true,
+            },
         )
     },
     Manager {
@@ -257,6 +265,7 @@ pub(super) const MANAGERS: &[Manager] = &[
         Style::Always { bare: true },
     ),
     Manager {
+        asks: "h help version",
         dry: "noaction help",
         options: Options {
             flags: "AV",
@@ -309,11 +318,11 @@ pub(super) const MANAGERS: &[Manager] = &[
     // Nix and Guix.
     manager(
         &[Name::of("nix-env", "nix-bin")],
-        Style::Modes("q query list-generations"),
+        modes("q query list-generations"),
     ),
     manager(
         &[Name::of("nix-store", "nix-bin")],
-        Style::Modes("q query verify verify-path dump print-env read-log l"),
+        modes("q query verify verify-path dump print-env read-log l"),
     ),
     manager(
         &[
