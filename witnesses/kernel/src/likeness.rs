@@ -40,7 +40,7 @@ const fn manager(words: &'static [&'static str]) -> Family {
 const PROGRAMS: &[Family] = &[
     // A static BusyBox may hold a loader's words too, and has a shell among its programs.
     // busybox 1.35, 1.37; busybox-static.
-    family(Likeness::MultiCall, &["BusyBox v"]),
+    family(Likeness::MultiCall, &["BusyBox v", "applet not found"]),
     // toybox 0.8.9.
     family(Likeness::MultiCall, &["Toybox %s multicall binary"]),
     // Any POSIX shell has these: bash, dash, ksh93, mksh, posh, zsh, klibc's sh. So do larger tools that check scripts, and
@@ -75,6 +75,8 @@ const PROGRAMS: &[Family] = &[
         "named pipes cannot be executed as commands",
         "multi-word filename in redirection",
     ]),
+    // es 0.9 (read in its source).
+    shell(&["usage: es [-c command]", "es: -s and -c are incompatible"]),
     // 9base 6.
     shell(&[
         "mismatched list lengths in concatenation",
@@ -107,7 +109,7 @@ const PROGRAMS: &[Family] = &[
     manager(&["BUN_INSTALL_GLOBAL_DIR"]),
     manager(&["DENO_INSTALL_ROOT", "deno upgrade"]),
     // snapd 2.57.
-    manager(&["github.com/snapcore/snapd/cmd/snap"]),
+    manager(&["snapcore/snapd/cmd/snap/cmd_snap_op.go"]),
     // haskell-stack 2.7.
     manager(&["STACK_ROOT", "stack-work"]),
 ];
@@ -134,10 +136,10 @@ const SCRIPTS: &[&str] = &[
     // npm's, yarn's, pnpm's and corepack's own files, and what Debian has in their place.
     "lib/cli.js",
     "npm-cli",
-    "npx-cli",
+    "npx",
     "npm",
     "yarn",
-    "pnpm",
+    "pnpm", "pnpx",
     "corepack",
     "bower",
     "jspm",
@@ -145,7 +147,7 @@ const SCRIPTS: &[&str] = &[
     // rubygems, bundler.
     "gem_runner",
     "Gem::",
-    "bundler",
+    "bundle",
     // composer, pear.
     "Composer",
     "composer",
