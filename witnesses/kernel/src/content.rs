@@ -21,9 +21,8 @@ use crate::sys::has_extents;
 
 /// The largest file that is hashed, in bytes.
 const LARGEST: u64 = 512 << 20;
-/// The largest file that is taken for a shell, in bytes: several times the largest shell, and less than what tools
-/// that check scripts weigh.
-const LARGEST_SHELL: u64 = 8 << 20;
+/// The largest file that is copied before the answer, in bytes: larger ones are read afterwards.
+const LARGEST_COPY: u64 = 8 << 20;
 /// How many bytes may wait to be hashed.
 const BACKLOG: u64 = 64 << 20;
 /// How many bytes a file counts for that waits as a file.
@@ -143,7 +142,7 @@ impl Hasher {
         if key.size > LARGEST {
             return unread(Unread::TooLarge, Format::of(&file));
         }
-        let is_copied = key.size <= LARGEST_SHELL && fstatfs(&file).is_ok_and(|there| there.f_type != FUSE);
+        let is_copied = key.size <= LARGEST_COPY && fstatfs(&file).is_ok_and(|there| there.f_type != FUSE);
         let weight = if is_copied { key.size.max(1) } else { OPEN_FILE };
         if !self.progress.reserve(weight) {
             return unread(Unread::TooMany, Format::of(&file));
@@ -152,8 +151,8 @@ impl Hasher {
         let (data, format) = match is_copied {
             true => {
                 let mut copy = Vec::with_capacity(key.size as usize);
-                match (&file).take(LARGEST_SHELL + 1).read_to_end(&mut copy) {
-                    Ok(read) if read as u64 <= LARGEST_SHELL => {}
+                match (&file).take(LARGEST_COPY + 1).read_to_end(&mut copy) {
+                    Ok(read) if read as u64 <= LARGEST_COPY => {}
                     _ => {
                         self.progress.done(weight);
                         return unread(Unread::Changed, Format::of(&file));
@@ -252,9 +251,7 @@ impl Progress {
                 break;
             }
             hash.update(&buffer[..read]);
-            if key.size <= LARGEST_SHELL {
-                signs.look_at(&buffer[..read]);
-            }
+            signs.look_at(&buffer[..read]);
             at += read as u64;
         }
         let unchanged = at == key.size && Key::of(&fstat(file)?) == key;

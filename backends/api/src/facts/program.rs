@@ -134,12 +134,16 @@ impl fmt::Display for Unread {
 /// What a program is by its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Likeness {
-    /// A command interpreter: it has what POSIX wants of each (`getopts`, `OPTIND`, `PS4` and more) in one binary.
+    /// A command interpreter: it has words that no other program has.
     Shell,
     /// BusyBox, which is what it is called by.
     MultiCall,
     /// A dynamic loader, which runs what its arguments name.
     Loader,
+    /// A package manager, as a program or as the script by which it is started.
+    PackageManager,
+    /// A script (`#!`) of something else.
+    Script,
 }
 
 /// A file that the kernel loads because another one names it.
