@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::Styles;
 use super::document::{Document, EvidenceEntry, FailureEntry, ResultEntry, TraceEntry, WitnessWord};
+use super::styles::Styles;
 use super::tree::{printable, tree};
 use crate::policy::Rule;
 use crate::vocabulary::{Standing, Status, VerdictKind as Verdict, Witness};

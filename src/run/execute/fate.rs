@@ -23,7 +23,7 @@ impl Execution<'_> {
         } else {
             // A service that lives until it is stopped, and of which something is awaited.
             let is_service = container.ready.is_some() || !container.expect.http.is_empty();
-            is_started && is_service && running.is_some_and(Running::is_alive)
+            is_service && running.is_some_and(Running::is_alive)
         };
         ContainerResult {
             name: container.name.value.clone(),
