@@ -15,6 +15,7 @@ mod expect;
 mod images;
 mod output;
 mod session;
+mod shells;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

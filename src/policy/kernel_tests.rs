@@ -160,6 +160,9 @@ fn a_shell_as_a_loader_is_one() {
     ] {
         let app = loaded("/opt/app", loader, likeness, &["app", "-c", "true"]);
         assert_eq!(of_programs(Mode::Prebuilt, vec![app]), [], "{loader}");
+        // What it is told is not what its loader is told.
+        let reader = loaded("/usr/bin/cat", loader, likeness, &["cat", "/bin/sh"]);
+        assert_eq!(of_programs(Mode::Prebuilt, vec![reader]), [], "{loader}");
     }
 }
 

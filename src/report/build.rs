@@ -156,6 +156,7 @@ fn image(image: &Image) -> ImageEntry {
         id: image.config.id.clone(),
         digest: image.config.digest.clone(),
         stand_in: image.stand_in().map(str::to_owned),
+        shells: image.shells.clone(),
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use super::Styles;
 use super::document::{Document, EvidenceEntry, FailureEntry, ResultEntry, TraceEntry, WitnessWord};
+use super::styles::Styles;
 use super::tree::{printable, tree};
 use crate::policy::Rule;
-use crate::vocabulary::{Status, VerdictKind as Verdict, Witness};
+use crate::vocabulary::{Standing, Status, VerdictKind as Verdict, Witness};
 
 /// Under the first word of a result.
 const INDENT: &str = "         ";
@@ -213,24 +213,40 @@ fn closing(document: &Document, styles: &Styles) -> String {
     if !document.criteria.is_empty() {
         let _ = writeln!(
             text,
-            "\n{strong}{:<20} {:<9} {:<44} engines{strong:#}",
-            "criterion", "verdict", "scenarios"
+            "\n{strong}{:<20} {:<9} {:<14} {:<44} engines{strong:#}",
+            "criterion", "verdict", "witnesses", "scenarios"
         );
     }
     for one in &document.criteria {
+        let witnesses = match one.witnesses.as_slice() {
+            [] => "none".to_owned(),
+            witnesses => witnesses.join(", "),
+        };
         let style = match one.verdict {
-            Verdict::Clean => styles.good,
-            Verdict::Unproven => styles.unsure,
-            Verdict::Violated => styles.bad,
+            Standing::Clean => styles.good,
+            Standing::Waived | Standing::Unproven => styles.unsure,
+            Standing::Failed | Standing::Violated => styles.bad,
         };
         let _ = writeln!(
             text,
-            "{:<20} {style}{:<9}{style:#} {:<44} {}",
+            "{:<20} {style}{:<9}{style:#} {:<14} {:<44} {}",
             one.id,
             one.verdict,
+            witnesses,
             one.scenarios.join(", "),
             one.engines.join(", ")
         );
+        // What failed or violated is told above.
+        if one.verdict == Standing::Unproven {
+            for reason in &one.reasons {
+                let _ = writeln!(
+                    text,
+                    "{:<20} {unsure}not proven:{unsure:#} {}",
+                    "",
+                    printable(reason)
+                );
+            }
+        }
         if !one.stand_ins.is_empty() {
             let _ = writeln!(
                 text,

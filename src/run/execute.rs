@@ -1,5 +1,6 @@
 //! One scenario, in one mode, on one engine: from its networks to the last expectation.
 
+mod fate;
 mod probe;
 mod running;
 mod spec;
@@ -20,7 +21,7 @@ use super::session::Session;
 use crate::kernel::{Kernel, Watch};
 use crate::platform::Platform;
 use crate::policy::Standing;
-use crate::result::{ContainerResult, Expectation, Failure, Image};
+use crate::result::{Expectation, Failure, Image};
 use crate::scenario::{AfterState, ContainerPlan, Plan, Probe, Ready, Scenario};
 use probe::Question;
 use running::Running;
@@ -130,6 +131,7 @@ impl<'a> Execution<'a> {
         for (container, image) in plan.containers.iter().zip(&images) {
             self.check_files(container, image).await?;
         }
+        self.look_for_shells().await?;
         Ok(())
     }
 
@@ -194,15 +196,6 @@ impl<'a> Execution<'a> {
 
     pub(super) fn scenario(&self) -> &'a Scenario {
         self.context.scenario
-    }
-
-    /// The containers of the scenario, by both of their names.
-    pub(super) fn containers(&self) -> Vec<ContainerResult> {
-        let result = |container: &ContainerPlan| ContainerResult {
-            name: container.name.value.clone(),
-            engine_name: self.name(&container.name),
-        };
-        self.context.plan.containers.iter().map(result).collect()
     }
 
     fn name(&self, name: &str) -> String {

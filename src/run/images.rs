@@ -9,6 +9,7 @@ use tokio::sync::{Mutex, OnceCell};
 use super::archive;
 use super::credentials;
 use super::session::Session;
+use super::shells;
 use crate::platform::Platform;
 use crate::result::Image;
 use crate::scenario::Source;
@@ -63,6 +64,8 @@ pub(crate) struct Images {
     fixtures: PathBuf,
     offline: bool,
     known: Mutex<HashMap<String, Arc<OnceCell<Image>>>>,
+    /// The shells of each image, by its reference.
+    shells: Mutex<HashMap<String, Arc<OnceCell<Vec<String>>>>>,
 }
 
 impl fmt::Debug for Images {
@@ -80,6 +83,7 @@ impl Images {
             fixtures,
             offline,
             known: Mutex::default(),
+            shells: Mutex::default(),
         }
     }
 
@@ -177,6 +181,24 @@ impl Images {
         })
     }
 
+    /// The shells of an image, by path, looked for once; none when it is shell-less as far as such a look goes.
+    pub(crate) async fn shells(
+        &self,
+        image: &Image,
+        session: &Session,
+    ) -> Result<Vec<String>, shellproof_api::Error> {
+        let cell = self
+            .shells
+            .lock()
+            .await
+            .entry(image.reference.clone())
+            .or_default()
+            .clone();
+        let labels = session.labels();
+        let found = cell.get_or_try_init(|| shells::look(&*self.runtime, &image.reference, &labels));
+        found.await.cloned()
+    }
+
     /// Reads a file of an image.
     pub(crate) async fn read_file(
         &self,
@@ -258,6 +280,7 @@ impl Images {
             source: source.to_owned(),
             reference: reference.to_owned(),
             config,
+            shells: None,
         }))
     }
 }

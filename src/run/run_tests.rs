@@ -14,6 +14,8 @@ use crate::scenario;
 
 #[path = "failure_tests.rs"]
 mod failures;
+#[path = "fate_tests.rs"]
+mod fates;
 #[path = "ready_tests.rs"]
 mod readiness;
 
