@@ -39,3 +39,8 @@ need_rust() {
   need cc:gcc
   [ -n "$(find /usr/lib /usr/lib64 -name libc.a -print -quit 2>/dev/null)" ] || need libc.a:libc6-dev
 }
+
+# Where Cargo builds, as a whole path: CARGO_TARGET_DIR, Cargo's configuration, or `target` here.
+target_directory() {
+  cargo metadata --locked --offline --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/'
+}
