@@ -50,3 +50,8 @@ need_rust() {
     "install Rust 1.89 or newer, with rustup or from your company's mirror; Debian 12's own rustc is too old"
   need cc:gcc libc.a:libc6-dev
 }
+
+# Where Cargo builds, as a whole path: CARGO_TARGET_DIR, Cargo's configuration, or `target` here.
+target_directory() {
+  cargo metadata --locked --offline --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/'
+}

@@ -1,15 +1,16 @@
 //! Every way to a shell that crosses no wire, from an image with a shell and from one without; and what only looks like
-//! one. On each engine of `SHELLPROOF_ENGINES` whose containers can be watched.
+//! one. On each engine whose containers can be watched.
 //!
 //! Each case is a line of Python that the container's first program runs: the wire sees `python3` and nothing else.
 
-#[path = "support/listeners.rs"]
-mod listeners;
+#[path = "support/choices.rs"]
+mod choices;
 
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use shellproof::testing::{self, Matrix};
+use shellproof::testing::Matrix;
+use shellproof_conformance::lab;
 
 /// What is in the image.
 #[derive(Clone, Copy, PartialEq)]
@@ -453,7 +454,9 @@ fn main() -> ExitCode {
             std::fs::write(path, scenario(case, *image)).expect("a file can be written");
         }
     }
-    let mut engines = testing::engines().unwrap_or_else(|error| panic!("{error}"));
-    engines.retain(listeners::are_given_by);
-    Matrix::new([directory.path()]).engines(engines).run()
+    lab::main(lab::Engine::has_kernel_witness, |_, engines| {
+        Matrix::new([directory.path()])
+            .engines(choices::of(engines))
+            .run()
+    })
 }
