@@ -70,7 +70,16 @@ fn a_shell_of_any_size_is_one() {
 
 #[test]
 fn busybox_is_what_it_is_called_by() {
-    let words = [POSIX, &["BusyBox v1.35.0", "applet not found", "--inhibit-cache", "--library-path"]].concat();
+    let words = [
+        POSIX,
+        &[
+            "BusyBox v1.35.0",
+            "applet not found",
+            "--inhibit-cache",
+            "--library-path",
+        ],
+    ]
+    .concat();
     assert_eq!(likeness(&elf(&words)), Some(Likeness::MultiCall));
 }
 
