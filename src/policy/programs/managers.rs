@@ -157,7 +157,7 @@ impl Manager {
                     value,
                     ..
                 } => {
-                    is_dry |= has(self.dry, name);
+                    is_dry |= has(self.dry, name) && matches!(value, None | Some("true"));
                     is_unknown = !is_known && value.is_none();
                 }
                 Item::Operand => {
