@@ -13,7 +13,7 @@ pub(super) struct Wrapper {
 }
 
 const fn wrapper(name: &'static str, flags: &'static str, valued: &'static str, operands: usize) -> Wrapper {
-    long(name, [flags, valued], [&[], &[]], operands)
+    long(name, [flags, valued], ["", ""], operands)
 }
 
 /// One with long options too; the options of each pair are without a value and with one.
