@@ -168,6 +168,8 @@ fn read_file(
 
 fn content(file: Option<&Executable>, is_script: bool) -> Content {
     match file.map(|file| (file.likeness, file.content)) {
+        // That it is a script shows in its having an interpreter.
+        Some((None, _)) if is_script => Content::ManagerScript,
         None | Some((None, None)) => Content::Unknown,
         Some((Some(Likeness::Shell), _)) => Content::Shell,
         Some((Some(Likeness::PackageManager), _)) if is_script => Content::ManagerScript,

@@ -68,9 +68,9 @@ pub enum Content {
     MultiCall,
     /// It runs what its arguments name.
     Loader,
-    /// It is a script that has to do with a package manager.
+    /// It is a script that may be a package manager's.
     ManagerScript,
-    /// It is any other script.
+    /// It is a script that has nothing to do with one.
     Script,
     /// It was read, and is none of these.
     Other,

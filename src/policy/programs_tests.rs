@@ -6,6 +6,8 @@ mod content;
 mod interpreters;
 #[path = "programs_tests/managers.rs"]
 mod managers;
+#[path = "programs_tests/started.rs"]
+mod started;
 
 /// Words are parted by spaces; a no-break space stands for one within a word.
 fn words(line: &str) -> Vec<String> {

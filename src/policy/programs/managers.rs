@@ -157,7 +157,7 @@ impl Manager {
                     value,
                     ..
                 } => {
-                    is_dry |= has(self.dry, name);
+                    is_dry |= has(self.dry, name) && matches!(value, None | Some("true"));
                     is_unknown = !is_known && value.is_none();
                 }
                 Item::Operand => {
@@ -166,7 +166,7 @@ impl Manager {
                     if command.starts_with('+') && matches!(scan.clone().next(), Some(Item::Operand)) {
                         command = scan.operand().unwrap_or_default();
                     }
-                    let below = self.operands(scan.clone()).next().unwrap_or_default();
+                    let below = operands(scan.clone()).next().unwrap_or_default();
                     let both = format!("{command}:{below}");
                     let is_of = |commands: &str| has(commands, command) || has(commands, &both);
                     // The option that nobody knows may have taken the first operand as its value.
@@ -193,19 +193,6 @@ impl Manager {
             }
         }
         if bare && !is_dry { Told::Act } else { Told::Ask }
-    }
-
-    /// The operands of what is left.
-    fn operands<'a>(&'a self, mut scan: Scan<'a>) -> impl Iterator<Item = &'a str> {
-        std::iter::from_fn(move || {
-            loop {
-                match scan.next()? {
-                    Item::Operand => return scan.operand(),
-                    Item::Cut => return Some("\0"),
-                    Item::Option { .. } => {}
-                }
-            }
-        })
     }
 
     /// Whether an option among the rest says that nothing is to be done.
@@ -264,6 +251,19 @@ impl Manager {
         }
         if bare { Told::Act } else { Told::Ask }
     }
+}
+
+/// The operands of what is left.
+fn operands(mut scan: Scan<'_>) -> impl Iterator<Item = &str> {
+    std::iter::from_fn(move || {
+        loop {
+            match scan.next()? {
+                Item::Operand => return scan.operand(),
+                Item::Cut => return Some("\0"),
+                Item::Option { .. } => {}
+            }
+        }
+    })
 }
 
 /// Whether some of these commands are below this one.

@@ -23,7 +23,7 @@ fn debian() {
         apt-get -oA=b -qq install x; apt-get -t stable install x; apt-get --option A=b dist-upgrade; \
         apt-get --target-release x --yes upgrade; apt -qq install x; apt full-upgrade; \
         apt-get -o install update; apt-get --unknown list install x; apt-get install --unknown --print-uris x; \
-        apt-get -c -s install x; apt-get clean; apt-get autoremove; aptitude; aptitude install x; dpkg -i x.deb; \
+        apt-get -c -s install x; apt-get clean; apt-get --simulate=no install x; aptitude; aptitude install x; dpkg -i x.deb; \
         dpkg --install x.deb; dpkg --no-pager -i x.deb; dpkg --root /x -i x.deb; dpkg --root=/x --unpack x.deb; \
         dpkg -r x; dpkg --purge x; dpkg --configure -a; dpkg -D 1 -i x; dselect; unattended-upgrade; \
         apt-get download x",

@@ -322,7 +322,7 @@ fn loaded(code: &str) -> impl Iterator<Item = &str> {
     });
     let calls = LOADS
         .iter()
-        .flat_map(|call| code.split(call).skip(1))
+        .flat_map(move |call| code.split(*call).skip(1))
         .map(|argument| {
             argument.trim_start_matches(|any: char| any.is_whitespace() || any == '\'' || any == '"')
         });
