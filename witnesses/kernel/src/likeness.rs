@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use shellproof_api::facts::Likeness;
 
 /// Words that a POSIX shell cannot do without. No other program of a Debian system has all of them.
-const SHELL_WORDS: [&[u8]; 5] = [b"getopts", b"OPTIND", b"PS4", b"readonly", b"umask"];
+pub(crate) const SHELL_WORDS: [&[u8]; 5] = [b"getopts", b"OPTIND", b"PS4", b"readonly", b"umask"];
 const MULTI_CALL_WORD: &[u8] = b"BusyBox v";
 /// Options of the dynamic loaders, of glibc and of musl.
 const LOADER_WORDS: [[&[u8]; 2]; 2] = [
@@ -24,6 +24,14 @@ pub(crate) struct Signs {
 }
 
 impl Signs {
+    /// Those of a program whose beginning need not come first.
+    pub(crate) fn of_program() -> Self {
+        Self {
+            is_program: Some(true),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn look_at(&mut self, part: &[u8]) {
         let is_program = || part.starts_with(b"\x7fELF");
         if !*self.is_program.get_or_insert_with(is_program) {
