@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -16,15 +15,14 @@ use sha2::{Digest as _, Sha256};
 use shellproof_api::facts::{Digest, Likeness, Unread};
 
 use crate::files::Found;
-use crate::format::{Format, loaded};
+use crate::format::Format;
 use crate::likeness::Signs;
 use crate::sys::has_extents;
 
 /// The largest file that is hashed, in bytes.
 const LARGEST: u64 = 512 << 20;
-/// The most that is loaded of a file that is taken for a shell, in bytes: several times the largest shell, and less than
-/// what tools that check scripts weigh. Whatever is behind it in the file does not count.
-const LARGEST_SHELL: u64 = 8 << 20;
+/// The largest file that is copied before the answer, in bytes: larger ones are read afterwards.
+const LARGEST_COPY: u64 = 8 << 20;
 /// How many bytes may wait to be hashed.
 const BACKLOG: u64 = 64 << 20;
 /// How many bytes a file counts for that waits as a file.
@@ -142,7 +140,7 @@ impl Hasher {
         if key.size > LARGEST {
             return unread(Unread::TooLarge, Format::of(&file));
         }
-        let is_copied = key.size <= LARGEST_SHELL;
+        let is_copied = key.size <= LARGEST_COPY;
         let weight = if is_copied { key.size.max(1) } else { OPEN_FILE };
         if !self.progress.reserve(weight) {
             return unread(Unread::TooMany, Format::of(&file));
@@ -151,8 +149,8 @@ impl Hasher {
         let (data, format) = match is_copied {
             true => {
                 let mut copy = Vec::with_capacity(key.size as usize);
-                match (&file).take(LARGEST_SHELL + 1).read_to_end(&mut copy) {
-                    Ok(read) if read as u64 <= LARGEST_SHELL => {}
+                match (&file).take(LARGEST_COPY + 1).read_to_end(&mut copy) {
+                    Ok(read) if read as u64 <= LARGEST_COPY => {}
                     _ => {
                         self.progress.done(weight);
                         return unread(Unread::Changed, Format::of(&file));
@@ -239,6 +237,7 @@ impl Progress {
 
     fn hash(&self, file: &File, key: Key) -> io::Result<Outcome> {
         let mut hash = Sha256::new();
+        let mut signs = Signs::default();
         let mut buffer = vec![0; PART];
         let mut at = 0;
         while at < key.size {
@@ -250,14 +249,14 @@ impl Progress {
                 break;
             }
             hash.update(&buffer[..read]);
+            signs.look_at(&buffer[..read]);
             at += read as u64;
         }
-        let likeness = likeness(file);
         let unchanged = at == key.size && Key::of(&fstat(file)?) == key;
         Ok(match unchanged {
             true => Ok(Fingerprint {
                 digest: Digest(hash.finalize().into()),
-                likeness,
+                likeness: signs.likeness(),
             }),
             false => Err(Unread::Changed),
         })
@@ -274,31 +273,6 @@ fn fingerprint(content: &[u8]) -> Fingerprint {
         digest: Digest(Sha256::digest(content).into()),
         likeness: signs.likeness(),
     }
-}
-
-/// What a large program is: only what is loaded of it counts.
-fn likeness(file: &File) -> Option<Likeness> {
-    let parts = loaded(file);
-    let length = |part: &Range<u64>| part.end - part.start;
-    if parts.iter().map(length).sum::<u64>() > LARGEST_SHELL {
-        return None;
-    }
-    let mut signs = Signs::of_program();
-    let mut buffer = vec![0; PART];
-    for part in parts {
-        let mut at = part.start;
-        while at < part.end {
-            let most = buffer.len().min((part.end - at) as usize);
-            match file.read_at(&mut buffer[..most], at) {
-                Ok(read) if read > 0 => {
-                    signs.look_at(&buffer[..read]);
-                    at += read as u64;
-                }
-                _ => break,
-            }
-        }
-    }
-    signs.likeness()
 }
 
 impl Key {
@@ -320,50 +294,5 @@ impl Key {
             u32::try_from(nanos).unwrap_or_default(),
         );
         now.saturating_sub(changed) > TICK
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Write;
-
-    use super::*;
-    use crate::likeness::SHELL_WORDS;
-
-    /// What a file of this content is taken for.
-    fn likeness_of(name: &str, content: &[u8]) -> Option<Likeness> {
-        let path = std::env::temp_dir().join(format!("shellproof-content-{name}-{}", std::process::id()));
-        File::create_new(&path).unwrap().write_all(content).unwrap();
-        let found = likeness(&File::open(&path).unwrap());
-        std::fs::remove_file(path).unwrap();
-        found
-    }
-
-    /// A program of which this is loaded, and the rest is not.
-    fn program(loaded: &[u8], rest: &[u8]) -> Vec<u8> {
-        let mut elf = vec![0; 64 + 56];
-        let mut put = |at: usize, bytes: &[u8]| elf[at..at + bytes.len()].copy_from_slice(bytes);
-        put(0, b"\x7fELF");
-        put(18, &libc::EM_X86_64.to_le_bytes());
-        put(32, &64u64.to_le_bytes());
-        put(54, &[56, 0, 1, 0]);
-        put(64, &libc::PT_LOAD.to_le_bytes());
-        put(64 + 8, &120u64.to_le_bytes());
-        put(64 + 32, &(loaded.len() as u64).to_le_bytes());
-        elf.extend(loaded);
-        elf.extend(rest);
-        elf.resize(LARGEST_SHELL as usize + 1, 0);
-        elf
-    }
-
-    #[test]
-    fn what_is_loaded_of_a_large_program_counts() {
-        let words = SHELL_WORDS.join(&0);
-        let shell = program(&words, b"");
-        assert_eq!(likeness_of("shell", &shell), Some(Likeness::Shell));
-        let other = program(b"nothing", &words);
-        assert_eq!(likeness_of("other", &other), None);
-        let large = program(&[&words[..], &vec![1; LARGEST_SHELL as usize]].concat(), b"");
-        assert_eq!(likeness_of("large", &large), None);
     }
 }

@@ -1,6 +1,15 @@
 use std::fmt;
 use std::time::Duration;
 
+/// The programs that one container started.
+#[derive(Clone, Debug)]
+pub struct Traced {
+    /// The container's name on the engine.
+    pub container: String,
+    /// What its supervisor saw.
+    pub trace: Trace,
+}
+
 /// Everything that was seen through one supervisor's socket.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
@@ -125,12 +134,16 @@ impl fmt::Display for Unread {
 /// What a program is by its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Likeness {
-    /// A command interpreter: it has what POSIX wants of each (`getopts`, `OPTIND`, `PS4` and more) in one binary.
+    /// A command interpreter: it has words that no other program has.
     Shell,
     /// BusyBox, which is what it is called by.
     MultiCall,
     /// A dynamic loader, which runs what its arguments name.
     Loader,
+    /// A package manager, as a program or as the script by which it is started.
+    PackageManager,
+    /// A script (`#!`) of something else.
+    Script,
 }
 
 /// A file that the kernel loads because another one names it.
