@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{Stat, fstat, fstatfs};
+use rustix::fs::{Stat, fstat};
 use sha2::{Digest as _, Sha256};
 use shellproof_api::facts::{Digest, Likeness, Unread};
 
@@ -33,8 +33,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const REMEMBERED: usize = 4096;
 /// A file that changed so recently may change again without its time showing it.
 const TICK: Duration = Duration::from_millis(100);
-/// The type of file systems that a program serves, maybe the very one that waits for us.
-const FUSE: i64 = 0x6573_5546;
 
 /// The content of one executed file.
 #[derive(Clone, Debug)]
@@ -142,7 +140,7 @@ impl Hasher {
         if key.size > LARGEST {
             return unread(Unread::TooLarge, Format::of(&file));
         }
-        let is_copied = key.size <= LARGEST_COPY && fstatfs(&file).is_ok_and(|there| there.f_type != FUSE);
+        let is_copied = key.size <= LARGEST_COPY;
         let weight = if is_copied { key.size.max(1) } else { OPEN_FILE };
         if !self.progress.reserve(weight) {
             return unread(Unread::TooMany, Format::of(&file));
