@@ -9,7 +9,7 @@ use std::time::Duration;
 use shellproof_api::{Engine, EngineKind, Runtime};
 use shellproof_docker::Docker;
 use shellproof_podman::Podman;
-use shellproof_wire::{Endpoint, EndpointError, Options, Recorder};
+use shellproof_wire::{Endpoint, EndpointError, Recorder, RecorderOptions};
 use tokio::process::{Child, Command};
 
 /// An engine that a run uses.
@@ -21,7 +21,20 @@ pub struct EngineSpec {
     pub endpoint: Endpoint,
 }
 
+/// What names engines in the environment.
+const VARIABLES: [&str; 2] = ["CONTAINER_HOST", "DOCKER_HOST"];
+
+/// The name of the engine that a variable of the environment names.
+fn name_by(variable: &str) -> String {
+    variable.to_lowercase().replace('_', "-")
+}
+
 impl EngineSpec {
+    /// Whether the environment asks for it: then it must work.
+    pub(crate) fn is_asked_for(&self) -> bool {
+        VARIABLES.iter().any(|variable| self.name == name_by(variable))
+    }
+
     pub(crate) fn unconnected(&self, reason: String) -> EngineError {
         EngineError::Connect {
             name: self.name.clone(),
@@ -142,7 +155,7 @@ pub(crate) struct Connection {
 /// Starts a recorder on `socket` and builds the engine's backend on it.
 pub(crate) async fn connect(engine: &EngineSpec, socket: &Path) -> Result<Connection, EngineError> {
     let failed = |reason: String| engine.unconnected(reason);
-    let recorder = record(engine, socket, Options::default()).await?;
+    let recorder = record(engine, socket, RecorderOptions::default()).await?;
     let endpoint = recorder.endpoint();
     let runtime: Arc<dyn Runtime> = match engine.endpoint.kind {
         EngineKind::Podman => Arc::new(
@@ -166,7 +179,7 @@ pub(crate) async fn connect_again(
     engine: &EngineSpec,
     known: &Engine,
     socket: &Path,
-    options: Options,
+    options: RecorderOptions,
 ) -> Result<Connection, EngineError> {
     let recorder = record(engine, socket, options).await?;
     let (endpoint, known) = (recorder.endpoint(), known.clone());
@@ -180,7 +193,11 @@ pub(crate) async fn connect_again(
     Ok(Connection { recorder, runtime })
 }
 
-async fn record(engine: &EngineSpec, socket: &Path, options: Options) -> Result<Recorder, EngineError> {
+async fn record(
+    engine: &EngineSpec,
+    socket: &Path,
+    options: RecorderOptions,
+) -> Result<Recorder, EngineError> {
     let recorder = Recorder::start_with(&engine.endpoint, socket, options).await;
     recorder.map_err(|error| engine.unconnected(error.to_string()))
 }
@@ -297,12 +314,12 @@ async fn here(
     kind: Option<EngineKind>,
 ) -> Result<Vec<EngineSpec>, EngineError> {
     let mut engines: Vec<EngineSpec> = Vec::new();
-    for variable in ["CONTAINER_HOST", "DOCKER_HOST"] {
+    for variable in VARIABLES {
         // An address that was set and cannot be used is refused, never ignored.
         if let Ok(url) = std::env::var(variable)
             && !url.is_empty()
         {
-            engines.push(named(&variable.to_lowercase().replace('_', "-"), &url).await?);
+            engines.push(named(&name_by(variable), &url).await?);
         }
     }
     let named_by_user = engines.len();

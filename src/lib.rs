@@ -2,13 +2,16 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod audit;
 pub mod cli;
 pub mod engines;
 pub mod exit;
+mod failure;
 mod kernel;
 pub mod platform;
 pub mod policy;
 pub mod report;
+pub mod result;
 pub mod run;
 pub mod scenario;
 pub mod source;

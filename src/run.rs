@@ -14,8 +14,8 @@ mod execute;
 mod expect;
 mod images;
 mod output;
-mod result;
 mod session;
+mod shells;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -24,21 +24,21 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
-use shellproof_api::{Resource, ResourceKind, Runtime, labels};
+use shellproof_api::{Engine, Resource, ResourceKind, Runtime, labels};
 use shellproof_wire::{Recorder, Recording};
 use tokio::sync::watch;
 
 pub use clean::{Cleaned, clean};
-pub use images::{Image, ImageError};
-pub use result::{Expectation, Failure, ScenarioResult, Status};
+pub use images::ImageError;
 pub use session::Session;
 
 use crate::engines::{self, EngineError, EngineSpec};
 use crate::kernel::Kernel;
 use crate::platform::Platform;
-use crate::policy::{self, Testimony};
+use crate::policy::{self, NO_IMAGE_WITNESS, Standing};
+use crate::result::{Case, CaseResult, Report};
 use crate::scenario::Scenario;
-use crate::vocabulary::{Mode, Need, Witness};
+use crate::vocabulary::{Mode, Need, Status, Witness};
 use anchor::Anchor;
 use canary::NOT_WANTED;
 pub(crate) use canary::prove_alive;
@@ -88,6 +88,13 @@ pub struct Job {
     pub engine: EngineSpec,
 }
 
+impl Job {
+    /// Its result, in which nothing has happened yet.
+    fn result(&self, engine: &Engine) -> CaseResult {
+        CaseResult::new(Case::Scenario(self.scenario.clone()), self.mode, engine.clone())
+    }
+}
+
 /// The jobs of a run: every scenario in each of `modes` that it has, on every engine.
 pub fn jobs(scenarios: &[Arc<Scenario>], modes: &[Mode], engines: &[EngineSpec]) -> Vec<Job> {
     let mut jobs = Vec::new();
@@ -115,24 +122,11 @@ pub enum Event<'a> {
     /// A job does something that may take a while.
     Progress(&'a Job, String),
     /// A job ended.
-    Finished(&'a Job, &'a ScenarioResult),
+    Finished(&'a Job, &'a CaseResult),
 }
 
 /// Takes events. Several jobs report at the same time.
 pub type Observer<'a> = &'a (dyn Fn(Event<'_>) + Send + Sync);
-
-/// What a run amounts to.
-#[derive(Debug)]
-pub struct Report {
-    /// The run's id.
-    pub run_id: String,
-    /// One result per job, in the order of the jobs; fewer when the run was interrupted.
-    pub results: Vec<ScenarioResult>,
-    /// The run was interrupted before all jobs had run.
-    pub interrupted: bool,
-    /// What could not be removed at the end.
-    pub leftovers: Vec<String>,
-}
 
 /// Connected engines with their images, on which jobs run.
 #[derive(Debug)]
@@ -251,7 +245,7 @@ impl Runner {
         job: &Job,
         interrupt: watch::Receiver<bool>,
         observe: Observer<'_>,
-    ) -> ScenarioResult {
+    ) -> CaseResult {
         observe(Event::Started(job));
         let result = self.execute(number, job, interrupt, observe).await;
         observe(Event::Finished(job, &result));
@@ -264,9 +258,9 @@ impl Runner {
         job: &Job,
         interrupt: watch::Receiver<bool>,
         observe: Observer<'_>,
-    ) -> ScenarioResult {
+    ) -> CaseResult {
         let store = &self.stores[&job.engine.name];
-        let mut result = ScenarioResult::new(job, store.images.runtime().engine().clone());
+        let mut result = job.result(store.images.runtime().engine());
         let Some(plan) = job.scenario.for_mode(job.mode) else {
             result.broken = Some(format!("the scenario is not meant for {} mode", job.mode));
             return result;
@@ -274,7 +268,7 @@ impl Runner {
         let socket = self.session.path(&format!("{number}.sock"));
         let known = store.images.runtime().engine();
         let is_audited = job.scenario.audit.need(Witness::Wire, job.mode) != Need::Off;
-        let recorded = shellproof_wire::Options {
+        let recorded = shellproof_wire::RecorderOptions {
             changes: (job.mode == Mode::Prebuilt && is_audited).then(|| self.session.id().to_owned()),
             ..Default::default()
         };
@@ -290,9 +284,9 @@ impl Runner {
         let need = self.options.kernel;
         let need = need.unwrap_or_else(|| job.scenario.audit.need(Witness::Kernel, job.mode));
         let kernel = match (need, &store.kernel) {
-            (Need::Off, _) => Err(Testimony::Off(NOT_WANTED)),
+            (Need::Off, _) => Err(Standing::Off(NOT_WANTED)),
             (_, Ok(kernel)) => Ok(kernel),
-            (need, Err(reason)) => Err(Testimony::absent(need, reason)),
+            (need, Err(reason)) => Err(Standing::unheard(need, reason)),
         };
         let execution = Execution::new(Context {
             scenario: &job.scenario,
@@ -314,11 +308,11 @@ impl Runner {
 /// it is, nor who records.
 async fn carry_out<'a>(
     mut execution: Execution<'_>,
-    mut result: ScenarioResult,
+    mut result: CaseResult,
     options: &Options,
     mut interrupt: watch::Receiver<bool>,
     recording: &(dyn Fn() -> BoxFuture<'a, Recording> + Sync),
-) -> ScenarioResult {
+) -> CaseResult {
     let limit = options.timeout;
     let stopped = tokio::select! {
         ended = tokio::time::timeout(limit, execution.run()) => match ended {
@@ -338,6 +332,7 @@ async fn carry_out<'a>(
         Some(stop) => result.broken = Some(stop.to_string()),
     }
     result.images = std::mem::take(&mut execution.images);
+    result.containers = execution.containers();
     result.expectations = std::mem::take(&mut execution.expectations);
     // What was executed can be read until its container is removed.
     result.traced = execution.traces();
@@ -359,17 +354,25 @@ async fn carry_out<'a>(
 }
 
 /// A run that broke proves nothing, but a violation that was seen before stays one.
-fn judge(
-    result: &ScenarioResult,
-    execution: &Execution<'_>,
-    recording: &Recording,
-) -> Option<policy::Judgement> {
+fn judge(result: &CaseResult, execution: &Execution<'_>, recording: &Recording) -> Option<policy::Judgement> {
+    let audit = &execution.scenario().audit;
+    let mut facts = recording.facts();
+    facts.extend(result.traced.iter().flat_map(shellproof_kernel::facts));
+    let written = |witness| audit.written(witness).map(|need| need.value);
     let seen = policy::Seen {
-        recording,
+        facts: &facts,
         started: &execution.started,
-        kernel: execution.testimony(&result.traced),
+        wire: match written(Witness::Wire) {
+            Some(Need::Off) => Standing::Off("the scenario says so"),
+            _ => Standing::Heard,
+        },
+        image: match written(Witness::Image) {
+            Some(Need::Off) => Standing::Off("the scenario says so"),
+            need => Standing::unheard(need.unwrap_or(Need::IfAvailable), NO_IMAGE_WITNESS),
+        },
+        kernel: execution.kernel_standing(),
     };
-    let judgement = policy::judge(result.mode, &result.scenario, seen);
+    let judgement = policy::judge(result.mode, execution.scenario(), seen);
     (result.broken.is_none() || judgement.verdict == policy::Verdict::Violated).then_some(judgement)
 }
 

@@ -27,10 +27,10 @@ use tokio::sync::watch;
 
 use crate::engines::{self, Choice, Found};
 use crate::platform::Platform;
-use crate::report;
-use crate::run::{self, Job, Options, Runner, Session, Status};
+use crate::report::{self, Styles, document::ResultEntry};
+use crate::run::{self, Job, Options, Runner, Session};
 use crate::scenario;
-use crate::vocabulary::Mode;
+use crate::vocabulary::{Mode, Status};
 
 /// The engines of a matrix: `NAME=unix:///path` or `auto`, `all`, `docker`, `podman`, separated by commas.
 pub const ENGINES: &str = "SHELLPROOF_ENGINES";
@@ -199,10 +199,11 @@ impl Prepared {
         let result = self
             .runtime
             .block_on(self.runner.run_job(number, &self.jobs[number], never, &|_| {}));
-        if result.status() == Status::Passed {
+        if let Status::Passed | Status::Waived = result.status() {
             return Ok(());
         }
-        Err(Failed::from(report::plain_result(&result)))
+        let entry = ResultEntry::of(&result);
+        Err(Failed::from(report::human_result(&entry, &Styles::PLAIN)))
     }
 }
 

@@ -35,6 +35,19 @@ macro_rules! words {
             }
         }
 
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let word = String::deserialize(deserializer)?;
+                word.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
         impl FromStr for $name {
             type Err = String;
 
@@ -112,6 +125,11 @@ words! {
 }
 
 impl Criterion {
+    /// Whether scenarios can show it; the others are judged by the project's own tests.
+    pub const fn is_for_scenarios(self) -> bool {
+        self.mode().is_some()
+    }
+
     /// The image mode that a scenario must run in to say anything about this criterion.
     pub const fn mode(self) -> Option<Mode> {
         match self {
@@ -148,6 +166,42 @@ words! {
         Violated = "violated",
         /// It could not be shown either way.
         Unproven = "unproven",
+    }
+}
+
+words! {
+    /// How a result counts. Where several results count, the last of these does.
+    Status, "status" {
+        /// All expectations were met, and the verdict is the expected one.
+        Passed = "passed",
+        /// The same, but for violations that the scenario accepts for a while.
+        Waived = "waived",
+        /// No container was started, so that there is nothing to judge.
+        NothingRan = "nothing-ran",
+        /// The verdict is unproven, and that was not expected.
+        Unproven = "unproven",
+        /// The engine or the machine failed.
+        Broken = "broken",
+        /// An expectation was not met, or an expected violation was not seen.
+        Failed = "failed",
+        /// The policy is violated, and that was not expected.
+        Violated = "violated",
+    }
+}
+
+words! {
+    /// What a run says about a success criterion. Where several results count, the last of these does.
+    Standing, "standing" {
+        /// It is shown.
+        Clean = "clean",
+        /// It is shown but for violations that a scenario accepts for a while.
+        Waived = "waived",
+        /// It is not shown.
+        Unproven = "unproven",
+        /// What a scenario expects did not hold.
+        Failed = "failed",
+        /// The policy is violated.
+        Violated = "violated",
     }
 }
 

@@ -2,7 +2,7 @@ use clap::Args;
 use shellproof_wire::{Endpoint, EndpointError};
 
 use super::Failure;
-use crate::engines::{self, Choice, EngineSpec};
+use crate::engines::{self, Choice, EngineError, EngineSpec};
 use crate::exit::ExitCode;
 use crate::kernel::Kernel;
 use crate::run::Session;
@@ -26,32 +26,43 @@ impl Doctor {
                 return Ok(ExitCode::Broken);
             }
         };
+        let (mut usable, mut failed) = (0, false);
         for engine in &found.engines {
-            report(engine, &session).await;
+            match examine(engine, &session).await {
+                Ok(()) => usable += 1,
+                Err(error) if engine.is_asked_for() => {
+                    anstream::println!("error {error}");
+                    failed = true;
+                }
+                Err(error) => {
+                    anstream::println!("-     {:<16} {error}", engine.name);
+                    anstream::println!("      help: {}", cure(&engine.name));
+                }
+            }
         }
-        Ok(ExitCode::Clean)
+        if usable == 0 {
+            anstream::println!("error: no engine can be used");
+        }
+        Ok(if failed || usable == 0 {
+            ExitCode::Broken
+        } else {
+            ExitCode::Clean
+        })
     }
 }
 
-async fn report(engine: &EngineSpec, session: &Session) {
+async fn examine(engine: &EngineSpec, session: &Session) -> Result<(), EngineError> {
     let socket = session.path(&format!("doctor-{}.sock", engine.name));
-    match engines::connect(engine, &socket).await {
-        Ok(connection) => {
-            anstream::println!(
-                "ok    {} on `{}`",
-                connection.runtime.engine(),
-                engine.endpoint.socket.display()
-            );
-            let about = connection.runtime.engine();
-            match Kernel::open(&engine.endpoint, about, session).await {
-                Ok(_) => anstream::println!(
-                    "      witnesses: wire, and kernel if the engine takes a seccomp listener"
-                ),
-                Err(reason) => anstream::println!("      witnesses: wire; no kernel: {reason}"),
-            }
+    let connection = engines::connect(engine, &socket).await?;
+    let about = connection.runtime.engine();
+    anstream::println!("ok    {about} on `{}`", engine.endpoint.socket.display());
+    match Kernel::open(&engine.endpoint, about, session).await {
+        Ok(_) => {
+            anstream::println!("      witnesses: wire, and kernel if the engine takes a seccomp listener")
         }
-        Err(error) => anstream::println!("error {error}"),
+        Err(reason) => anstream::println!("      witnesses: wire; no kernel: {reason}"),
     }
+    Ok(())
 }
 
 fn cure(name: &str) -> &'static str {

@@ -7,7 +7,7 @@ use clap::Args;
 use super::{Engines, Failure, Format, Modes, SHIPPED, duration, interrupt, load, need, platform};
 use crate::engines;
 use crate::exit::ExitCode;
-use crate::report::{self, Progress};
+use crate::report::{self, Document, Progress, Styles};
 use crate::run::{self, Options, Runner, Session};
 use crate::vocabulary::Need;
 
@@ -79,19 +79,20 @@ impl Run {
             .await;
         report.leftovers.extend(runner.close().await);
         progress.finish();
+        let document = Document::of(&report);
         if let Some(path) = &self.junit {
-            let document = report::junit(&report).map_err(std::io::Error::other);
-            document
-                .and_then(|document| std::fs::write(path, document))
+            let junit = report::junit(&document).map_err(std::io::Error::other);
+            junit
+                .and_then(|junit| std::fs::write(path, junit))
                 .map_err(Failure::machine("the JUnit file cannot be written"))?;
         }
         let text = match self.format {
-            Format::Human => report::human(&report),
-            Format::Json => format!("{:#}\n", report::json(&report)),
+            Format::Human => Ok(report::human(&document, &Styles::COLOURED)),
+            Format::Json => document.to_json(),
         };
-        anstream::stdout()
-            .write_all(text.as_bytes())
+        text.map_err(std::io::Error::other)
+            .and_then(|text| anstream::stdout().write_all(text.as_bytes()))
             .map_err(Failure::machine("the report cannot be written"))?;
-        Ok(report::exit_code(&report))
+        Ok(document.exit_code())
     }
 }

@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use shellproof_kernel::{Abi, Answer, Call, Executable, Interpreter};
+use shellproof_api::facts::{
+    Abi, Answer, Call, Executable, Interpreter, Kind, Session, Trace, Traced, Unread,
+};
+use shellproof_wire::Recording;
 
 use super::super::wire::tests::{recording, run};
 use super::*;
@@ -20,6 +23,7 @@ pub(crate) fn program(argv: &[&str]) -> Program {
         readable: true,
         file: file(&path, None),
         interpreters: Vec::new(),
+        loader: None,
         answer: Answer::Continued,
     }
 }
@@ -41,8 +45,8 @@ pub(crate) fn session(kind: Kind, programs: Vec<Program>) -> Session {
 fn file(path: &str, likeness: Option<Likeness>) -> Option<Executable> {
     Some(Executable {
         path: path.to_owned(),
-        content: None,
         likeness,
+        ..Executable::default()
     })
 }
 
@@ -95,10 +99,18 @@ fn started(test: &[&str]) -> Recording {
     recording
 }
 
+/// What both witnesses saw.
+pub(crate) fn facts_of(traced: &[Traced], recording: &Recording) -> Vec<Fact> {
+    let mut facts = recording.facts();
+    facts.extend(traced.iter().flat_map(shellproof_kernel::facts));
+    facts
+}
+
 fn rules(mode: Mode, traced: &[Traced], recording: &Recording) -> Vec<Rule> {
-    let evidence = gaps(traced, recording, &[]).into_iter();
+    let facts = facts_of(traced, recording);
+    let evidence = gaps(&facts, &[]).into_iter();
     evidence
-        .chain(judge(mode, traced, recording))
+        .chain(judge(mode, &facts))
         .map(|one| {
             assert_eq!(one.witness, Witness::Kernel);
             assert_eq!(one.container.as_deref(), Some("job"));
@@ -109,6 +121,107 @@ fn rules(mode: Mode, traced: &[Traced], recording: &Recording) -> Vec<Rule> {
 
 fn of_programs(mode: Mode, programs: Vec<Program>) -> Vec<Rule> {
     rules(mode, &traced(vec![session(Kind::Start, programs)]), &started(&[]))
+}
+
+/// A program that the kernel starts by way of a loader.
+fn loaded(path: &str, loader: &str, likeness: Option<Likeness>, argv: &[&str]) -> Program {
+    Program {
+        path: path.to_owned(),
+        loader: Some(Interpreter {
+            path: loader.to_owned(),
+            argument: None,
+            file: file(loader, likeness),
+        }),
+        ..program(argv)
+    }
+}
+
+#[test]
+fn a_shell_as_a_loader_is_one() {
+    for (shell, likeness) in [
+        ("/opt/tool", Some(Likeness::Shell)),
+        ("/bin/sh", None),
+        ("/proc/self/fd/0", Some(Likeness::Shell)),
+    ] {
+        let rules = of_programs(
+            Mode::Prebuilt,
+            vec![loaded("/opt/app", shell, likeness, &["app"])],
+        );
+        assert_eq!(rules, [Rule::Shell], "{shell}");
+    }
+    let applet = |name| loaded("/opt/app", "/opt/box", Some(Likeness::MultiCall), &[name]);
+    assert_eq!(of_programs(Mode::Prebuilt, vec![applet("ash")]), [Rule::Shell]);
+    assert_eq!(of_programs(Mode::Prebuilt, vec![applet("ls")]), []);
+    for (loader, likeness) in [
+        ("/lib64/ld-linux-x86-64.so.2", Some(Likeness::Loader)),
+        ("/lib64/ld-linux-x86-64.so.2", None),
+        ("/lib/ld-musl-x86_64.so.1", Some(Likeness::Loader)),
+        ("/opt/own-loader", None),
+    ] {
+        let app = loaded("/opt/app", loader, likeness, &["app", "-c", "true"]);
+        assert_eq!(of_programs(Mode::Prebuilt, vec![app]), [], "{loader}");
+        // What it is told is not what its loader is told.
+        let reader = loaded("/usr/bin/cat", loader, likeness, &["cat", "/bin/sh"]);
+        assert_eq!(of_programs(Mode::Prebuilt, vec![reader]), [], "{loader}");
+    }
+}
+
+#[test]
+fn arguments_that_are_not_there_are_a_gap_where_they_decide() {
+    let cut = |argv: &[&str]| Program {
+        argv_cut: true,
+        ..program(argv)
+    };
+    let flags = ["-B"; 50];
+    let python = [&["/usr/bin/python3"][..], &flags].concat();
+    for argv in [
+        &python[..],
+        &["/usr/bin/apt-get", "-q"],
+        &["/usr/bin/dpkg", "--force-all"],
+        &["/bin/busybox"],
+        &["/lib64/ld-linux-x86-64.so.2", "--library-path", "/x"],
+    ] {
+        assert_eq!(
+            of_programs(Mode::Prebuilt, vec![cut(argv)]),
+            [Rule::KernelFault],
+            "{argv:?}"
+        );
+        assert_eq!(of_programs(Mode::Layered, vec![cut(argv)]), [], "{argv:?}");
+    }
+    for argv in [
+        &["/usr/bin/java", "-cp", "x"][..],
+        &["/usr/bin/python3", "app.py", "x"],
+        &["/usr/bin/postgres", "-c", "x"],
+    ] {
+        assert_eq!(of_programs(Mode::Prebuilt, vec![cut(argv)]), [], "{argv:?}");
+    }
+    let shell = cut(&["/bin/sh", "-c"]);
+    assert_eq!(of_programs(Mode::Prebuilt, vec![shell]), [Rule::Shell]);
+}
+
+#[test]
+fn a_removed_file_has_its_name_still() {
+    let removed = linked("/proc/self/fd/3", "/usr/bin/dash (deleted)", &["x"]);
+    assert_eq!(of_programs(Mode::Prebuilt, vec![removed]), [Rule::Shell]);
+    let other = linked("/proc/self/fd/3", "/usr/bin/dashing (deleted)", &["x"]);
+    assert_eq!(of_programs(Mode::Prebuilt, vec![other]), []);
+}
+
+#[test]
+fn a_file_that_could_not_be_read_is_named() {
+    let mut hidden = program(&["/opt/tool"]);
+    hidden.file.as_mut().unwrap().unread = Some(Unread::OutOfReach);
+    let start = Session {
+        unread: 1,
+        ..session(Kind::Start, vec![program(&["/app"]), hidden])
+    };
+    let [gap] = gaps(&facts_of(&traced(vec![start]), &started(&[])), &[])
+        .try_into()
+        .unwrap();
+    assert_eq!(
+        gap.detail,
+        "the content of 1 programs could not be read: it is out of reach (`/opt/tool`)"
+    );
 }
 
 #[test]
@@ -244,7 +357,7 @@ fn a_container_that_nobody_watched_is_a_gap_wherever_it_came_from() {
         ..traced(vec![session(Kind::Start, vec![program(&["/app"])])]).remove(0)
     };
     let details = |traced: &[Traced], recording: &Recording, started: &[String]| -> Vec<String> {
-        let gaps = gaps(traced, recording, started).into_iter();
+        let gaps = gaps(&facts_of(traced, recording), started).into_iter();
         gaps.map(|gap| gap.detail).collect()
     };
     let unwatched = ["its programs were not watched"];
@@ -386,7 +499,7 @@ fn whatever_is_missing_of_a_trace_is_a_gap_in_every_mode() {
 #[test]
 fn evidence_is_bounded_and_says_how_much_more_there_was() {
     let many = |count| traced(vec![session(Kind::Start, vec![program(&["sh"]); count])]);
-    let seen = |count| judge(Mode::Prebuilt, &many(count), &started(&[]));
+    let seen = |count| judge(Mode::Prebuilt, &facts_of(&many(count), &started(&[])));
     assert_eq!(seen(SHOWN).len(), SHOWN);
     let more = seen(SHOWN + 2);
     assert_eq!(more.len(), SHOWN + 1);
@@ -396,11 +509,8 @@ fn evidence_is_bounded_and_says_how_much_more_there_was() {
 #[test]
 fn evidence_names_what_was_run_by_whom() {
     let shown = |program: Program| {
-        let evidence = judge(
-            Mode::Prebuilt,
-            &traced(vec![session(Kind::Start, vec![program])]),
-            &started(&[]),
-        );
+        let traced = traced(vec![session(Kind::Start, vec![program])]);
+        let evidence = judge(Mode::Prebuilt, &facts_of(&traced, &started(&[])));
         (evidence[0].detail.clone(), evidence[0].source.clone())
     };
     let (detail, source) = shown(program(&["/bin/sh", "-c", "true"]));
@@ -478,16 +588,41 @@ fn a_long_line_is_cut_and_says_so() {
 #[test]
 fn a_container_that_outlives_its_supervisor_is_named() {
     let start = || session(Kind::Start, vec![program(&["/app"])]);
-    assert_eq!(outliving(&traced(vec![start()])).count(), 0);
+    let outlives = |sessions| {
+        let fact = shellproof_kernel::outliving(&traced(sessions)[0])?;
+        judge(Mode::Prebuilt, &[fact]).pop()
+    };
+    assert_eq!(outlives(vec![start()]), None);
     let still_runs = Session {
         ended: None,
         ..start()
     };
-    let [note] = outliving(&traced(vec![start(), still_runs]))
-        .collect::<Vec<_>>()
-        .try_into()
-        .unwrap();
+    let note = outlives(vec![start(), still_runs]).unwrap();
     assert_eq!(note.rule, Rule::Outlives);
     assert_eq!(note.container.as_deref(), Some("job"));
     assert!(note.help.unwrap().contains("--kernel off"));
+}
+
+#[test]
+fn a_health_check_that_fails_to_start_is_one_finding_with_a_count() {
+    let sessions = |failed: usize| {
+        let mut sessions = vec![session(Kind::Start, vec![program(&["/app"])])];
+        sessions.extend((0..failed).map(|_| session(Kind::Exec, Vec::new())));
+        traced(sessions)
+    };
+    let found = |failed, test: &[&str]| {
+        let found = judge(Mode::Prebuilt, &facts_of(&sessions(failed), &started(test)));
+        let [one] = found.try_into().unwrap();
+        (one.rule, one.detail)
+    };
+    let (rule, detail) = found(5, &["CMD", "curl", "-f", "http://x"]);
+    assert_eq!(rule, Rule::HealthCheckUnknown);
+    assert!(detail.starts_with("health check `curl -f http://x`"), "{detail}");
+    assert!(detail.contains(", 5 times:"), "{detail}");
+    let (rule, detail) = found(1, &["CMD-SHELL", "exit 0"]);
+    assert_eq!(rule, Rule::HealthCheckShell);
+    assert!(!detail.contains("times"), "{detail}");
+    let (rule, detail) = found(2, &[]);
+    assert_eq!(rule, Rule::Exec);
+    assert_eq!(detail, "exec of a program that could not be started, 2 times");
 }

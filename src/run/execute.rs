@@ -1,5 +1,6 @@
 //! One scenario, in one mode, on one engine: from its networks to the last expectation.
 
+mod fate;
 mod probe;
 mod running;
 mod spec;
@@ -8,18 +9,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use shellproof_api::facts::Traced;
 use shellproof_api::{
     Error, Labels, NetworkSpec, Resource, ResourceKind, Runtime, StdStream, VolumeSpec, labels,
 };
 
 use super::expect::Checked;
-use super::images::{Image, ImageError, Images};
+use super::images::{ImageError, Images};
 use super::output::Collected;
-use super::result::{Expectation, Failure};
 use super::session::Session;
 use crate::kernel::{Kernel, Watch};
 use crate::platform::Platform;
-use crate::policy::{Testimony, Traced};
+use crate::policy::Standing;
+use crate::result::{Expectation, Failure, Image};
 use crate::scenario::{AfterState, ContainerPlan, Plan, Probe, Ready, Scenario};
 use probe::Question;
 use running::Running;
@@ -53,7 +55,7 @@ pub(super) struct Context<'a> {
     pub(super) platform: &'a Platform,
     pub(super) session: &'a Session,
     /// The kernel witness, or what there is to say without it.
-    pub(super) kernel: Result<&'a Kernel, Testimony<'a>>,
+    pub(super) kernel: Result<&'a Kernel, Standing<'a>>,
     /// Makes names unique on the engine.
     pub(super) prefix: String,
     pub(super) progress: &'a (dyn Fn(String) + Send + Sync),
@@ -129,6 +131,7 @@ impl<'a> Execution<'a> {
         for (container, image) in plan.containers.iter().zip(&images) {
             self.check_files(container, image).await?;
         }
+        self.look_for_shells().await?;
         Ok(())
     }
 
@@ -164,14 +167,11 @@ impl<'a> Execution<'a> {
         runtime.remove(resource).await
     }
 
-    /// What the kernel witness has to say, if these are the programs that it saw.
-    pub(super) fn testimony<'t>(&self, traced: &'t [Traced]) -> Testimony<'t>
-    where
-        'a: 't,
-    {
+    /// Whether the kernel witness is heard.
+    pub(super) fn kernel_standing(&self) -> Standing<'_> {
         self.context
             .kernel
-            .map_or_else(|absent| absent, |_| Testimony::Traced(traced))
+            .map_or_else(|unheard| unheard, |_| Standing::Heard)
     }
 
     /// The programs that its containers have started so far.
@@ -192,6 +192,10 @@ impl<'a> Execution<'a> {
         };
         let traces = tokio::task::spawn_blocking(move || watches.into_iter().map(traced).collect());
         traces.await.unwrap_or_default()
+    }
+
+    pub(super) fn scenario(&self) -> &'a Scenario {
+        self.context.scenario
     }
 
     fn name(&self, name: &str) -> String {

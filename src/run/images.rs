@@ -3,13 +3,15 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use shellproof_api::{ContainerSpec, ErrorKind, ImageConfig, ImageFile, PullProgress, Runtime, labels};
+use shellproof_api::{ContainerSpec, ErrorKind, ImageFile, PullProgress, Runtime, labels};
 use tokio::sync::{Mutex, OnceCell};
 
 use super::archive;
 use super::credentials;
 use super::session::Session;
+use super::shells;
 use crate::platform::Platform;
+use crate::result::Image;
 use crate::scenario::Source;
 use crate::vocabulary::Mode;
 
@@ -18,24 +20,6 @@ const PROBE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/probe"));
 
 /// The value of an image variable or a scenario's `image:` that names a fixture.
 const FIXTURE: &str = "fixture:";
-
-/// One image of a run, present on its engine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Image {
-    /// What the scenario or the configuration called it.
-    pub source: String,
-    /// The reference on the engine.
-    pub reference: String,
-    /// Its configuration.
-    pub config: ImageConfig,
-}
-
-impl Image {
-    /// What it stands in for, when it is a stand-in.
-    pub fn stand_in(&self) -> Option<&str> {
-        self.config.labels.get(labels::STAND_IN).map(String::as_str)
-    }
-}
 
 /// An image that could not be made present. The engine or the machine failed, not the scenario.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +64,8 @@ pub(crate) struct Images {
     fixtures: PathBuf,
     offline: bool,
     known: Mutex<HashMap<String, Arc<OnceCell<Image>>>>,
+    /// The shells of each image, by its reference.
+    shells: Mutex<HashMap<String, Arc<OnceCell<Vec<String>>>>>,
 }
 
 impl fmt::Debug for Images {
@@ -97,6 +83,7 @@ impl Images {
             fixtures,
             offline,
             known: Mutex::default(),
+            shells: Mutex::default(),
         }
     }
 
@@ -194,6 +181,24 @@ impl Images {
         })
     }
 
+    /// The shells of an image, by path, looked for once; none when it is shell-less as far as such a look goes.
+    pub(crate) async fn shells(
+        &self,
+        image: &Image,
+        session: &Session,
+    ) -> Result<Vec<String>, shellproof_api::Error> {
+        let cell = self
+            .shells
+            .lock()
+            .await
+            .entry(image.reference.clone())
+            .or_default()
+            .clone();
+        let labels = session.labels();
+        let found = cell.get_or_try_init(|| shells::look(&*self.runtime, &image.reference, &labels));
+        found.await.cloned()
+    }
+
     /// Reads a file of an image.
     pub(crate) async fn read_file(
         &self,
@@ -275,6 +280,7 @@ impl Images {
             source: source.to_owned(),
             reference: reference.to_owned(),
             config,
+            shells: None,
         }))
     }
 }

@@ -4,21 +4,24 @@ use std::sync::Mutex;
 
 use shellproof_api::{ErrorKind, ImageConfig, Labels, Resource};
 use shellproof_fake::{Behaviour, Fake};
-use shellproof_wire::{Action, Record, Route, Subject};
+use shellproof_wire::{Action, InspectedContainer, Record, Route};
 
 use super::*;
 use crate::exit::ExitCode;
-use crate::report;
+use crate::report::Document;
+use crate::result::{Expectation, Failure, Report};
 use crate::scenario;
 
 #[path = "failure_tests.rs"]
 mod failures;
+#[path = "fate_tests.rs"]
+mod fates;
 #[path = "ready_tests.rs"]
 mod readiness;
 
 /// A run on the fake, and what it left there.
 pub(super) struct Ran {
-    pub(super) result: ScenarioResult,
+    pub(super) result: CaseResult,
     pub(super) left: Vec<Resource>,
 }
 
@@ -28,12 +31,13 @@ impl Ran {
     }
 
     pub(super) fn exit_code(&self) -> ExitCode {
-        report::exit_code(&Report {
+        let report = Report {
             run_id: "00000000".into(),
             results: vec![self.result.clone()],
             interrupted: false,
             leftovers: Vec::new(),
-        })
+        };
+        Document::of(&report).exit_code()
     }
 
     /// The expectations that failed: what was expected, and what was seen.
@@ -101,7 +105,7 @@ impl Bench {
             images: &images,
             platform: &platform,
             session: &session,
-            kernel: Err(Testimony::Off("there is none")),
+            kernel: Err(Standing::Off("there is none")),
             prefix: "test".into(),
             progress: &|_| {},
         });
@@ -113,7 +117,7 @@ impl Bench {
                 sender.send_replace(true);
             });
         }
-        let result = ScenarioResult::new(&job, runtime.engine().clone());
+        let result = job.result(runtime.engine());
         let recording = || std::future::ready(self.recording.clone()).boxed();
         let result = carry_out(execution, result, &self.options, interrupt, &recording).await;
         // A fake that cannot list cannot be asked.
@@ -155,7 +159,7 @@ pub(super) fn job(keys: &str) -> String {
     )
 }
 
-fn record(action: &str, target: &str, subject: Option<Subject>) -> Record {
+fn record(action: &str, target: &str, subject: Option<InspectedContainer>) -> Record {
     let route = Route::parse(action, target);
     let id = subject
         .as_ref()
@@ -176,11 +180,11 @@ fn record(action: &str, target: &str, subject: Option<Subject>) -> Record {
 
 /// What a recorder would have seen of the first container that the fake makes.
 pub(super) fn recording_of_a_start() -> Recording {
-    let subject = Subject {
+    let subject = InspectedContainer {
         id: format!("{:064x}", 1),
         name: "test-job".into(),
         argv: vec!["/program".into()],
-        ..Subject::default()
+        ..InspectedContainer::default()
     };
     let target = format!("/containers/{}/start", subject.id);
     Recording {

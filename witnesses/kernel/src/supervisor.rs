@@ -13,6 +13,7 @@ use rustix::io::Errno;
 
 use crate::content::Hasher;
 use crate::log::Log;
+use crate::misc::Handlers;
 use crate::serve::{self, Shared};
 use crate::{Kind, Program, Trace};
 
@@ -101,6 +102,7 @@ impl Supervisor {
             options,
             log: Log::new(),
             hasher: Hasher::start()?,
+            handlers: Handlers::of_host(),
         });
         // From here on dropping it removes the socket's file.
         let mut supervisor = Self {

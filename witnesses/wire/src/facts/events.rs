@@ -1,0 +1,186 @@
+//! What the engine told, against what was asked of it.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use shellproof_api::HealthTest;
+use shellproof_api::facts::{Container, Fact, Gap, What, Witness};
+
+use super::{source, unseen};
+use crate::action::Action;
+use crate::container::InspectedContainer;
+use crate::event::{Event, EventKind};
+use crate::record::{Record, Recording};
+
+const SOURCE: &str = "the engine's events";
+
+/// What the engine told and no record explains, and the other way round.
+pub(super) fn facts(recording: &Recording) -> Vec<Fact> {
+    let Some(events) = &recording.events else {
+        return Vec::new();
+    };
+    let subjects: HashMap<&str, &InspectedContainer> = recording
+        .starts()
+        .filter_map(|record| record.subject.as_ref())
+        .map(|subject| (subject.id.as_str(), subject))
+        .collect();
+    let created = recording.created();
+    let is_ours = |id: &str| created.contains(id) || subjects.contains_key(id);
+    let mut facts = Vec::new();
+    let mut foreign: (BTreeSet<&str>, BTreeSet<&str>) = Default::default();
+    for event in &events.seen {
+        if event.kind == EventKind::Start && !is_recorded_start(recording, event) {
+            if created.contains(event.container.as_str()) {
+                facts.push(found(event, What::UntoldStart));
+            } else {
+                foreign.0.insert(&event.name);
+            }
+        }
+    }
+    for event in unrecorded_execs(recording, &events.seen) {
+        let subject = subjects.get(event.container.as_str());
+        if subject.is_some_and(|subject| is_health_check(event, subject)) {
+            continue;
+        }
+        if let Some(request) = listing(recording, event) {
+            let what = What::Exec(Some(vec!["ps".to_owned()]));
+            facts.push(Fact {
+                source: source(request),
+                ..found(event, what)
+            });
+        } else if is_ours(&event.container) {
+            facts.push(found(event, What::UntoldExec(event.program.clone())));
+        } else {
+            foreign.1.insert(&event.name);
+        }
+    }
+    for (names, happened) in [(&foreign.0, "were started"), (&foreign.1, "had an exec")] {
+        let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+        if !names.is_empty() {
+            facts.push(Fact::new(
+                Witness::Wire,
+                SOURCE,
+                What::Foreign { names, happened },
+            ));
+        }
+    }
+    let told: HashSet<&str> = events
+        .seen
+        .iter()
+        .filter(|event| event.kind == EventKind::Start)
+        .map(|event| event.container.as_str())
+        .collect();
+    let untold = recording
+        .starts()
+        .filter(|record| record.status == Some(204))
+        .filter_map(|record| record.subject.as_ref())
+        .filter(|subject| !told.contains(subject.id.as_str()));
+    facts.extend(untold.map(|subject| {
+        let why = format!(
+            "records and events disagree: the engine did not tell of the recorded start of `{}`",
+            subject.name
+        );
+        unseen(SOURCE, Gap::Events, why)
+    }));
+    let gap = events.gap.iter();
+    facts.extend(gap.map(|gap| {
+        let why = format!("the engine's events are not whole: {gap}");
+        unseen(SOURCE, Gap::Events, why)
+    }));
+    facts
+}
+
+/// A start that the engine refused, or that started nothing since the container ran already, explains no event.
+fn is_recorded_start(recording: &Recording, event: &Event) -> bool {
+    recording.starts().any(|record| {
+        let is_answered_well = record.status.is_none_or(|status| (200..300).contains(&status));
+        is_answered_well && is_of(record, event)
+    })
+}
+
+/// Whether a request concerns the container of an event: by the id that the engine gave, since a name may change.
+fn is_of(record: &Record, event: &Event) -> bool {
+    record
+        .subject
+        .as_ref()
+        .is_some_and(|subject| subject.id == event.container)
+}
+
+/// One event of each exec that no record explains. An engine that does not tell an exec's id is taken at the number
+/// of execs in each container.
+fn unrecorded_execs<'a>(recording: &Recording, events: &'a [Event]) -> Vec<&'a Event> {
+    let of = |action| {
+        recording
+            .records
+            .iter()
+            .filter(move |record| record.route.action == action && record.refused.is_none())
+    };
+    let prepared: Vec<_> = of(Action::CreateExec).collect();
+    let started: Vec<_> = of(Action::StartExec).collect();
+    let mut known: HashSet<&str> = prepared
+        .iter()
+        .filter_map(|record| record.made.as_deref())
+        .collect();
+    known.extend(started.iter().filter_map(|record| record.route.object.as_deref()));
+    let mut explained: HashMap<&str, usize> = HashMap::new();
+    let mut unrecorded = Vec::new();
+    let is_exec = |event: &&Event| matches!(event.kind, EventKind::ExecCreate | EventKind::ExecStart);
+    for event in events.iter().filter(is_exec) {
+        match &event.exec {
+            // Each exec is told of twice, and shown once.
+            Some(exec) => {
+                if known.insert(exec) {
+                    unrecorded.push(event);
+                }
+            }
+            None => {
+                let left = explained.entry(&event.container).or_insert_with(|| {
+                    let here = prepared.iter().filter(|record| is_of(record, event));
+                    let here: HashSet<_> = here.filter_map(|record| record.made.as_deref()).collect();
+                    let is_here = |record: &&&Record| {
+                        record
+                            .route
+                            .object
+                            .as_deref()
+                            .is_some_and(|exec| here.contains(exec))
+                    };
+                    started.iter().filter(is_here).count()
+                });
+                match left.checked_sub(1) {
+                    Some(rest) => *left = rest,
+                    None => unrecorded.push(event),
+                }
+            }
+        }
+    }
+    unrecorded
+}
+
+/// The request to list a container's programs for which an engine that does not tell an exec's id has run one.
+fn listing<'a>(recording: &'a Recording, event: &Event) -> Option<&'a Record> {
+    let lists = |record: &&Record| {
+        record.route.action == Action::ListPrograms && record.status == Some(200) && is_of(record, event)
+    };
+    let mut records = recording.records.iter();
+    records.find(lists).filter(|_| event.exec.is_none())
+}
+
+/// Whether an exec is the container's own health check, which was judged when the container started.
+fn is_health_check(event: &Event, subject: &InspectedContainer) -> bool {
+    let Some(program) = &event.program else {
+        return false;
+    };
+    [&subject.health_test, &subject.startup_test]
+        .into_iter()
+        .any(|test| match HealthTest::from_api(test) {
+            Some(HealthTest::Command(argv)) => *program == argv.join(" "),
+            Some(HealthTest::Shell(line)) => program.ends_with(&format!(" {line}")),
+            Some(HealthTest::None) | None => false,
+        })
+}
+
+fn found(event: &Event, what: What) -> Fact {
+    Fact::new(Witness::Wire, SOURCE, what).about(Container {
+        id: Some(event.container.clone()),
+        name: event.name.clone(),
+    })
+}
