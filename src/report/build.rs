@@ -115,8 +115,12 @@ fn fraction(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-fn reasons(result: &CaseResult, expectations: &[ExpectationEntry]) -> Vec<String> {
-    let against = result.judgement.iter().flat_map(Judgement::against);
+fn reasons(
+    broken: Option<&String>,
+    evidence: &[EvidenceEntry],
+    expectations: &[ExpectationEntry],
+) -> Vec<String> {
+    let against = evidence.iter().filter(|one| one.is_against());
     let failed = expectations
         .iter()
         .filter_map(|one| Some((one, one.failure.as_ref()?)))
@@ -124,9 +128,9 @@ fn reasons(result: &CaseResult, expectations: &[ExpectationEntry]) -> Vec<String
             Some(actual) => format!("expected {}, {actual}", one.what),
             None => format!("expected {}", one.what),
         });
-    let broken = result.broken.iter().cloned();
+    let broken = broken.into_iter().cloned();
     broken
-        .chain(against.map(ToString::to_string))
+        .chain(against.map(EvidenceEntry::seen))
         .chain(failed)
         .collect()
 }
