@@ -52,6 +52,7 @@ impl ResultEntry {
         let mut expectations: Vec<_> = result.expectations.iter().map(expectation).collect();
         expectations.extend(audited.and_then(exit));
         let evidence = result.judgement.iter().flat_map(|judgement| &judgement.evidence);
+        let evidence: Vec<_> = evidence.map(|one| evidence_entry(one, result)).collect();
         let criteria = scenario.iter().flat_map(|scenario| &scenario.criteria);
         Self {
             scenario: audited.map_or_else(
@@ -67,13 +68,13 @@ impl ResultEntry {
             expected_rule: expected.rule.map(|rule| rule.value),
             as_expected: result.is_expected_verdict(),
             criteria: criteria.map(|criterion| criterion.value).collect(),
-            reasons: reasons(result, &expectations),
+            reasons: reasons(result.broken.as_ref(), &evidence, &expectations),
             broken: result.broken.clone(),
             witnesses: result.judgement.as_ref().map(witnesses),
             images: result.images.iter().map(image).collect(),
             containers: result.containers.clone(),
             expectations,
-            evidence: evidence.map(|one| evidence_entry(one, result)).collect(),
+            evidence,
             traces: result.traced.iter().map(|one| trace(one, result)).collect(),
             exit_code: audited.and_then(|audited| audited.exit).map(|exit| exit.code),
             requests: audited.map(|audited| audited.requests),

@@ -64,6 +64,8 @@ fn evidence_points_at_its_own_container() {
         assert_eq!(evidence.container.as_deref(), Some(engine_name.as_str()));
         assert_eq!(evidence.scenario_container.as_deref(), Some(name));
         assert_eq!(evidence.at.as_deref(), Some(place));
+        let reason = format!("`sh`, a shell, was started in `{name}`");
+        assert_eq!(document.results[0].reasons, [reason]);
         let told = human(&document, &Styles::PLAIN);
         for part in [
             format!("a shell, was started in `{name}`  shell, kernel: process 7\n         at {place}\n"),
@@ -72,6 +74,8 @@ fn evidence_points_at_its_own_container() {
             assert!(told.contains(&part), "no `{part}` in:\n{told}");
         }
         assert!(!told.contains(&engine_name), "{told}");
+        // The whole of it is there for whoever looks for the container itself.
+        assert_eq!(document.results[0].traces[0].container, engine_name);
     }
 }
 
