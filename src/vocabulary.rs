@@ -191,7 +191,7 @@ words! {
 
 words! {
     /// What a run says about a success criterion. Where several results count, the last of these does.
-    Standing, "standing" {
+    CriterionVerdict, "verdict on a criterion" {
         /// It is shown.
         Clean = "clean",
         /// It is shown but for violations that a scenario accepts for a while.

@@ -2,10 +2,10 @@
 
 use shellproof_api::facts::Answer;
 
-use super::document::{CriterionEntry, ProgramEntry, ResultEntry, WitnessWord};
+use super::document::{CriterionEntry, ProgramEntry, ResultEntry, WitnessEntry, WitnessWord};
 use crate::policy::Rule;
 use crate::result::ContainerResult;
-use crate::vocabulary::{Criterion, Standing, Status, VerdictKind, Witness};
+use crate::vocabulary::{Criterion, CriterionVerdict, Status, VerdictKind, Witness};
 
 /// What a criterion requires of each result that it rests on, beside a clean verdict and containers that ended well.
 struct Needs {
@@ -59,14 +59,14 @@ enum Says {
 }
 
 impl Says {
-    fn standing(&self) -> Option<Standing> {
+    fn verdict(&self) -> Option<CriterionVerdict> {
         match self {
-            Self::Shows => Some(Standing::Clean),
-            Self::Waives => Some(Standing::Waived),
+            Self::Shows => Some(CriterionVerdict::Clean),
+            Self::Waives => Some(CriterionVerdict::Waived),
             Self::Nothing(_) => None,
-            Self::Lacks(_) => Some(Standing::Unproven),
-            Self::Fails => Some(Standing::Failed),
-            Self::Violates => Some(Standing::Violated),
+            Self::Lacks(_) => Some(CriterionVerdict::Unproven),
+            Self::Fails => Some(CriterionVerdict::Failed),
+            Self::Violates => Some(CriterionVerdict::Violated),
         }
     }
 
@@ -97,10 +97,9 @@ fn judge(criterion: Criterion, results: &[ResultEntry]) -> Option<CriterionEntry
         return None;
     }
     // Nothing said is nothing shown.
-    let standings = words.iter().filter_map(|(_, word)| word.standing());
-    let verdict = standings.max().unwrap_or(Standing::Unproven);
-    let (counted, uncounted): (Vec<_>, Vec<_>) =
-        words.iter().partition(|(_, word)| word.standing().is_some());
+    let verdicts = words.iter().filter_map(|(_, word)| word.verdict());
+    let verdict = verdicts.max().unwrap_or(CriterionVerdict::Unproven);
+    let (counted, uncounted): (Vec<_>, Vec<_>) = words.iter().partition(|(_, word)| word.verdict().is_some());
     let shown: Vec<_> = words
         .iter()
         .filter(|(_, word)| matches!(word, Says::Shows | Says::Waives))
@@ -110,7 +109,7 @@ fn judge(criterion: Criterion, results: &[ResultEntry]) -> Option<CriterionEntry
         let name = result.scenario.as_deref().unwrap_or_default();
         Some(format!("`{name}` on {}: {}", result.engine.name, word.reason()?))
     });
-    let is_clean = verdict == Standing::Clean;
+    let is_clean = verdict == CriterionVerdict::Clean;
     Some(CriterionEntry {
         id: criterion,
         verdict,
@@ -156,9 +155,11 @@ fn witness_lack(needs: &Needs, result: &ResultEntry) -> Option<String> {
     let Some(witnesses) = &result.witnesses else {
         return Some("no witness spoke".into());
     };
+    // A place that an engine does not have to look at is no witness of it.
+    let is_silent = |entry: &WitnessEntry| matches!(entry.state, WitnessWord::Missing | WitnessWord::Off);
     let silent = witnesses
         .iter()
-        .find(|(witness, entry)| needs.witnesses.contains(witness) && entry.state != WitnessWord::Spoke);
+        .find(|(witness, entry)| needs.witnesses.contains(witness) && is_silent(entry));
     silent.map(|(witness, entry)| {
         let reason = entry.reason.as_ref().map(|reason| format!(": {reason}"));
         format!(

@@ -23,12 +23,12 @@ fn an_image_with_a_shell_is_not_distroless() {
         (None, "nobody looked for a shell in `y:1`"),
     ] {
         let said = entry(Criterion::DistrolessPrebuilt, &[with(shells)]);
-        assert_eq!(said.verdict, Standing::Unproven);
+        assert_eq!(said.verdict, CriterionVerdict::Unproven);
         assert_eq!(said.reasons, [format!("`one` on docker: {reason}")]);
         // That none was run is another criterion.
         assert_eq!(
-            standing(Criterion::NoShellPrebuilt, &[with(shells)]),
-            Standing::Clean
+            verdict_on(Criterion::NoShellPrebuilt, &[with(shells)]),
+            CriterionVerdict::Clean
         );
     }
     let none = ResultEntry {
@@ -36,8 +36,8 @@ fn an_image_with_a_shell_is_not_distroless() {
         ..shown()
     };
     assert_eq!(
-        standing(Criterion::DistrolessPrebuilt, &[none]),
-        Standing::Unproven
+        verdict_on(Criterion::DistrolessPrebuilt, &[none]),
+        CriterionVerdict::Unproven
     );
 }
 
@@ -46,7 +46,7 @@ fn layered_mode_is_unchanged_when_it_installs() {
     let said = |result: ResultEntry| entry(Criterion::LayeredUnchanged, &[result]);
     let lacks = |result: ResultEntry, reason: &str| {
         let said = said(result);
-        assert_eq!(said.verdict, Standing::Unproven, "{reason}");
+        assert_eq!(said.verdict, CriterionVerdict::Unproven, "{reason}");
         assert_eq!(said.reasons, [format!("`one` on docker: {reason}")]);
     };
     for argv in [
@@ -57,7 +57,7 @@ fn layered_mode_is_unchanged_when_it_installs() {
     ] {
         assert_eq!(
             said(installing(program(argv))).verdict,
-            Standing::Clean,
+            CriterionVerdict::Clean,
             "{argv:?}"
         );
     }
@@ -110,7 +110,7 @@ fn an_install_that_failed_is_none() {
     };
     for code in [Some(1), None] {
         let said = with(code);
-        assert_eq!(said.verdict, Standing::Unproven, "{code:?}");
+        assert_eq!(said.verdict, CriterionVerdict::Unproven, "{code:?}");
         assert_eq!(
             said.reasons,
             ["`one` on docker: `job` installed a package and did not end with 0"]

@@ -145,7 +145,7 @@ fn entry(criterion: Criterion, results: &[ResultEntry]) -> CriterionEntry {
         .clone()
 }
 
-fn standing(criterion: Criterion, results: &[ResultEntry]) -> Standing {
+fn verdict_on(criterion: Criterion, results: &[ResultEntry]) -> CriterionVerdict {
     entry(criterion, results).verdict
 }
 
@@ -154,13 +154,17 @@ fn standing(criterion: Criterion, results: &[ResultEntry]) -> Standing {
 fn lacks(result: &ResultEntry, reason: &str) {
     for criterion in PREBUILT {
         let said = entry(criterion, std::slice::from_ref(result));
-        assert_eq!((said.verdict, said.results), (Standing::Unproven, 0), "{reason}");
+        assert_eq!(
+            (said.verdict, said.results),
+            (CriterionVerdict::Unproven, 0),
+            "{reason}"
+        );
         assert_eq!(said.reasons, [format!("`one` on docker: {reason}")]);
         assert_eq!(said.witnesses, [""; 0]);
         // A hole is one beside others that show the criterion, too.
         assert_eq!(
-            standing(criterion, &[shown(), result.clone()]),
-            Standing::Unproven,
+            verdict_on(criterion, &[shown(), result.clone()]),
+            CriterionVerdict::Unproven,
             "{reason}"
         );
     }
@@ -172,7 +176,7 @@ fn a_clean_verdict_from_a_container_that_ended_well_shows_its_criteria() {
         let said = entry(criterion, &[shown()]);
         let expected = CriterionEntry {
             id: criterion,
-            verdict: Standing::Clean,
+            verdict: CriterionVerdict::Clean,
             results: 1,
             scenarios: vec!["one".into()],
             engines: vec!["docker".into()],
@@ -183,7 +187,7 @@ fn a_clean_verdict_from_a_container_that_ended_well_shows_its_criteria() {
         assert_eq!(said, expected);
     }
     let said = entry(Criterion::LayeredUnchanged, &[install()]);
-    assert_eq!((said.verdict, said.results), (Standing::Clean, 1));
+    assert_eq!((said.verdict, said.results), (CriterionVerdict::Clean, 1));
 }
 
 #[test]
@@ -219,13 +223,13 @@ fn what_was_expected_to_be_caught_or_unproven_says_nothing() {
         };
         for criterion in PREBUILT {
             let said = entry(criterion, std::slice::from_ref(&caught));
-            assert_eq!((said.verdict, said.results), (Standing::Unproven, 0));
+            assert_eq!((said.verdict, said.results), (CriterionVerdict::Unproven, 0));
             let reason = format!("`one` on docker: it expects the verdict `{verdict}`");
             assert_eq!(said.reasons, [reason]);
             assert_eq!((said.scenarios.len(), said.stand_ins.len()), (0, 0));
             // It is no hole in what another shows.
             let said = entry(criterion, &[caught.clone(), shown()]);
-            assert_eq!((said.verdict, said.results), (Standing::Clean, 1));
+            assert_eq!((said.verdict, said.results), (CriterionVerdict::Clean, 1));
             assert_eq!(said.reasons, [""; 0]);
         }
     }
@@ -252,8 +256,8 @@ fn a_witness_that_did_not_speak_leaves_a_hole() {
         let mut result = install();
         result.witnesses.as_mut().unwrap().kernel = witness(state);
         assert_eq!(
-            standing(Criterion::LayeredUnchanged, &[result]),
-            Standing::Unproven
+            verdict_on(Criterion::LayeredUnchanged, &[result]),
+            CriterionVerdict::Unproven
         );
     }
     let result = ResultEntry {
@@ -281,7 +285,10 @@ fn a_container_in_which_nothing_ran_leaves_a_hole() {
         "nothing ran in any of its containers",
     );
     let beside = with(&[unstarted.clone(), container()]);
-    assert_eq!(standing(Criterion::NoShellPrebuilt, &[beside]), Standing::Clean);
+    assert_eq!(
+        verdict_on(Criterion::NoShellPrebuilt, &[beside]),
+        CriterionVerdict::Clean
+    );
     let unasked = ContainerResult {
         as_expected: false,
         ..unstarted
@@ -315,22 +322,25 @@ fn what_failed_is_failed_and_what_violated_is_violated() {
     for criterion in PREBUILT {
         let of = |statuses: &[Status]| {
             let results: Vec<_> = statuses.iter().map(|status| with(*status)).collect();
-            standing(criterion, &results)
+            verdict_on(criterion, &results)
         };
-        assert_eq!(of(&[Status::Failed]), Standing::Failed);
-        assert_eq!(of(&[Status::Violated]), Standing::Violated);
-        assert_eq!(of(&[Status::Broken]), Standing::Unproven);
-        assert_eq!(of(&[Status::Unproven]), Standing::Unproven);
-        assert_eq!(of(&[Status::NothingRan]), Standing::Unproven);
-        assert_eq!(of(&[Status::Passed, Status::Unproven]), Standing::Unproven);
-        assert_eq!(of(&[Status::Failed, Status::Passed]), Standing::Failed);
+        assert_eq!(of(&[Status::Failed]), CriterionVerdict::Failed);
+        assert_eq!(of(&[Status::Violated]), CriterionVerdict::Violated);
+        assert_eq!(of(&[Status::Broken]), CriterionVerdict::Unproven);
+        assert_eq!(of(&[Status::Unproven]), CriterionVerdict::Unproven);
+        assert_eq!(of(&[Status::NothingRan]), CriterionVerdict::Unproven);
+        assert_eq!(
+            of(&[Status::Passed, Status::Unproven]),
+            CriterionVerdict::Unproven
+        );
+        assert_eq!(of(&[Status::Failed, Status::Passed]), CriterionVerdict::Failed);
         assert_eq!(
             of(&[Status::Unproven, Status::Failed, Status::Passed]),
-            Standing::Failed
+            CriterionVerdict::Failed
         );
         assert_eq!(
             of(&[Status::Violated, Status::Failed, Status::Passed]),
-            Standing::Violated
+            CriterionVerdict::Violated
         );
     }
     lacks(&with(Status::Broken), "its run broke");
@@ -349,7 +359,7 @@ fn what_is_accepted_for_a_while_is_waived_and_no_more() {
     };
     for criterion in PREBUILT {
         let said = entry(criterion, &[waived.clone(), shown()]);
-        assert_eq!((said.verdict, said.results), (Standing::Waived, 2));
+        assert_eq!((said.verdict, said.results), (CriterionVerdict::Waived, 2));
         assert_eq!(said.witnesses, ["wire", "kernel"]);
     }
     let mut hole = waived;
@@ -372,7 +382,7 @@ fn a_stand_in_says_nothing_of_the_real_thing() {
         }
     };
     let alone = entry(Criterion::NoShellPrebuilt, &[on_stand_in(Status::Passed)]);
-    assert_eq!((alone.verdict, alone.results), (Standing::Unproven, 0));
+    assert_eq!((alone.verdict, alone.results), (CriterionVerdict::Unproven, 0));
     assert_eq!(
         alone.reasons,
         ["`search` on docker: it ran on a stand-in for OpenSearch"]
@@ -381,12 +391,15 @@ fn a_stand_in_says_nothing_of_the_real_thing() {
         Criterion::NoShellPrebuilt,
         &[on_stand_in(Status::Passed), shown()],
     );
-    assert_eq!((beside.verdict, beside.results), (Standing::Clean, 1));
+    assert_eq!((beside.verdict, beside.results), (CriterionVerdict::Clean, 1));
     assert_eq!(beside.scenarios, ["one"]);
     assert_eq!(beside.stand_ins, ["OpenSearch"]);
     // A stand-in that violates is the scenario's own fault.
     let bad = [on_stand_in(Status::Violated), shown()];
-    assert_eq!(standing(Criterion::NoShellPrebuilt, &bad), Standing::Violated);
+    assert_eq!(
+        verdict_on(Criterion::NoShellPrebuilt, &bad),
+        CriterionVerdict::Violated
+    );
 }
 
 #[test]

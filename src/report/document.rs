@@ -7,7 +7,7 @@ use shellproof_api::{Engine, EngineKind, Seccomp};
 
 use crate::policy::{Rule, Weight};
 use crate::result::{ContainerResult, ExpectedExit};
-use crate::vocabulary::{Criterion, Mode, Standing, Status, VerdictKind, Witness};
+use crate::vocabulary::{Criterion, CriterionVerdict, Mode, Status, VerdictKind, Witness};
 
 /// The form of the document; raised when a key changes its meaning.
 pub(super) const SCHEMA: u32 = 1;
@@ -207,6 +207,13 @@ pub struct EvidenceEntry {
 }
 
 impl EvidenceEntry {
+    /// What was seen and where, by the scenario's name for the container if it has one.
+    pub fn seen(&self) -> String {
+        let container = self.scenario_container.as_ref().or(self.container.as_ref());
+        let place = container.map(|container| format!(" in `{container}`"));
+        self.detail.clone() + &place.unwrap_or_default()
+    }
+
     /// Whether it stands against a clean verdict.
     pub fn is_against(&self) -> bool {
         self.waived.is_none() && self.rule.weight() > Weight::Note
@@ -302,7 +309,7 @@ pub struct CriterionEntry {
     /// The criterion.
     pub id: Criterion,
     /// What is said of it.
-    pub verdict: Standing,
+    pub verdict: CriterionVerdict,
     /// How many results it rests on.
     pub results: usize,
     /// The scenarios that carry it, but for those that count for nothing here.
