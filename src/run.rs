@@ -30,7 +30,7 @@ use tokio::sync::watch;
 
 pub use clean::{Cleaned, clean};
 pub use images::{Image, ImageError};
-pub use result::{Expectation, Failure, ScenarioResult, Status};
+pub use result::{Expectation, Failure, ScenarioResult, Status, Watched};
 pub use session::Session;
 
 use crate::engines::{self, EngineError, EngineSpec};
@@ -333,6 +333,7 @@ async fn carry_out<'a>(
             None
         }
     };
+    let is_whole = stopped.is_none() && result.broken.is_none();
     match stopped {
         Some(Stop::Failed) | None => {}
         Some(stop) => result.broken = Some(stop.to_string()),
@@ -345,6 +346,7 @@ async fn carry_out<'a>(
         result.judgement = judge(&result, &execution, &recording().await);
         result.status() != Status::Passed
     };
+    result.watched = execution.watched();
     result.leftovers = execution.clean_up(keep).await;
     // Only now: what was asked of the engine meanwhile counts too, the last programs are recorded, and what the containers
     // had changed was read when they were removed.
@@ -354,6 +356,12 @@ async fn carry_out<'a>(
         execution.last_traces().await
     };
     result.judgement = judge(&result, &execution, &recording().await);
+    if let (Some(judgement), true) = (&result.judgement, is_whole) {
+        let unused = policy::unused_waivers(result.mode, &result.scenario, judgement);
+        result
+            .expectations
+            .extend(unused.into_iter().map(Expectation::of_file));
+    }
     result.duration = execution.duration;
     result
 }

@@ -93,13 +93,13 @@ pub fn judge(mode: Mode, scenario: &Scenario, seen: Seen<'_>) -> Judgement {
     let mut evidence = Vec::new();
     let mut witnesses = Vec::new();
     for witness in Witness::ALL {
-        let state = match (witness, scenario.audit.written(*witness).map(|need| need.value)) {
+        let state = match (witness, scenario.audit.need(*witness, mode)) {
             (Witness::Kernel, _) => {
                 let (state, seen) = kernel_state(mode, seen);
                 evidence.extend(seen);
                 state
             }
-            (_, Some(Need::Off)) => WitnessState::Off("the scenario says so".into()),
+            (_, Need::Off) => WitnessState::Off("the scenario says so".into()),
             (Witness::Wire, _) => {
                 evidence.extend(wire::gaps(recording, started));
                 if mode == Mode::Prebuilt {
@@ -107,7 +107,7 @@ pub fn judge(mode: Mode, scenario: &Scenario, seen: Seen<'_>) -> Judgement {
                 }
                 wire_state(&evidence, started)
             }
-            (_, Some(Need::Required)) => WitnessState::Missing(NOT_BUILT.into()),
+            (_, Need::Required) => WitnessState::Missing(NOT_BUILT.into()),
             _ => WitnessState::Off(NOT_BUILT.into()),
         };
         if let WitnessState::Missing(reason) = &state {

@@ -31,7 +31,20 @@ pub struct ScenarioResult {
     pub broken: Option<String>,
     /// What could not be removed.
     pub leftovers: Vec<String>,
-    /// From the first container's creation to the last expectation.
+    /// How long each container that was started has been watched.
+    pub watched: Vec<Watched>,
+    /// From the first container's creation to the end of its last job.
+    pub duration: Duration,
+}
+
+/// How long a container has been watched: a job to its end, a service as long as the scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// Its name in the scenario.
+    pub container: String,
+    /// Whether it is a service.
+    pub is_service: bool,
+    /// From its start.
     pub duration: Duration,
 }
 
@@ -42,6 +55,19 @@ pub struct Expectation {
     pub what: String,
     /// The failure, if it was not met.
     pub failure: Option<Failure>,
+}
+
+impl Expectation {
+    /// One that the file as a whole has, and that was not met.
+    pub(super) fn of_file(diagnostic: Diagnostic) -> Self {
+        let what = diagnostic.title.trim_start_matches("expected ").to_owned();
+        let failure = Some(Failure {
+            diagnostic,
+            container: None,
+            log: Vec::new(),
+        });
+        Self { what, failure }
+    }
 }
 
 /// An expectation that was not met.
@@ -82,6 +108,7 @@ impl ScenarioResult {
             expectations: Vec::new(),
             broken: None,
             leftovers: Vec::new(),
+            watched: Vec::new(),
             duration: Duration::ZERO,
         }
     }

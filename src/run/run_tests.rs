@@ -13,6 +13,8 @@ use crate::scenario;
 
 #[path = "failure_tests.rs"]
 mod failures;
+#[path = "kind_tests.rs"]
+mod kinds;
 #[path = "ready_tests.rs"]
 mod readiness;
 

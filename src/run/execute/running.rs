@@ -1,6 +1,7 @@
 //! A container while it runs: what it writes, and how it ends.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use shellproof_api::{ContainerSpec, Error, ErrorKind, OutputChunk, ResourceKind, StdStream};
@@ -14,6 +15,11 @@ use crate::run::output::{Collected, Collector};
 pub(super) struct Running {
     pub(super) output: Arc<Collector>,
     pub(super) ended: watch::Receiver<Option<Ended>>,
+    /// When it was started, and when it was seen to be ready.
+    pub(super) started: Instant,
+    pub(super) ready: Option<Instant>,
+    /// When its end was seen.
+    end: Arc<OnceLock<Instant>>,
     /// Follows its output; ends with it.
     follower: AbortHandle,
 }
@@ -35,6 +41,12 @@ impl Running {
             // The follower tells the end before it ends, unless it panicked; then nothing is known for ever.
             _ => std::future::pending().await,
         }
+    }
+
+    /// From its start to its end, or to now.
+    pub(super) fn watched(&self) -> Duration {
+        let end = self.end.get().copied().unwrap_or_else(Instant::now);
+        end.duration_since(self.started)
     }
 
     /// What has been written so far.
@@ -59,6 +71,7 @@ impl Execution<'_> {
         let mut stream = runtime.attach(&id).await?;
         let output = Arc::new(Collector::default());
         let (sender, ended) = watch::channel(None);
+        let (started, end) = (Instant::now(), Arc::new(OnceLock::new()));
         match runtime.start_container(&id).await {
             Ok(()) => self.started.push(id.0.clone()),
             Err(error) => {
@@ -76,12 +89,15 @@ impl Execution<'_> {
                 return Ok(Running {
                     output,
                     ended,
+                    started,
+                    ready: None,
+                    end: Arc::new(OnceLock::from(started)),
                     follower: tokio::spawn(async {}).abort_handle(),
                 });
             }
         }
         let follower = tokio::spawn({
-            let (runtime, output) = (runtime.clone(), output.clone());
+            let (runtime, output, end) = (runtime.clone(), output.clone(), end.clone());
             async move {
                 let ended = loop {
                     match stream.next().await {
@@ -91,12 +107,17 @@ impl Execution<'_> {
                         None => break runtime.wait_container(&id).await,
                     }
                 };
+                // Nobody else sets it.
+                _ = end.set(Instant::now());
                 sender.send_replace(Some(ended));
             }
         });
         Ok(Running {
             output,
             ended,
+            started,
+            ready: None,
+            end,
             follower: follower.abort_handle(),
         })
     }
