@@ -77,7 +77,8 @@ fail() {
 
 # --- settings -----------------------------------------------------------------------------
 
-# The same files and values are read by `shellproof config`; a test runs both over tests/platform/*.env.
+# `shellproof config` reads the same files and values, and refuses the same; tests/env_files.rs compares the two. Only
+# CONTAINER_CLI and the KERBEROS_ settings are this script's own, and checked by it alone.
 
 # unreadable PLACE EXPECTED HELP. Values are not shown in messages: an env file holds passwords.
 unreadable() { fail 2 "$1 cannot be read" "$2" "something else" "$3"; }
@@ -228,7 +229,7 @@ read_env_file() {
     [[ $line =~ ^[[:space:]]*(export[[:space:]]+)?(.*)$ ]]
     rest=${BASH_REMATCH[2]} key=${BASH_REMATCH[2]%%[=:]*}
     key=${key%"${key##*[![:space:]]}"}
-    # The ends of what is no name: anything of ASCII but letters, digits and `_ . - [ ]`.
+    # A name has letters, digits, `_ . - [ ]`, and anything that is no ASCII.
     more=${key//[][_.-]/}
     [[ -n $key && $more != *[[:punct:][:space:][:cntrl:]]* && ${#key} -le 255 ]] ||
       unreadable "$place" "NAME=value" "\`shellproof config --env-file $file\` points at it"

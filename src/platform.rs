@@ -129,9 +129,9 @@ impl Platform {
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Diagnostics> {
         let file = match env_file {
-            Some(path) => Some(load::read_file(path)?),
+            Some(path) => Some(load::ENV_FILE.read(path)?),
             None if load::exists(Path::new(DEFAULT_ENV_FILE)) => {
-                Some(load::read_file(Path::new(DEFAULT_ENV_FILE))?)
+                Some(load::ENV_FILE.read(Path::new(DEFAULT_ENV_FILE))?)
             }
             None => None,
         };

@@ -15,7 +15,7 @@ pub use evidence::{Evidence, Rule, UnknownRule, Weight};
 pub use kernel::{Testimony, Traced};
 pub use program::{Exit, ExpectedExit, ProgramResult, ProgramStatus};
 pub use verdict::{Judgement, Seen, WitnessState, judge, judge_program};
+pub use waiver::check as check_scenarios;
 pub(crate) use waiver::unused as unused_waivers;
-pub use waiver::{expired, unknown_rules};
 
 pub use crate::vocabulary::{VerdictKind as Verdict, Witness};

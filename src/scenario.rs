@@ -44,7 +44,8 @@ mod resolve;
 mod schema;
 mod yaml;
 
+pub use crate::source::MAX_FILE_BYTES;
 pub use decode::duration;
-pub use load::{MAX_FILE_BYTES, discover, load, load_all, parse};
+pub use load::{discover, load, load_all, parse};
 pub use resolve::{ContainerKind, ContainerPlan, Plan};
 pub use schema::*;

@@ -121,7 +121,7 @@ fn the_environment_counts_in_the_same_way() {
             [("name", "2"), ("IMAGE_OPENSEARCH", "reg.corp/Foo/bar:1")],
             [("name", "2"), ("IMAGE_PYTHON", "")],
         ] {
-            assert!(with(&wrong).is_err(), "{wrong:?}");
+            assert!(agreed(file, &wrong).is_err(), "{wrong:?}");
         }
     });
 }

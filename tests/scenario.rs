@@ -123,12 +123,11 @@ fn every_key_of_a_container_is_read() {
     assert_eq!(database.cap_drop[0].value, "ALL");
     assert_eq!(database.cap_add[0].value, "CHOWN");
     assert_eq!(database.tmpfs[0].value, "/run/postgresql");
-    let Some(HealthCheck::Command(argv, timing)) = database.healthcheck.map(|check| check.value) else {
-        panic!("a command is expected")
-    };
-    assert_eq!(argv.len(), 2);
-    assert_eq!(timing.timeout, Some(Duration::from_millis(500)));
-    assert_eq!(timing.retries, Some(5));
+    let check = database.healthcheck.expect("it has a health check").value;
+    let argv = ["/usr/bin/pg_isready", "-q"].map(str::to_owned).to_vec();
+    assert_eq!(check.test, HealthTest::Command(argv));
+    assert_eq!(check.timeout, Some(Duration::from_millis(500)));
+    assert_eq!(check.retries, Some(5));
     let ready = database.ready.expect("it says when it is ready");
     assert_eq!(ready.within, Duration::from_secs(60));
     assert!(
@@ -197,8 +196,8 @@ fn a_mode_replaces_keys_and_adds_to_the_environment() {
         .collect();
     assert_eq!(env, [("COLOR", "no"), ("LEVEL", "debug")]);
     assert_eq!(
-        layered.healthcheck.map(|check| check.value),
-        Some(HealthCheck::None)
+        layered.healthcheck.map(|check| check.value.test),
+        Some(HealthTest::None)
     );
     assert!(matches!(&layered.image.value, ImageChoice::Named(name) if name.reference().is_some()));
     let prebuilt = container("shell-health-check.yaml", Mode::Prebuilt, "server");
@@ -207,8 +206,8 @@ fn a_mode_replaces_keys_and_adds_to_the_environment() {
         ImageChoice::Named(ImageName::Fixture("server".into()))
     );
     assert!(matches!(
-        prebuilt.healthcheck.map(|check| check.value),
-        Some(HealthCheck::Shell(..))
+        prebuilt.healthcheck.map(|check| check.value.test),
+        Some(HealthTest::Shell(_))
     ));
 }
 
@@ -282,7 +281,7 @@ fn the_example_in_the_documentation_is_valid() {
     }
 }
 
-/// A message about an unknown key lists the known ones; the reference must explain each of them.
+/// A message about an unknown key lists the known ones; the reference must explain each of them in its place.
 #[test]
 fn the_documentation_explains_every_key() {
     let document = include_str!("../docs/scenario-format.md");
@@ -302,19 +301,67 @@ waivers: [{ zzzzzz: 1 }]
 zzzzzz: 1
 ";
     let mistakes = parse("a.yaml", text).expect_err("nobody knows this key");
-    let lists: Vec<&str> = mistakes
+    let lists: Vec<(&str, &str)> = mistakes
         .iter()
-        .filter(|mistake| mistake.title.starts_with("unknown key `zzzzzz`"))
-        .filter_map(|mistake| mistake.help.as_deref()?.split_once(" has ").map(|(_, keys)| keys))
+        .filter_map(|mistake| {
+            let what = mistake.title.strip_prefix("unknown key `zzzzzz` in ")?;
+            let (_, keys) = mistake.help.as_deref()?.split_once(" has ")?;
+            Some((what, keys))
+        })
         .collect();
     assert_eq!(lists.len(), 12, "{mistakes}");
-    for key in lists.iter().flat_map(|keys| keys.split('`').skip(1).step_by(2)) {
-        let is_explained = document.contains(&format!("`{key}`")) || document.contains(&format!("`{key}: "));
-        assert!(
-            is_explained || document.contains(&format!("{{ {key}:")),
-            "`{key}` is not explained"
-        );
+    for (what, keys) in lists {
+        let headings: &[&str] = match what {
+            "a scenario" => &["## The scenario"],
+            "a container" => &["## A container"],
+            "a `layered` block" => &["## A container", "### What one mode changes"],
+            "a health check" => &["### Health check"],
+            "a `ready`" | "an `http` probe" => &["### Ready"],
+            "a container's `expect`" | "an `http` expectation" | "a `files` expectation" => {
+                &["### What a container must do"]
+            }
+            "an expected text" => &["### A text"],
+            "an audit" => &["## The scenario"],
+            "the scenario's `expect`" => &["## The verdict"],
+            "a waiver" => &["## Waivers"],
+            other => panic!("{other} is described nowhere"),
+        };
+        let keys: Vec<&str> = backticked(keys).collect();
+        let section: String = headings
+            .iter()
+            .map(|heading| section(document, heading))
+            .collect();
+        for key in &keys {
+            let is_explained = ["`KEY`", "`KEY: ", "{ KEY:", "{ KEY,", ", KEY,", ", KEY }"]
+                .iter()
+                .any(|form| section.contains(&form.replace("KEY", key)));
+            assert!(
+                is_explained,
+                "`{key}` of {what} is not explained under {headings:?}"
+            );
+        }
+        // And nothing is explained that is not there.
+        if matches!(what, "a scenario" | "a container") {
+            let cells = section.lines().filter_map(|line| line.strip_prefix("| `"));
+            for cell in cells.filter_map(|line| line.split_once('|')) {
+                for key in backticked(&format!("`{}", cell.0)) {
+                    assert!(keys.contains(&key), "{what} has no `{key}`");
+                }
+            }
+        }
     }
+}
+
+fn backticked(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// What stands under a heading, up to the next one.
+fn section<'a>(document: &'a str, heading: &str) -> &'a str {
+    let (_, rest) = document
+        .split_once(&format!("\n{heading}\n"))
+        .unwrap_or_else(|| panic!("there is no `{heading}`"));
+    rest.split("\n#").next().unwrap_or_default()
 }
 
 fn parsed(containers: &str) -> Scenario {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::env_file::{self, EnvFile, Value};
 use super::hide::hide_credentials;
 use super::image::{self, Mistake};
-use super::load::check_text;
+use super::load::ENV_FILE;
 use super::names::{Name, classify, known, similar};
 use super::roles::{DEFAULT_MODE, MODE_VARIABLE, default_image, variable, variable_in_mode};
 use super::{Origin, Platform, ResolvedImage, Warning};
@@ -25,7 +25,7 @@ pub(super) fn decide(
     let mut settings = Settings::default();
     let mut used = BTreeSet::new();
     if let Some(file) = file {
-        check_text(file)?;
+        ENV_FILE.check(file)?;
         let read = env_file::read(file, environment);
         used.clone_from(&read.used);
         settings.add_file(read);

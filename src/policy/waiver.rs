@@ -4,7 +4,7 @@ use chrono::{NaiveDate, Utc};
 
 use super::{Evidence, Judgement, Rule, Weight, WitnessState};
 use crate::scenario::{Scenario, Waiver};
-use crate::source::{Diagnostic, Spanned};
+use crate::source::{Diagnostic, Diagnostics, Spanned};
 use crate::vocabulary::{Mode, Witness};
 
 /// Marks the violations that a waiver covers today.
@@ -43,12 +43,14 @@ pub(crate) fn unused(mode: Mode, scenario: &Scenario, judgement: &Judgement) -> 
     unused.collect()
 }
 
-/// Waivers that have ended, each as a mistake of its file.
-pub fn expired(scenarios: &[Scenario]) -> Vec<Diagnostic> {
-    expired_on(scenarios, today())
+/// Finds what scenarios say of the policy and cannot hold: rules that do not exist, and waivers that have ended.
+pub fn check(scenarios: &[Scenario]) -> Result<(), Diagnostics> {
+    let mut mistakes = unknown_rules(scenarios);
+    mistakes.extend(ended(scenarios, today()));
+    Diagnostics::from_vec(mistakes).map_or(Ok(()), Err)
 }
 
-fn expired_on(scenarios: &[Scenario], today: NaiveDate) -> Vec<Diagnostic> {
+fn ended(scenarios: &[Scenario], today: NaiveDate) -> Vec<Diagnostic> {
     let mut mistakes = Vec::new();
     for scenario in scenarios {
         for waiver in scenario
@@ -74,7 +76,7 @@ pub(super) fn today() -> NaiveDate {
 }
 
 /// Rules that scenarios name and that do not exist, each with what was probably meant.
-pub fn unknown_rules(scenarios: &[Scenario]) -> Vec<Diagnostic> {
+fn unknown_rules(scenarios: &[Scenario]) -> Vec<Diagnostic> {
     let mut mistakes = Vec::new();
     for scenario in scenarios {
         let expected = [&scenario.expect.layered.rule, &scenario.expect.prebuilt.rule]

@@ -93,8 +93,8 @@ fn a_rule_that_does_not_exist_is_a_mistake_with_its_place() {
 #[test]
 fn a_waiver_that_has_ended_is_a_mistake_with_its_place() {
     let scenarios = [scenario::parse("waived.yaml", WAIVED).unwrap()];
-    assert_eq!(expired_on(&scenarios, day(2026, 12, 31)), []);
-    let mistakes = expired_on(&scenarios, day(2027, 1, 1));
+    assert_eq!(ended(&scenarios, day(2026, 12, 31)), []);
+    let mistakes = ended(&scenarios, day(2027, 1, 1));
     let [mistake] = mistakes.as_slice() else {
         panic!("{mistakes:?}")
     };

@@ -24,7 +24,8 @@ macro_rules! container_keys {
             network: kept Spanned<String> = text_of,
             /// `aliases:`, more host names on the network; the container's own name always is one.
             aliases: filled Vec<Spanned<String>> = host_names,
-            /// `volumes:`; in a plan, relative host paths start where the scenario file's path does.
+            /// `volumes:`. As they are written, relative host paths start at the scenario file; in a plan they start
+            /// where its path does.
             volumes: filled Vec<Spanned<Mount>> = mounts,
             /// `ports:` published on the host.
             ports: filled Vec<Spanned<Port>> = ports,

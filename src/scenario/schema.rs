@@ -1,10 +1,10 @@
 //! What a scenario file says, as data. Nothing here is merged or looked up yet.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveDate;
+pub use shellproof_api::{HealthCheck, HealthTest, Mount, MountSource, Port};
 
 use super::keys::container_keys;
 use crate::ImageName;
@@ -99,59 +99,6 @@ pub struct EnvVar {
     pub name: Spanned<String>,
     /// Its value.
     pub value: Spanned<String>,
-}
-
-/// One entry of `volumes:`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mount {
-    /// What is mounted.
-    pub source: MountSource,
-    /// Where it appears in the container.
-    pub target: String,
-    /// Whether the container may not write to it.
-    pub read_only: bool,
-}
-
-/// What an entry of `volumes:` mounts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MountSource {
-    /// A declared volume.
-    Volume(String),
-    /// A path of the host; relative ones start at the scenario file.
-    Bind(PathBuf),
-}
-
-/// One entry of `ports:`; always TCP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Port {
-    /// The host's port; any free one when absent.
-    pub host: Option<u16>,
-    /// The container's port.
-    pub container: u16,
-}
-
-/// The engine's own health check.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HealthCheck {
-    /// None, not even the image's.
-    None,
-    /// A program with its arguments, run without a shell.
-    Command(Argv, Timing),
-    /// A shell line (`CMD-SHELL`), which prebuilt mode forbids: for scenarios that must be violated.
-    Shell(Spanned<String>, Timing),
-}
-
-/// When the engine runs a health check; the engine's defaults where absent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Timing {
-    /// The time between two checks.
-    pub interval: Option<Duration>,
-    /// The longest a check may take.
-    pub timeout: Option<Duration>,
-    /// Failures in a row before the container is unhealthy.
-    pub retries: Option<u32>,
-    /// The time in which failures do not count.
-    pub start_period: Option<Duration>,
 }
 
 /// How to know that a container is ready.

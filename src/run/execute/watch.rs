@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use shellproof_api::Error;
+use shellproof_api::{Error, HealthTest};
 
 use super::{Execution, ended_first};
 use crate::run::expect::Checked;
 use crate::run::result::Watched;
-use crate::scenario::{ContainerKind, ContainerPlan, HealthCheck};
+use crate::scenario::{ContainerKind, ContainerPlan};
 
 /// When an engine runs a health check for the first time, unless the check says so.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(30);
@@ -80,9 +80,7 @@ impl Execution<'_> {
 
 /// When the scenario's own health check of a container has run once.
 fn first_health_check(container: &ContainerPlan) -> Option<Duration> {
-    let timing = match &container.healthcheck.as_ref()?.value {
-        HealthCheck::None => return None,
-        HealthCheck::Command(_, timing) | HealthCheck::Shell(_, timing) => timing,
-    };
-    Some(timing.interval.unwrap_or(HEALTH_INTERVAL) + HEALTH_GRACE)
+    let check = &container.healthcheck.as_ref()?.value;
+    let runs = check.test != HealthTest::None;
+    runs.then(|| check.interval.unwrap_or(HEALTH_INTERVAL) + HEALTH_GRACE)
 }

@@ -4,7 +4,7 @@ use super::values::{ABSOLUTE, NAME, is_absolute, is_host_name, is_name};
 use super::{Decoder, Fields};
 use crate::scenario::keys::container_keys;
 use crate::scenario::schema::{
-    After, Container, EnvVar, HealthCheck, ImageChoice, Mount, Port, Probe, Ready, Settings, Timing,
+    After, Container, EnvVar, HealthCheck, HealthTest, ImageChoice, Mount, Port, Probe, Ready, Settings,
 };
 use crate::scenario::yaml::{Entry, Kind};
 use crate::source::spelling::quoted;
@@ -231,49 +231,42 @@ impl Decoder<'_> {
             .take("retries")
             .and_then(|entry| self.number(&entry.value, "retries", 1, 1000));
         let start_period = fields.take("start_period").and_then(|entry| self.duration(entry));
-        let timing = Timing {
+        let what = what?;
+        let test = match what.key.value.as_str() {
+            "command" => self
+                .argv(what)
+                .map(|argv| HealthTest::Command(argv.value.into_iter().map(|word| word.value).collect())),
+            "shell" => {
+                let expected = "a line for a shell";
+                let line = self.checked(&what.value, "shell", expected, |line| !line.trim().is_empty());
+                line.map(|line| HealthTest::Shell(line.value))
+            }
+            _ => self.no_healthcheck(what, &fields),
+        };
+        self.finish(fields);
+        let check = HealthCheck {
+            test: test?,
             interval,
             timeout,
             retries: retries.map(|it| it.value),
             start_period: start_period.map(|it| it.value),
         };
-        let what = what?;
-        let check = match what.key.value.as_str() {
-            "command" => self
-                .argv(what)
-                .map(|argv| HealthCheck::Command(argv.value, timing)),
-            "shell" => self
-                .checked(&what.value, "shell", "a line for a shell", |line| {
-                    !line.trim().is_empty()
-                })
-                .map(|line| HealthCheck::Shell(line, timing)),
-            _ => self.no_healthcheck(what, &fields, timing),
-        };
-        self.finish(fields);
-        Some(Spanned::new(check?, entry.value.span))
+        Some(Spanned::new(check, entry.value.span))
     }
 
-    fn no_healthcheck(&mut self, none: &Entry, fields: &Fields<'_>, timing: Timing) -> Option<HealthCheck> {
+    fn no_healthcheck(&mut self, none: &Entry, fields: &Fields<'_>) -> Option<HealthTest> {
         if !self.bool(&none.value, "none")?.value {
-            let error = self.at(
-                none.value.span,
-                "`none: false` says nothing about the health check",
-            );
-            self.report(
-                error
-                    .label("neither none nor one")
-                    .help("leave `healthcheck` out to keep the image's"),
-            );
+            let title = "`none: false` says nothing about the health check";
+            let error = self.at(none.value.span, title).label("neither none nor one");
+            self.report(error.help("leave `healthcheck` out to keep the image's"));
         }
-        if timing != Timing::default() {
+        let timing = ["interval", "timeout", "retries", "start_period"];
+        if timing.iter().any(|key| fields.get(key).is_some()) {
             let error = self.at(fields.place, "a health check that is none needs no timing");
-            self.report(
-                error
-                    .label("has both")
-                    .secondary(none.key.span, "there is no health check"),
-            );
+            let error = error.label("has both");
+            self.report(error.secondary(none.key.span, "there is no health check"));
         }
-        Some(HealthCheck::None)
+        Some(HealthTest::None)
     }
 
     fn ready(&mut self, entry: &Entry) -> Option<Ready> {
