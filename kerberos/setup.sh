@@ -48,6 +48,10 @@
 #   130, 143  interrupted; the container is removed
 set -euo pipefail
 
+# The process environment, before this script has variables of its own.
+declare -A environment=()
+while IFS= read -r; do environment[$REPLY]=${!REPLY}; done < <(compgen -e)
+
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 readonly repo
 readonly default_image=python:3.11-alpine
@@ -59,10 +63,6 @@ cli='' # docker or podman
 run='' # the process id of what waits for the container
 # What the env file says, which variables its values name, and names in it that are only like the platform's.
 declare -A from_file=() used=() strangers=()
-# The process environment, and not this script's own variables.
-declare -A environment=()
-while IFS= read -r variable; do environment[$variable]=${!variable}; done < <(compgen -e)
-unset variable
 
 # fail CODE WHAT EXPECTED ACTUAL HELP
 fail() {

@@ -105,7 +105,7 @@ fn what_proves_nothing_and_what_has_ended_is_bad_input() {
             waived,
             [
                 "the waiver for `/tiny` has ended",
-                "job.yaml:5:67",
+                "job.yaml:5:63",
                 "was its last day",
             ],
         ),
