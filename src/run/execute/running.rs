@@ -1,6 +1,7 @@
 //! A container while it runs: what it writes, and how it ends.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use shellproof_api::{ContainerSpec, Error, ErrorKind, OutputChunk, ResourceKind, StdStream};
@@ -16,6 +17,11 @@ pub(super) struct Running {
     pub(super) ended: watch::Receiver<Option<Ended>>,
     /// Whether its program could be started.
     pub(super) is_started: bool,
+    /// When it was started, and when it was seen to be ready.
+    pub(super) started: Instant,
+    pub(super) ready: Option<Instant>,
+    /// When its end was seen.
+    end: Arc<OnceLock<Instant>>,
     /// Follows its output; ends with it.
     follower: AbortHandle,
 }
@@ -52,6 +58,12 @@ impl Running {
         self.ended.borrow().is_none()
     }
 
+    /// From its start to its end, or to now.
+    pub(super) fn watched(&self) -> Duration {
+        let end = self.end.get().copied().unwrap_or_else(Instant::now);
+        end.duration_since(self.started)
+    }
+
     /// What has been written so far.
     ///
     /// # Errors
@@ -74,6 +86,7 @@ impl Execution<'_> {
         let mut stream = runtime.attach(&id).await?;
         let output = Arc::new(Collector::default());
         let (sender, ended) = watch::channel(None);
+        let (started, end) = (Instant::now(), Arc::new(OnceLock::new()));
         match runtime.start_container(&id).await {
             Ok(()) => self.started.push(id.0.clone()),
             Err(error) => {
@@ -92,12 +105,15 @@ impl Execution<'_> {
                     output,
                     ended,
                     is_started: false,
+                    started,
+                    ready: None,
+                    end: Arc::new(OnceLock::from(started)),
                     follower: tokio::spawn(async {}).abort_handle(),
                 });
             }
         }
         let follower = tokio::spawn({
-            let (runtime, output) = (runtime.clone(), output.clone());
+            let (runtime, output, end) = (runtime.clone(), output.clone(), end.clone());
             async move {
                 let ended = loop {
                     match stream.next().await {
@@ -107,6 +123,8 @@ impl Execution<'_> {
                         None => break runtime.wait_container(&id).await,
                     }
                 };
+                // Nobody else sets it.
+                _ = end.set(Instant::now());
                 sender.send_replace(Some(ended));
             }
         });
@@ -114,6 +132,9 @@ impl Execution<'_> {
             output,
             ended,
             is_started: true,
+            started,
+            ready: None,
+            end,
             follower: follower.abort_handle(),
         })
     }
