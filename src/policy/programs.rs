@@ -216,7 +216,7 @@ fn read_shell(program: &str, name: &str, content: Content) -> Option<Reading> {
     Some(match (content, shell.by) {
         (Content::PackageManager, _) => return None,
         (Content::Script | Content::ManagerScript, _) if !SCRIPTED.contains(&shell.name) => Reading::Other,
-        (Content::Other, By::Content | By::NameUnlessRead) => Reading::Other,
+        (Content::Other, By::Content) => Reading::Other,
         (Content::Unknown, By::Content) => unreadable(program),
         _ => Reading::Shell(program.to_owned()),
     })
@@ -224,10 +224,10 @@ fn read_shell(program: &str, name: &str, content: Content) -> Option<Reading> {
 
 /// Reads a program that has a package manager's name, and was told something.
 fn read_manager(program: &str, told: Told, by: By, content: Content) -> Reading {
-    let is_read = matches!(content, Content::Script | Content::Other);
     match (told, by) {
         (Told::Ask, _) => Reading::Other,
-        (_, By::Content | By::NameUnlessRead) if is_read => Reading::Other,
+        (_, By::Content) if matches!(content, Content::Script | Content::Other) => Reading::Other,
+        (_, By::NameUnlessScript) if content == Content::Script => Reading::Other,
         (Told::Cut, _) => Reading::Cut(program.to_owned()),
         (Told::Act, _) => package_manager(program),
         (Told::Other, By::Content) if content == Content::Unknown => unreadable(program),

@@ -17,8 +17,8 @@ pub(super) struct Name {
 pub(super) enum By {
     /// The name, whatever is in the file.
     Name,
-    /// The name, unless the file was read and is something else: a witness knows this program by its content.
-    NameUnlessRead,
+    /// The name, unless the file is a script that has nothing to do with a package manager.
+    NameUnlessScript,
     /// The content. The name alone is a reason to doubt, since other programs have it too.
     Content,
 }

@@ -135,6 +135,8 @@ fn a_script_with_a_package_managers_name_is_one_by_its_content() {
     ] {
         assert_eq!(started(line, Content::ManagerScript), manager(line), "{line}");
         assert_eq!(started(line, Content::Unknown), manager(line), "{line}");
+        // Some of them come as one file that holds their interpreter.
+        assert_eq!(started(line, Content::Other), manager(line), "{line}");
         assert_eq!(started(line, Content::Script), Reading::Other, "{line}");
     }
     assert_eq!(

@@ -7,7 +7,7 @@ use super::{Manager, Style, but, either, manager};
 
 /// A script whose content a witness knows.
 const fn script(name: &'static str, source: &'static str) -> Name {
-    Name::of(name, source).by(By::NameUnlessRead)
+    Name::of(name, source).by(By::NameUnlessScript)
 }
 
 const PIP: Options = Options {
@@ -71,14 +71,14 @@ pub(super) const MANAGERS: &[Manager] = &[
         ..manager(
             &[
                 // Also `pip3.11`, and `python3 -m pip`; see `interpreters.rs`.
-                Name::versioned("pip", "python3-pip").by(By::NameUnlessRead),
+                Name::versioned("pip", "python3-pip").by(By::NameUnlessScript),
             ],
             but("cache check completion config debug freeze hash help index inspect list search show"),
         )
     },
     manager(
         &[
-            Name::versioned("easy_install", "python3-setuptools (until 51)").by(By::NameUnlessRead),
+            Name::versioned("easy_install", "python3-setuptools (until 51)").by(By::NameUnlessScript),
             script("pip-sync", "pip-tools (PyPI)"),
         ],
         Style::Always { bare: false },
@@ -232,7 +232,7 @@ pub(super) const MANAGERS: &[Manager] = &[
     ),
     // Ruby.
     manager(
-        &[Name::versioned("gem", "ruby: gem, gem3.1").by(By::NameUnlessRead)],
+        &[Name::versioned("gem", "ruby: gem, gem3.1").by(By::NameUnlessScript)],
         but(
             "check contents dependency environment env help info list outdated owner query rdoc search sources \
             specification stale which",
@@ -240,8 +240,8 @@ pub(super) const MANAGERS: &[Manager] = &[
     ),
     manager(
         &[
-            Name::versioned("bundle", "ruby-bundler").by(By::NameUnlessRead),
-            Name::versioned("bundler", "ruby-bundler").by(By::NameUnlessRead),
+            Name::versioned("bundle", "ruby-bundler").by(By::NameUnlessScript),
+            Name::versioned("bundler", "ruby-bundler").by(By::NameUnlessScript),
         ],
         Style::Commands {
             // `exec` only starts what is there, and its start is seen.
