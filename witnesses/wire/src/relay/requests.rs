@@ -212,8 +212,9 @@ impl Requests<'_> {
         let container = match self.shared.ask(object).await {
             Ok(Described::Container(container)) => *container,
             Ok(Described::Missing(answer)) => {
-                // It may be there by the time that the engine would look for it. An exec is one in any case.
-                request.missing = (request.action != Action::CreateExec).then_some(answer);
+                // It may be there by the time that the engine would look for it, and then run unjudged.
+                let runs = matches!(request.action, Action::StartContainer | Action::RunHealthCheck);
+                request.missing = runs.then_some(answer);
                 return;
             }
             // An exec is one, whatever its container is.
