@@ -152,7 +152,7 @@ impl Requests<'_> {
         let options = &self.shared.options;
         let target = redact::target(&head.target);
         let mut route = Route::parse(&head.method, &target);
-        let has_body = head.body != BodyLength::Empty;
+        let has_body = !matches!(head.body, BodyLength::Empty | BodyLength::Exactly(0));
         let is_pull_by_form = head.is_form && has_body && route.path == "/images/create";
         if is_pull_by_form {
             route.action = Action::Build;
