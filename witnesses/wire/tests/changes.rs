@@ -31,8 +31,10 @@ async fn changes(file: impl Fn() -> Vec<u8> + Send + Sync + 'static) -> Changes 
     let dir = Dir::new();
     engine(&dir.0.join("engine"), move |all| {
         let text = String::from_utf8_lossy(all);
-        Some(if text.contains("/archive?") {
+        Some(if text.contains("/archive?path=%2Fetc%2Fpasswd") {
             file()
+        } else if text.contains("/archive?") {
+            answer("404 Not Found", br#"{"message":"Could not find the file"}"#)
         } else if text.contains("/changes ") {
             answer("200 OK", br#"[{"Path":"/etc/passwd","Kind":1}]"#)
         } else if text.contains("/json ") {
@@ -42,6 +44,11 @@ async fn changes(file: impl Fn() -> Vec<u8> + Send + Sync + 'static) -> Changes 
             b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()
         })
     });
+    started(&dir).await
+}
+
+/// Starts a container on a recorder before the engine, and gives what it has changed.
+async fn started(dir: &Dir) -> Changes {
     let engine = Endpoint {
         kind: EngineKind::Podman,
         socket: dir.0.join("engine"),
@@ -114,4 +121,38 @@ async fn a_file_that_is_gone_is_no_change_and_one_of_a_container_that_is_gone_is
     assert_eq!(gone.files, []);
     let unknown = changes(|| answer("404 Not Found", br#"{"message":"No such container: abc"}"#)).await;
     assert_eq!(unknown.files, passwd(FileKind::Unread));
+}
+
+#[tokio::test]
+async fn what_the_engine_leaves_out_of_its_list_is_looked_at() {
+    let dir = Dir::new();
+    engine(&dir.0.join("engine"), |all| {
+        let text = String::from_utf8_lossy(all);
+        Some(if text.contains("/archive?path=%2Frun%2Fnotify") {
+            answer("200 OK", &archive(b"\x7fELF"))
+        } else if text.contains("/archive?path=%2Fetc%2Fhosts") {
+            answer("200 OK", &archive(b"127.0.0.1 localhost"))
+        } else if text.contains("/archive?path=%2Frun%2Fsecrets") {
+            answer("200 OK", &archive(b"\x7fELF"))
+        } else if text.contains("/archive?") {
+            answer("404 Not Found", br#"{"message":"Could not find the file"}"#)
+        } else if text.contains("/changes ") {
+            answer("200 OK", b"null")
+        } else if text.contains("/json ") {
+            let inspect = br#"{"Id":"abc","Image":"i","Path":"/tiny","State":{"Running":false}}"#;
+            answer("200 OK", inspect)
+        } else {
+            b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()
+        })
+    });
+    let changes = started(&dir).await;
+    let paths: Vec<_> = changes.files.iter().map(|file| file.path.as_str()).collect();
+    assert!(
+        paths.contains(&"/run/notify") && paths.contains(&"/run/passwd"),
+        "{paths:?}"
+    );
+    assert!(
+        changes.files.iter().all(|file| file.kind == FileKind::Elf),
+        "{changes:?}"
+    );
 }

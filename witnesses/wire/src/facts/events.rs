@@ -158,7 +158,7 @@ fn unrecorded_execs<'a>(recording: &Recording, events: &'a [Event]) -> Vec<&'a E
 /// The request to list a container's programs for which an engine that does not tell an exec's id has run one.
 fn listing<'a>(recording: &'a Recording, event: &Event) -> Option<&'a Record> {
     let lists = |record: &&Record| {
-        record.route.action == Action::ListPrograms && record.status == Some(200) && is_of(record, event)
+        record.route.action == Action::ListPrograms && record.status != Some(404) && is_of(record, event)
     };
     let mut records = recording.records.iter();
     records.find(lists).filter(|_| event.exec.is_none())

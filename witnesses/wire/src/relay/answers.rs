@@ -101,13 +101,12 @@ impl Answers<'_> {
         if request.action != Action::StartContainer {
             return;
         }
-        let subject = self
-            .shared
-            .log
-            .update(request.place, |record| record.subject.clone());
-        if let Some(subject) = subject.filter(|subject| self.shared.is_kept(subject)) {
-            // Nobody takes it once the recorder is gone.
-            let _ = self.shared.kept.send(subject.id);
+        for place in request.implied.iter().chain([&request.place]) {
+            let container = self.shared.log.update(*place, |record| record.subject.clone());
+            if let Some(container) = container.filter(|container| self.shared.is_kept(container)) {
+                // Nobody takes it once the recorder is gone.
+                let _ = self.shared.kept.send(container.id);
+            }
         }
     }
 

@@ -152,7 +152,7 @@ impl Requests<'_> {
         let options = &self.shared.options;
         let target = redact::target(&head.target);
         let mut route = Route::parse(&head.method, &target);
-        let has_body = head.body != BodyLength::Empty;
+        let has_body = !matches!(head.body, BodyLength::Empty | BodyLength::Exactly(0));
         let is_pull_by_form = head.is_form && has_body && route.path == "/images/create";
         if is_pull_by_form {
             route.action = Action::Build;
@@ -212,8 +212,9 @@ impl Requests<'_> {
         let container = match self.shared.ask(object).await {
             Ok(Described::Container(container)) => *container,
             Ok(Described::Missing(answer)) => {
-                // It may be there by the time that the engine would look for it. An exec is one in any case.
-                request.missing = (request.action != Action::CreateExec).then_some(answer);
+                // It may be there by the time that the engine would look for it, and then run unjudged.
+                let runs = matches!(request.action, Action::StartContainer | Action::RunHealthCheck);
+                request.missing = runs.then_some(answer);
                 return;
             }
             // An exec is one, whatever its container is.
