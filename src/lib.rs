@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod engines;
 pub mod exit;
+pub mod invocation;
 mod kernel;
 pub mod platform;
 pub mod policy;

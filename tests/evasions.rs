@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use shellproof::engines::{self, EngineSpec};
+use shellproof::invocation::Invocation;
 use shellproof::policy::{Rule, Seen, Testimony, Weight, judge_program};
-use shellproof::run::Session;
 use shellproof::testing;
 use shellproof::vocabulary::Mode;
 use shellproof_wire::{EventStream, Options, Recorder};
@@ -34,11 +34,11 @@ struct Count {
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let session = Arc::new(Session::start().expect("a private directory"));
+    let invocation = Arc::new(Invocation::start().expect("a private directory"));
     let runtime = Arc::new(tokio::runtime::Runtime::new().expect("a runtime"));
     let choices = testing::engines().unwrap_or_else(|error| panic!("{error}"));
     let found = runtime
-        .block_on(engines::find(&choices, &session.path("")))
+        .block_on(engines::find(&choices, &invocation.path("")))
         .expect("the engines that SHELLPROOF_ENGINES names");
     let kinds = ["caught", "clean", "beyond"];
     let counts = Arc::new(kinds.map(|kind| (kind, Count::default())));
@@ -57,12 +57,12 @@ fn main() -> ExitCode {
             for engine in found.engines.iter().filter(|engine| case.is_for(engine)) {
                 let name = format!("{kind}::{}::{}", case.name, engine.name);
                 let (case, engine) = (case.clone(), engine.clone());
-                let (session, runtime, counts) = (session.clone(), runtime.clone(), counts.clone());
+                let (invocation, runtime, counts) = (invocation.clone(), runtime.clone(), counts.clone());
                 trials.push(Trial::test(name, move || {
                     let count = &counts[at].1;
                     let number = count.tried.fetch_add(1, Ordering::Relaxed);
-                    let id = format!("{}-{at}-{number}", session.id());
-                    runtime.block_on(run(&case, &engine, &session, &id))?;
+                    let id = format!("{}-{at}-{number}", invocation.id());
+                    runtime.block_on(run(&case, &engine, &invocation, &id))?;
                     count.right.fetch_add(1, Ordering::Relaxed);
                     Ok(())
                 }));
@@ -85,15 +85,15 @@ fn main() -> ExitCode {
 }
 
 /// Plays one case through a recorder in front of an engine, and compares the verdict.
-async fn run(case: &Case, engine: &EngineSpec, session: &Session, id: &str) -> Result<(), Failed> {
-    let label = ("io.shellproof.run", session.id());
+async fn run(case: &Case, engine: &EngineSpec, invocation: &Invocation, id: &str) -> Result<(), Failed> {
+    let label = ("io.shellproof.run", invocation.id());
     let stream = EventStream::open(&engine.endpoint, &format!("shellproof-{id}"), label).await?;
     let options = Options {
-        changes: Some(session.id().to_owned()),
+        changes: Some(invocation.id().to_owned()),
         ..Options::default()
     };
     let recorder =
-        Recorder::start_with(&engine.endpoint, &session.path(&format!("{id}.sock")), options).await?;
+        Recorder::start_with(&engine.endpoint, &invocation.path(&format!("{id}.sock")), options).await?;
     let mut client = Client::new(recorder.socket(), &engine.endpoint.socket, id);
     let played = client.play(case).await;
     let mut recording = recorder.finish().await;

@@ -5,7 +5,7 @@ mod listeners;
 
 use std::process::ExitCode;
 
-use shellproof::run::Options;
+use shellproof::run::RunOptions;
 use shellproof::testing::{self, Matrix};
 use shellproof::vocabulary::Need;
 
@@ -18,9 +18,9 @@ fn main() -> ExitCode {
         ended.push(matrix().engines(with).run());
     }
     if !without.is_empty() {
-        let options = Options {
+        let options = RunOptions {
             kernel: Some(Need::IfAvailable),
-            ..Options::default()
+            ..RunOptions::default()
         };
         ended.push(matrix().engines(without).options(options).run());
     }

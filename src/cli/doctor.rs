@@ -1,56 +1,60 @@
+use std::path::PathBuf;
+
 use clap::Args;
 use shellproof_wire::{Endpoint, EndpointError};
 
-use super::Failure;
-use crate::engines::{self, Choice, EngineSpec};
+use super::{Failure, tell_notes};
+use crate::engines::{self, Choice, EngineError, EngineSpec};
 use crate::exit::ExitCode;
+use crate::invocation::Invocation;
 use crate::kernel::Kernel;
-use crate::run::Session;
+use crate::run::{Images, naming};
 
 #[derive(Debug, Args)]
 pub(super) struct Doctor {}
 
 impl Doctor {
     pub(super) async fn run(self) -> Result<ExitCode, Failure> {
-        let session = Session::start().map_err(Failure::machine("no private directory can be made"))?;
+        let invocation = Invocation::start().map_err(Failure::machine("no private directory can be made"))?;
         for place in engines::usual_places() {
             if let Err(EndpointError::Silent { reason, .. }) = Endpoint::identify(&place.socket).await {
                 anstream::println!("-     {:<16} `{}`: {reason}", place.name, place.socket.display());
                 anstream::println!("      help: {}", cure(place.name));
             }
         }
-        let found = match engines::find(&[Choice::All], &session.path("")).await {
-            Ok(found) => found,
-            Err(error) => {
-                anstream::println!("error: {error}");
-                return Ok(ExitCode::Broken);
-            }
-        };
+        let found = engines::find(&[Choice::All], &invocation.path("")).await?;
+        tell_notes(&found);
+        let mut exit = ExitCode::Clean;
         for engine in &found.engines {
-            report(engine, &session).await;
+            if let Err(error) = report(engine, &invocation).await {
+                anstream::println!("error {error}");
+                exit = ExitCode::Broken;
+            }
         }
-        Ok(ExitCode::Clean)
+        Ok(exit)
     }
 }
 
-async fn report(engine: &EngineSpec, session: &Session) {
-    let socket = session.path(&format!("doctor-{}.sock", engine.name));
-    match engines::connect(engine, &socket).await {
-        Ok(connection) => {
-            anstream::println!(
-                "ok    {} on `{}`",
-                connection.runtime.engine(),
-                engine.endpoint.socket.display()
-            );
-            let about = connection.runtime.engine();
-            match Kernel::open(&engine.endpoint, about, session).await {
-                Ok(_) => anstream::println!(
-                    "      witnesses: wire, and kernel if the engine takes a seccomp listener"
-                ),
-                Err(reason) => anstream::println!("      witnesses: wire; no kernel: {reason}"),
-            }
+/// Says what an engine is and which witnesses it has.
+async fn report(engine: &EngineSpec, invocation: &Invocation) -> Result<(), EngineError> {
+    let socket = invocation.path(&format!("doctor-{}.sock", engine.name));
+    let connection = engines::connect(engine, &socket).await?;
+    let about = connection.runtime.engine();
+    anstream::println!("ok    {about} on `{}`", engine.endpoint.socket.display());
+    match Kernel::open(&engine.endpoint, about, invocation).await {
+        Ok(_) => {
+            anstream::println!("      witnesses: wire, and kernel if the engine takes a seccomp listener")
         }
-        Err(error) => anstream::println!("error {error}"),
+        Err(reason) => anstream::println!("      witnesses: wire; no kernel: {reason}"),
+    }
+    let images = Images::new(connection.runtime.clone(), PathBuf::new(), true);
+    let problem = naming::problem(&images, invocation).await;
+    match problem.map_err(|error| EngineError::Machine(error.to_string()))? {
+        Some(problem) => Err(EngineError::Machine(format!(
+            "engine `{}`: {problem}",
+            engine.name
+        ))),
+        None => Ok(()),
     }
 }
 

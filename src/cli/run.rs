@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Engines, Failure, Format, Modes, SHIPPED, duration, interrupt, load, need, platform};
+use super::{
+    Engines, Failure, Format, Modes, SHIPPED, duration, interrupt, load, need, platform, tell_notes,
+};
 use crate::engines;
 use crate::exit::ExitCode;
+use crate::invocation::Invocation;
 use crate::report::{self, Progress};
-use crate::run::{self, Options, Runner, Session};
+use crate::run::{self, RunOptions, Runner};
 use crate::vocabulary::Need;
 
 #[derive(Debug, Args)]
@@ -54,16 +57,17 @@ impl Run {
     pub(super) async fn run(self) -> Result<ExitCode, Failure> {
         let scenarios = load(&self.paths)?;
         let platform = platform(self.env_file.as_deref())?;
-        let session = Session::start().map_err(Failure::machine("no private directory can be made"))?;
+        let invocation = Invocation::start().map_err(Failure::machine("no private directory can be made"))?;
         let interrupt = interrupt()?;
-        let found = engines::find(&self.engines.choices, &session.path("")).await?;
+        let found = engines::find(&self.engines.choices, &invocation.path("")).await?;
+        tell_notes(&found);
         let jobs = run::jobs(&scenarios, self.mode.modes(), &found.engines);
-        let mut options = Options {
+        let mut options = RunOptions {
             timeout: self.timeout,
             keep: self.keep,
             offline: self.offline,
             kernel: self.kernel,
-            ..Options::default()
+            ..RunOptions::default()
         };
         if let Some(number) = self.jobs {
             options.jobs = usize::from(number);
@@ -73,10 +77,11 @@ impl Run {
         }
         let quiet = self.format == Format::Json;
         let progress = Progress::new(jobs.len(), std::io::stderr().is_terminal(), quiet);
-        let runner = Runner::open(&found.engines, platform, session, options).await?;
+        let runner = Runner::open(&found.engines, platform, invocation, options).await?;
         let mut report = runner
             .run(&jobs, interrupt, &|event| progress.observe(&event))
             .await;
+        let unfit = runner.unfit().await;
         report.leftovers.extend(runner.close().await);
         progress.finish();
         if let Some(path) = &self.junit {
@@ -92,6 +97,10 @@ impl Run {
         anstream::stdout()
             .write_all(text.as_bytes())
             .map_err(Failure::machine("the report cannot be written"))?;
-        Ok(report::exit_code(&report))
+        match (report::exit_code(&report), unfit) {
+            // What was seen was seen, whatever else a dead witness missed.
+            (ExitCode::Violated | ExitCode::Interrupted, _) | (_, None) => Ok(report::exit_code(&report)),
+            (_, Some(unfit)) => Err(unfit.into()),
+        }
     }
 }

@@ -3,12 +3,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use shellproof_api::{ContainerSpec, ErrorKind, ImageConfig, ImageFile, PullProgress, Runtime, labels};
+use shellproof_api::{
+    ContainerSpec, ErrorKind, FileKind, ImageConfig, ImageFile, PullProgress, Runtime, labels,
+};
 use tokio::sync::{Mutex, OnceCell};
 
 use super::archive;
 use super::credentials;
-use super::session::Session;
+use crate::invocation::Invocation;
 use crate::platform::Platform;
 use crate::scenario::Source;
 use crate::vocabulary::Mode;
@@ -18,6 +20,11 @@ const PROBE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/probe"));
 
 /// The value of an image variable or a scenario's `image:` that names a fixture.
 const FIXTURE: &str = "fixture:";
+
+/// What the engines take for a container that sets no `PATH`.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// How many links are followed from a path to a program, as many as the kernel follows.
+const LINKS: usize = 40;
 
 /// One image of a run, present on its engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +87,8 @@ pub(crate) struct Images {
     fixtures: PathBuf,
     offline: bool,
     known: Mutex<HashMap<String, Arc<OnceCell<Image>>>>,
+    /// Whether an image has a program, by the image's id and the program's name.
+    programs: Mutex<HashMap<(String, String), bool>>,
 }
 
 impl fmt::Debug for Images {
@@ -97,6 +106,7 @@ impl Images {
             fixtures,
             offline,
             known: Mutex::default(),
+            programs: Mutex::default(),
         }
     }
 
@@ -152,7 +162,7 @@ impl Images {
     }
 
     /// The probe's image.
-    async fn probe(&self, session: &Session) -> Result<Image, ImageError> {
+    async fn probe(&self, invocation: &Invocation) -> Result<Image, ImageError> {
         let cell = self
             .known
             .lock()
@@ -161,7 +171,7 @@ impl Images {
             .or_default()
             .clone();
         let image = cell.get_or_try_init(|| async {
-            let path = session.path(&format!("probe-{}.tar", self.runtime.engine().name));
+            let path = invocation.path(&format!("probe-{}.tar", self.runtime.engine().name));
             let labels = [(labels::PROBE.to_owned(), "1".to_owned())].into();
             let reference =
                 archive::write_single_program(&path, "localhost/shellproof/probe", PROBE, &labels).map_err(
@@ -178,18 +188,18 @@ impl Images {
     /// A container of the probe's image, with all taken from it that it does not need.
     pub(crate) async fn probe_container(
         &self,
-        session: &Session,
+        invocation: &Invocation,
         name: &str,
         words: Vec<String>,
     ) -> Result<ContainerSpec, ImageError> {
         Ok(ContainerSpec {
             name: name.to_owned(),
-            image: self.probe(session).await?.reference,
+            image: self.probe(invocation).await?.reference,
             command: Some(words),
             read_only: true,
             cap_drop: vec!["ALL".into()],
             no_new_privileges: true,
-            labels: session.labels(),
+            labels: invocation.labels(),
             ..ContainerSpec::default()
         })
     }
@@ -199,11 +209,57 @@ impl Images {
         &self,
         image: &Image,
         path: &str,
-        session: &Session,
+        invocation: &Invocation,
     ) -> Result<Option<ImageFile>, shellproof_api::Error> {
         self.runtime
-            .read_image_file(&image.reference, path, &session.labels())
+            .read_image_file(&image.reference, path, &invocation.labels())
             .await
+    }
+
+    /// Whether an image has a program: a path, or a name that is looked up in the image's `PATH`. Each is looked for once.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the cures of health checks will ask"))]
+    pub(crate) async fn has_program(
+        &self,
+        image: &Image,
+        program: &str,
+        invocation: &Invocation,
+    ) -> Result<bool, shellproof_api::Error> {
+        let key = (image.config.id.clone(), program.to_owned());
+        if let Some(known) = self.programs.lock().await.get(&key) {
+            return Ok(*known);
+        }
+        let mut has = false;
+        for path in places(&image.config.env, program) {
+            if self.is_executable(image, path, invocation).await? {
+                has = true;
+                break;
+            }
+        }
+        self.programs.lock().await.insert(key, has);
+        Ok(has)
+    }
+
+    async fn is_executable(
+        &self,
+        image: &Image,
+        mut path: String,
+        invocation: &Invocation,
+    ) -> Result<bool, shellproof_api::Error> {
+        for _ in 0..LINKS {
+            let Some(file) = self.read_file(image, &path, invocation).await? else {
+                return Ok(false);
+            };
+            match file.kind {
+                FileKind::File => return Ok(file.mode & 0o111 != 0),
+                FileKind::Symlink(target) if target.starts_with('/') => path = target,
+                FileKind::Symlink(target) => {
+                    let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+                    path = format!("{directory}/{target}");
+                }
+                FileKind::Directory | FileKind::Other => return Ok(false),
+            }
+        }
+        Ok(false)
     }
 
     async fn load_fixture(
@@ -279,6 +335,20 @@ impl Images {
     }
 }
 
+/// Where a program may be.
+fn places(env: &[String], program: &str) -> Vec<String> {
+    if program.contains('/') {
+        return vec![program.to_owned()];
+    }
+    let path = env.iter().rev().find_map(|one| one.strip_prefix("PATH="));
+    path.unwrap_or(DEFAULT_PATH)
+        .split(':')
+        // A directory without a leading slash depends on where a program is started from.
+        .filter(|directory| directory.starts_with('/'))
+        .map(|directory| format!("{}/{program}", directory.trim_end_matches('/')))
+        .collect()
+}
+
 fn pull_step(reference: &str, step: &PullProgress) -> String {
     match (step.current, step.total) {
         (Some(current), Some(total @ 1..)) => {
@@ -291,3 +361,7 @@ fn pull_step(reference: &str, step: &PullProgress) -> String {
         _ => format!("pulling {reference}: {}", step.status),
     }
 }
+
+#[cfg(test)]
+#[path = "images_tests.rs"]
+mod tests;

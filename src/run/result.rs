@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use shellproof_api::Engine;
 
-use super::Job;
 use super::images::Image;
+use super::job::Job;
 use crate::policy::{Judgement, Traced, Verdict};
 use crate::scenario::Scenario;
 use crate::source::Diagnostic;
