@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::sync::watch;
 
-use crate::engines::{Choice, EngineError, Found};
+use crate::engines::Choice;
 use crate::exit::ExitCode;
+use crate::failure::Failure;
 use crate::platform::Platform;
 use crate::scenario::{self, Scenario};
 use crate::source::{Color, Diagnostics};
@@ -68,36 +69,6 @@ struct Engines {
     /// auto, all, docker, podman or NAME=unix:///path; may be given several times
     #[arg(long = "engine", value_name = "ENGINE", default_value = "auto")]
     choices: Vec<Choice>,
-}
-
-/// Why a command ended early.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    /// Wrong input, already in words for a person.
-    #[error("{0}")]
-    Input(String),
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    #[error("{what}: {error}")]
-    Machine {
-        what: &'static str,
-        error: std::io::Error,
-    },
-}
-
-impl Failure {
-    fn machine(what: &'static str) -> impl Fn(std::io::Error) -> Self {
-        move |error| Self::Machine { what, error }
-    }
-
-    fn exit_code(&self) -> ExitCode {
-        match self {
-            Self::Input(_) => ExitCode::BadInput,
-            Self::Engine(EngineError::DeadWitness { .. }) => ExitCode::Unproven,
-            Self::Engine(error) if error.is_bad_input() => ExitCode::BadInput,
-            Self::Engine(_) | Self::Machine { .. } => ExitCode::Broken,
-        }
-    }
 }
 
 /// Reads the command line and runs the command.
@@ -178,13 +149,6 @@ fn interrupt() -> Result<watch::Receiver<bool>, Failure> {
         }
     });
     Ok(receiver)
-}
-
-/// Says what was passed over on the way to the engines.
-fn tell_notes(found: &Found) {
-    for note in &found.notes {
-        anstream::eprintln!("warning: {note}");
-    }
 }
 
 /// Mistakes in files, with their places.

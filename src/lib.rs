@@ -2,14 +2,17 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod audit;
 pub mod cli;
 pub mod engines;
 pub mod exit;
+mod failure;
 pub mod invocation;
 mod kernel;
 pub mod platform;
 pub mod policy;
 pub mod report;
+pub mod result;
 pub mod run;
 pub mod scenario;
 pub mod source;

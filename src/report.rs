@@ -1,14 +1,17 @@
-//! What a run looks like to a person, to a program and to a CI server. All three read the same results.
+//! What a run looks like to a person, to a program and to a CI server: one document, and what is made of it.
 
+mod build;
+mod criteria;
+pub mod document;
 mod human;
-mod json;
 mod junit;
-mod program;
-mod programs;
+mod progress;
+mod styles;
 mod summary;
+mod tree;
 
-pub use human::{Progress, human, plain_result};
-pub use json::json;
+pub use document::Document;
+pub use human::{human, human_result};
 pub use junit::junit;
-pub use program::{program_exit_code, program_human, program_json};
-pub use summary::{CriterionResult, Summary, Tally, criteria, exit_code};
+pub use progress::Progress;
+pub use styles::Styles;

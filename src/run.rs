@@ -17,7 +17,6 @@ mod job;
 pub(crate) mod naming;
 mod options;
 mod output;
-mod result;
 mod store;
 
 use std::collections::HashMap;
@@ -31,17 +30,17 @@ use shellproof_wire::Recording;
 use tokio::sync::watch;
 
 pub use clean::{Cleaned, clean};
-pub use images::{Image, ImageError};
+pub use images::ImageError;
 pub use job::{Job, jobs};
 pub use options::RunOptions;
-pub use result::{Expectation, Failure, ScenarioResult, Status};
 
 use crate::engines::{self, EngineError, EngineSpec};
 use crate::invocation::Invocation;
 use crate::kernel::Kernel;
 use crate::platform::Platform;
-use crate::policy::{self, Testimony, Verdict};
-use crate::vocabulary::{Mode, Need, Witness};
+use crate::policy::{self, NO_IMAGE_WITNESS, Standing, Verdict};
+use crate::result::{CaseResult, Expectation, Report};
+use crate::vocabulary::{Mode, Need, Status, Witness};
 use canary::NOT_WANTED;
 pub(crate) use canary::prove_alive;
 use clean::remove_all;
@@ -59,24 +58,11 @@ pub enum Event<'a> {
     /// A job does something that may take a while.
     Progress(&'a Job, String),
     /// A job ended.
-    Finished(&'a Job, &'a ScenarioResult),
+    Finished(&'a Job, &'a CaseResult),
 }
 
 /// Takes events. Several jobs report at the same time.
 pub type Observer<'a> = &'a (dyn Fn(Event<'_>) + Send + Sync);
-
-/// What a run amounts to.
-#[derive(Debug)]
-pub struct Report {
-    /// The run's id.
-    pub run_id: String,
-    /// One result per job, in the order of the jobs; fewer when the run was interrupted.
-    pub results: Vec<ScenarioResult>,
-    /// The run was interrupted before all jobs had run.
-    pub interrupted: bool,
-    /// What could not be removed at the end.
-    pub leftovers: Vec<String>,
-}
 
 /// Connected engines with their images, on which jobs run.
 #[derive(Debug)]
@@ -178,7 +164,7 @@ impl Runner {
         job: &Job,
         interrupt: watch::Receiver<bool>,
         observe: Observer<'_>,
-    ) -> ScenarioResult {
+    ) -> CaseResult {
         observe(Event::Started(job));
         let result = self.execute(number, job, interrupt, observe).await;
         observe(Event::Finished(job, &result));
@@ -191,7 +177,7 @@ impl Runner {
         job: &Job,
         interrupt: watch::Receiver<bool>,
         observe: Observer<'_>,
-    ) -> ScenarioResult {
+    ) -> CaseResult {
         let store = &self.stores[&job.engine.name];
         if let Some(Err(unfit)) = store.proof_by_now() {
             return self.broken(job, unfit.to_string());
@@ -199,9 +185,9 @@ impl Runner {
         let need = self.options.kernel;
         let need = need.unwrap_or_else(|| job.scenario.audit.need(Witness::Kernel, job.mode));
         let witness = || match (need, store.kernel()) {
-            (Need::Off, _) => Err(Testimony::Off(NOT_WANTED)),
+            (Need::Off, _) => Err(Standing::Off(NOT_WANTED)),
             (_, Ok(kernel)) => Ok(kernel),
-            (need, Err(reason)) => Err(Testimony::absent(need, reason)),
+            (need, Err(reason)) => Err(Standing::unheard(need, reason)),
         };
         let kernel = witness();
         let attempt = async |kernel, is_repeated| {
@@ -231,11 +217,11 @@ impl Runner {
         }
     }
 
-    fn broken(&self, job: &Job, reason: String) -> ScenarioResult {
+    fn broken(&self, job: &Job, reason: String) -> CaseResult {
         let engine = self.stores[&job.engine.name].images.runtime().engine();
-        ScenarioResult {
+        CaseResult {
             broken: Some(reason),
-            ..ScenarioResult::new(job, engine.clone())
+            ..job.result(engine)
         }
     }
 
@@ -244,7 +230,7 @@ impl Runner {
         &self,
         number: usize,
         job: &Job,
-        kernel: Result<&Kernel, Testimony<'_>>,
+        kernel: Result<&Kernel, Standing<'_>>,
         is_repeated: bool,
         interrupt: watch::Receiver<bool>,
         observe: Observer<'_>,
@@ -265,7 +251,7 @@ impl Runner {
         let socket = self.invocation.path(&format!("{number}.sock"));
         let known = store.images.runtime().engine();
         let is_audited = job.scenario.audit.need(Witness::Wire, job.mode) != Need::Off;
-        let recorded = shellproof_wire::Options {
+        let recorded = shellproof_wire::RecorderOptions {
             changes: (job.mode == Mode::Prebuilt && is_audited).then(|| self.invocation.id().to_owned()),
             ..Default::default()
         };
@@ -288,7 +274,7 @@ impl Runner {
             progress: &progress,
         });
         let recording = || connection.recorder.finish().boxed();
-        let result = ScenarioResult::new(job, known.clone());
+        let result = job.result(known);
         let counts = async {
             match store.proof().await {
                 Ok(proof) => proof.is_ok() || kernel.is_err(),
@@ -314,7 +300,7 @@ impl Runner {
 /// What one run of a job came to.
 #[derive(Debug)]
 struct Attempt {
-    result: ScenarioResult,
+    result: CaseResult,
     /// Nothing is wrong with it but that output is missing, which the engine may have lost.
     may_have_lost_output: bool,
 }
@@ -343,7 +329,7 @@ fn next(first: &Attempt, was_watched: bool, proof: canary::Proof) -> Next {
 }
 
 /// A witness that may be dead proves nothing, but what it saw has been.
-fn unfit(mut result: ScenarioResult, reason: String) -> ScenarioResult {
+fn unfit(mut result: CaseResult, reason: String) -> CaseResult {
     result.judgement = result.judgement.filter(|seen| seen.verdict == Verdict::Violated);
     result.broken.get_or_insert(reason);
     result
@@ -353,12 +339,12 @@ fn unfit(mut result: ScenarioResult, reason: String) -> ScenarioResult {
 /// it is, nor who records. `counts` tells whether it will count: nothing is kept of what does not.
 async fn carry_out<'a>(
     execution: &mut Execution<'_>,
-    mut result: ScenarioResult,
+    mut result: CaseResult,
     options: &RunOptions,
     mut interrupt: watch::Receiver<bool>,
     recording: &(dyn Fn() -> BoxFuture<'a, Recording> + Sync),
     counts: impl Future<Output = bool>,
-) -> ScenarioResult {
+) -> CaseResult {
     let limit = options.timeout;
     let stopped = tokio::select! {
         ended = tokio::time::timeout(limit, execution.run()) => match ended {
@@ -378,6 +364,7 @@ async fn carry_out<'a>(
         Some(stop) => result.broken = Some(stop.to_string()),
     }
     result.images = std::mem::take(&mut execution.images);
+    result.containers = execution.containers();
     result.expectations = std::mem::take(&mut execution.expectations);
     // What was executed can be read until its container is removed.
     result.traced = execution.traces();
@@ -399,18 +386,26 @@ async fn carry_out<'a>(
 }
 
 /// A run that broke proves nothing, but a violation that was seen before stays one.
-fn judge(
-    result: &ScenarioResult,
-    execution: &Execution<'_>,
-    recording: &Recording,
-) -> Option<policy::Judgement> {
+fn judge(result: &CaseResult, execution: &Execution<'_>, recording: &Recording) -> Option<policy::Judgement> {
+    let audit = &execution.scenario().audit;
+    let mut facts = recording.facts();
+    facts.extend(result.traced.iter().flat_map(shellproof_kernel::facts));
+    let written = |witness| audit.written(witness).map(|need| need.value);
     let seen = policy::Seen {
-        recording,
+        facts: &facts,
         started: &execution.started,
-        kernel: execution.testimony(&result.traced),
+        wire: match written(Witness::Wire) {
+            Some(Need::Off) => Standing::Off("the scenario says so"),
+            _ => Standing::Heard,
+        },
+        image: match written(Witness::Image) {
+            Some(Need::Off) => Standing::Off("the scenario says so"),
+            need => Standing::unheard(need.unwrap_or(Need::IfAvailable), NO_IMAGE_WITNESS),
+        },
+        kernel: execution.kernel_standing(),
     };
-    let judgement = policy::judge(result.mode, &result.scenario, seen);
-    (result.broken.is_none() || judgement.verdict == Verdict::Violated).then_some(judgement)
+    let judgement = policy::judge(result.mode, execution.scenario(), seen);
+    (result.broken.is_none() || judgement.verdict == policy::Verdict::Violated).then_some(judgement)
 }
 
 /// Removes what an interrupted operation may have made after its scenario had cleaned up.

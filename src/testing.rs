@@ -28,10 +28,10 @@ use tokio::sync::watch;
 use crate::engines::{self, Choice, Found};
 use crate::invocation::Invocation;
 use crate::platform::Platform;
-use crate::report;
-use crate::run::{self, Job, RunOptions, Runner, Status};
+use crate::report::{self, Styles, document::ResultEntry};
+use crate::run::{self, Job, RunOptions, Runner};
 use crate::scenario;
-use crate::vocabulary::Mode;
+use crate::vocabulary::{Mode, Status};
 
 /// The engines of a matrix: `NAME=unix:///path` or `auto`, `all`, `docker`, `podman`, separated by commas.
 pub const ENGINES: &str = "SHELLPROOF_ENGINES";
@@ -96,9 +96,7 @@ impl Matrix {
         match Prepared::new(self) {
             Ok(prepared) => {
                 let prepared = Arc::new(prepared);
-                for note in &prepared.found.notes {
-                    eprintln!("warning: {note}");
-                }
+                prepared.found.tell_notes();
                 for engine in &prepared.found.engines {
                     eprintln!("engine: {} on {}", engine.name, engine.endpoint.socket.display());
                 }
@@ -203,10 +201,11 @@ impl Prepared {
         let result = self
             .runtime
             .block_on(self.runner.run_job(number, &self.jobs[number], never, &|_| {}));
-        if result.status() == Status::Passed {
+        if let Status::Passed | Status::Waived = result.status() {
             return Ok(());
         }
-        Err(Failed::from(report::plain_result(&result)))
+        let entry = ResultEntry::of(&result);
+        Err(Failed::from(report::human_result(&entry, &Styles::PLAIN)))
     }
 }
 

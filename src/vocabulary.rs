@@ -35,6 +35,19 @@ macro_rules! words {
             }
         }
 
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let word = String::deserialize(deserializer)?;
+                word.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
         impl FromStr for $name {
             type Err = String;
 
@@ -148,6 +161,26 @@ words! {
         Violated = "violated",
         /// It could not be shown either way.
         Unproven = "unproven",
+    }
+}
+
+words! {
+    /// How a result counts. Where several results count, the last of these does.
+    Status, "status" {
+        /// All expectations were met, and the verdict is the expected one.
+        Passed = "passed",
+        /// The same, but for violations that the scenario accepts for a while.
+        Waived = "waived",
+        /// No container was started, so that there is nothing to judge.
+        NothingRan = "nothing-ran",
+        /// The verdict is unproven, and that was not expected.
+        Unproven = "unproven",
+        /// The engine or the machine failed.
+        Broken = "broken",
+        /// An expectation was not met, or an expected violation was not seen.
+        Failed = "failed",
+        /// The policy is violated, and that was not expected.
+        Violated = "violated",
     }
 }
 

@@ -452,14 +452,23 @@ fn try_out(
     if !said.contains(&fill(says)) {
         return Err(wrong(&format!("expected `{}`", fill(says))));
     }
-    // A replay needs no engine, and comes to the wire's end.
-    let replay = Command::new(env!("CARGO_BIN_EXE_shellproof"))
-        .args(["audit", "--replay"])
-        .arg(&record)
-        .output();
-    let replay = replay.map_err(|error| error.to_string())?;
-    if is_the_wires && replay.status.code() != Some(run.exit) {
-        return Err(wrong(&format!("the replay ended otherwise: {}", text(&replay))));
+    // A replay needs no engine. It comes to the wire's end when nobody needs the kernel's word; without that it is no
+    // clean one.
+    let replay = |options: &[&str]| {
+        let mut replay = Command::new(env!("CARGO_BIN_EXE_shellproof"));
+        replay.args(["audit", "--replay"]).arg(&record).args(options);
+        replay.output().map_err(|error| error.to_string())
+    };
+    let alone = replay(&["--kernel", "off"])?;
+    if is_the_wires && alone.status.code() != Some(run.exit) {
+        return Err(wrong(&format!("the replay ended otherwise: {}", text(&alone))));
+    }
+    let whole = replay(&[])?;
+    if run.options.contains(&"prebuilt") && whole.status.success() {
+        return Err(wrong(&format!(
+            "a replay without the kernel is clean: {}",
+            text(&whole)
+        )));
     }
     // podman-compose leaves it.
     let removed_network = Command::new("docker")

@@ -1,10 +1,11 @@
 //! The built binary without any engine: help, wrong input, and engines that are not there.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rstest::rstest;
@@ -404,6 +405,51 @@ fn an_audit_of_a_program_that_may_mean_either_engine_asks_which() {
         "{}",
         ended.stderr
     );
+}
+
+/// Answers as Docker does when it is asked whether it is there, and fails at all else.
+fn broken_engine(socket: &Path) {
+    let listener = UnixListener::bind(socket).expect("a socket can be made");
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.expect("a client");
+            let mut head = String::new();
+            // A head that cannot be read is of a client that is gone.
+            let _ = BufReader::new(&client).read_line(&mut head);
+            let status = if head.contains("/_ping") {
+                "200 OK"
+            } else {
+                "500 Internal Server Error"
+            };
+            let answer = format!(
+                "HTTP/1.1 {status}\r\nServer: Docker/26.1.5 (linux)\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{{}}"
+            );
+            let _ = client.write_all(answer.as_bytes());
+        }
+    });
+}
+
+#[test]
+fn doctor_fails_when_the_engine_that_was_asked_for_does() {
+    let directory = directory();
+    let socket = directory.path().join("engine.sock");
+    broken_engine(&socket);
+    let url = format!("unix://{}", socket.display());
+    // No Podman is started for this.
+    let environment = [("DOCKER_HOST", url.as_str()), ("PATH", "")];
+    let ended = with_environment(directory.path(), &["doctor"], &environment);
+    assert_eq!(ended.code, Some(4), "{}{}", ended.stdout, ended.stderr);
+    let part = "error engine `docker-host` cannot be connected to: ";
+    assert!(ended.stdout.contains(part), "no `{part}` in:\n{}", ended.stdout);
+}
+
+#[test]
+fn doctor_fails_when_the_address_that_was_asked_for_is_none() {
+    let environment = [("DOCKER_HOST", "unix:///nowhere/engine.sock")];
+    let ended = with_environment(directory().path(), &["doctor"], &environment);
+    assert_eq!(ended.code, Some(4), "{}{}", ended.stdout, ended.stderr);
+    let part = "error: engine `docker-host` cannot be used";
+    assert!(ended.stdout.contains(part), "no `{part}` in:\n{}", ended.stdout);
 }
 
 #[test]

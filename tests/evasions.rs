@@ -17,12 +17,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use libtest_mimic::{Arguments, Failed, Trial};
 use shellproof::engines::{self, EngineSpec};
 use shellproof::invocation::Invocation;
-use shellproof::policy::{Rule, Seen, Testimony, Weight, judge_program};
+use shellproof::policy::{Rule, Seen, Standing, Weight, judge_program, wire};
 use shellproof::testing;
 use shellproof::vocabulary::Mode;
-use shellproof_wire::{EventStream, Options, Recorder};
+use shellproof_wire::{EventKind, EventStream, Gate, Recorder, RecorderOptions};
 
-use case::Case;
+use case::{Case, Denied};
 use client::Client;
 
 /// How many cases there were of each kind, and in how many the verdict was as expected.
@@ -55,17 +55,20 @@ fn main() -> ExitCode {
         for case in cases {
             let case = Arc::new(case);
             for engine in found.engines.iter().filter(|engine| case.is_for(engine)) {
-                let name = format!("{kind}::{}::{}", case.name, engine.name);
-                let (case, engine) = (case.clone(), engine.clone());
-                let (invocation, runtime, counts) = (invocation.clone(), runtime.clone(), counts.clone());
-                trials.push(Trial::test(name, move || {
-                    let count = &counts[at].1;
-                    let number = count.tried.fetch_add(1, Ordering::Relaxed);
-                    let id = format!("{}-{at}-{number}", invocation.id());
-                    runtime.block_on(run(&case, &engine, &invocation, &id))?;
-                    count.right.fetch_add(1, Ordering::Relaxed);
-                    Ok(())
-                }));
+                for denied in [None].into_iter().chain(case.denied.map(Some)) {
+                    let deny = if denied.is_some() { "::deny" } else { "" };
+                    let name = format!("{kind}::{}{deny}::{}", case.name, engine.name);
+                    let (case, engine) = (case.clone(), engine.clone());
+                    let (invocation, runtime, counts) = (invocation.clone(), runtime.clone(), counts.clone());
+                    trials.push(Trial::test(name, move || {
+                        let count = &counts[at].1;
+                        let number = count.tried.fetch_add(1, Ordering::Relaxed);
+                        let id = format!("{}-{at}-{number}", invocation.id());
+                        runtime.block_on(run(&case, denied, &engine, &invocation, &id))?;
+                        count.right.fetch_add(1, Ordering::Relaxed);
+                        Ok(())
+                    }));
+                }
             }
         }
     }
@@ -84,13 +87,21 @@ fn main() -> ExitCode {
     conclusion.exit_code()
 }
 
-/// Plays one case through a recorder in front of an engine, and compares the verdict.
-async fn run(case: &Case, engine: &EngineSpec, invocation: &Invocation, id: &str) -> Result<(), Failed> {
+/// Plays one case through a recorder in front of an engine, and compares the verdict; with the policy enforced, also what
+/// became of it.
+async fn run(
+    case: &Case,
+    denied: Option<Denied>,
+    engine: &EngineSpec,
+    invocation: &Invocation,
+    id: &str,
+) -> Result<(), Failed> {
     let label = ("io.shellproof.run", invocation.id());
     let stream = EventStream::open(&engine.endpoint, &format!("shellproof-{id}"), label).await?;
-    let options = Options {
+    let options = RecorderOptions {
+        gate: denied.map(|_| Gate::new(wire::refuse)),
         changes: Some(invocation.id().to_owned()),
-        ..Options::default()
+        ..RecorderOptions::default()
     };
     let recorder =
         Recorder::start_with(&engine.endpoint, &invocation.path(&format!("{id}.sock")), options).await?;
@@ -100,10 +111,14 @@ async fn run(case: &Case, engine: &EngineSpec, invocation: &Invocation, id: &str
     recording.events = Some(stream.close(label).await);
     client.clean_up().await;
     played?;
+    let facts = recording.facts();
+    let unheard = Standing::Off("the catalogue is the wire's");
     let seen = Seen {
-        recording: &recording,
+        facts: &facts,
         started: &[],
-        kernel: Testimony::Off("the catalogue is the wire's"),
+        wire: Standing::Heard,
+        image: unheard,
+        kernel: unheard,
     };
     let judgement = judge_program(Mode::Prebuilt, seen);
     let evidence: Vec<_> = judgement
@@ -112,8 +127,18 @@ async fn run(case: &Case, engine: &EngineSpec, invocation: &Invocation, id: &str
         .map(|one| format!("{} {}", one.rule, one))
         .collect();
     let rules: Vec<_> = judgement.evidence.iter().map(|one| one.rule.as_str()).collect();
-    let is_expected = judgement.verdict.as_str() == case.verdict
+    let is_as_said = judgement.verdict.as_str() == case.verdict
         && case.rule.as_deref().is_none_or(|rule| rules.contains(&rule));
+    let is_refused = recording.records.iter().any(|record| record.refused.is_some());
+    let told = recording.events.iter().flat_map(|events| &events.seen);
+    let has_started = told
+        .filter(|event| event.kind == EventKind::Start)
+        .any(|event| event.name == client.subject());
+    let is_expected = match denied {
+        None => is_as_said,
+        Some(Denied::Passed) => is_as_said && !is_refused,
+        Some(Denied::Stopped) => judgement.verdict.as_str() != "clean" && !has_started,
+    };
     if is_expected {
         return Ok(());
     }

@@ -1,6 +1,6 @@
 use clap::Args;
 
-use super::{Failure, interrupt, tell_notes};
+use super::{Failure, interrupt};
 use crate::engines::{self, Choice};
 use crate::exit::ExitCode;
 use crate::invocation::Invocation;
@@ -22,7 +22,7 @@ impl Clean {
         // Half-done work stays labelled: a second `clean` takes the rest.
         let _interrupt = interrupt()?;
         let found = engines::find(&self.choices, &invocation.path("")).await?;
-        tell_notes(&found);
+        found.tell_notes();
         let mut is_clean = true;
         for cleaned in run::clean(&found.engines, &invocation, self.images).await? {
             for resource in &cleaned.removed {

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 use shellproof_wire::{Endpoint, EndpointError};
 
-use super::{Failure, tell_notes};
+use super::Failure;
 use crate::engines::{self, Choice, EngineError, EngineSpec};
 use crate::exit::ExitCode;
 use crate::invocation::Invocation;
@@ -22,21 +22,40 @@ impl Doctor {
                 anstream::println!("      help: {}", cure(place.name));
             }
         }
-        let found = engines::find(&[Choice::All], &invocation.path("")).await?;
-        tell_notes(&found);
-        let mut exit = ExitCode::Clean;
+        let found = match engines::find(&[Choice::All], &invocation.path("")).await {
+            Ok(found) => found,
+            Err(error) => {
+                anstream::println!("error: {error}");
+                return Ok(ExitCode::Broken);
+            }
+        };
+        found.tell_notes();
+        let (mut usable, mut failed) = (0, false);
         for engine in &found.engines {
-            if let Err(error) = report(engine, &invocation).await {
-                anstream::println!("error {error}");
-                exit = ExitCode::Broken;
+            match examine(engine, &invocation).await {
+                Ok(()) => usable += 1,
+                Err(error) if engine.is_asked_for() => {
+                    anstream::println!("error {error}");
+                    failed = true;
+                }
+                Err(error) => {
+                    anstream::println!("-     {:<16} {error}", engine.name);
+                    anstream::println!("      help: {}", cure(&engine.name));
+                }
             }
         }
-        Ok(exit)
+        if usable == 0 {
+            anstream::println!("error: no engine can be used");
+        }
+        Ok(if failed || usable == 0 {
+            ExitCode::Broken
+        } else {
+            ExitCode::Clean
+        })
     }
 }
 
-/// Says what an engine is and which witnesses it has.
-async fn report(engine: &EngineSpec, invocation: &Invocation) -> Result<(), EngineError> {
+async fn examine(engine: &EngineSpec, invocation: &Invocation) -> Result<(), EngineError> {
     let socket = invocation.path(&format!("doctor-{}.sock", engine.name));
     let connection = engines::connect(engine, &socket).await?;
     let about = connection.runtime.engine();

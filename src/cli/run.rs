@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{
-    Engines, Failure, Format, Modes, SHIPPED, duration, interrupt, load, need, platform, tell_notes,
-};
+use super::{Engines, Failure, Format, Modes, SHIPPED, duration, interrupt, load, need, platform};
 use crate::engines;
 use crate::exit::ExitCode;
 use crate::invocation::Invocation;
-use crate::report::{self, Progress};
+use crate::report::{self, Document, Progress, Styles};
 use crate::run::{self, RunOptions, Runner};
 use crate::vocabulary::Need;
 
@@ -60,7 +58,7 @@ impl Run {
         let invocation = Invocation::start().map_err(Failure::machine("no private directory can be made"))?;
         let interrupt = interrupt()?;
         let found = engines::find(&self.engines.choices, &invocation.path("")).await?;
-        tell_notes(&found);
+        found.tell_notes();
         let jobs = run::jobs(&scenarios, self.mode.modes(), &found.engines);
         let mut options = RunOptions {
             timeout: self.timeout,
@@ -84,22 +82,23 @@ impl Run {
         let unfit = runner.unfit().await;
         report.leftovers.extend(runner.close().await);
         progress.finish();
+        let document = Document::of(&report);
         if let Some(path) = &self.junit {
-            let document = report::junit(&report).map_err(std::io::Error::other);
-            document
-                .and_then(|document| std::fs::write(path, document))
+            let junit = report::junit(&document).map_err(std::io::Error::other);
+            junit
+                .and_then(|junit| std::fs::write(path, junit))
                 .map_err(Failure::machine("the JUnit file cannot be written"))?;
         }
         let text = match self.format {
-            Format::Human => report::human(&report),
-            Format::Json => format!("{:#}\n", report::json(&report)),
+            Format::Human => Ok(report::human(&document, &Styles::COLOURED)),
+            Format::Json => document.to_json(),
         };
-        anstream::stdout()
-            .write_all(text.as_bytes())
+        text.map_err(std::io::Error::other)
+            .and_then(|text| anstream::stdout().write_all(text.as_bytes()))
             .map_err(Failure::machine("the report cannot be written"))?;
-        match (report::exit_code(&report), unfit) {
+        match (document.exit_code(), unfit) {
             // What was seen was seen, whatever else a dead witness missed.
-            (ExitCode::Violated | ExitCode::Interrupted, _) | (_, None) => Ok(report::exit_code(&report)),
+            (code @ (ExitCode::Violated | ExitCode::Interrupted), _) | (code, None) => Ok(code),
             (_, Some(unfit)) => Err(unfit.into()),
         }
     }

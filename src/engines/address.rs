@@ -25,6 +25,9 @@ pub(super) enum By {
 }
 
 impl By {
+    /// Those that are set for this program and its like, and must not be passed over.
+    pub(super) const VARIABLES: [Self; 2] = [Self::ContainerHost, Self::DockerHost];
+
     /// What reports call such an engine.
     pub(super) fn engine_name(self) -> &'static str {
         match self {

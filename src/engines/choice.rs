@@ -3,6 +3,7 @@ use std::str::FromStr;
 use shellproof_api::EngineKind;
 use shellproof_wire::Endpoint;
 
+use super::address::By;
 use super::error::EngineError;
 
 /// An engine that a run uses.
@@ -15,6 +16,11 @@ pub struct EngineSpec {
 }
 
 impl EngineSpec {
+    /// Whether a variable of the environment asks for it: then it must work.
+    pub(crate) fn is_asked_for(&self) -> bool {
+        By::VARIABLES.iter().any(|by| by.engine_name() == self.name)
+    }
+
     pub(crate) fn unconnected(&self, reason: String) -> EngineError {
         EngineError::Connect {
             name: self.name.clone(),

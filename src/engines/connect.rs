@@ -4,7 +4,7 @@ use std::sync::Arc;
 use shellproof_api::{Engine, EngineKind, Runtime};
 use shellproof_docker::Docker;
 use shellproof_podman::Podman;
-use shellproof_wire::{Options, Recorder};
+use shellproof_wire::{Recorder, RecorderOptions};
 
 use super::choice::EngineSpec;
 use super::error::EngineError;
@@ -18,7 +18,7 @@ pub(crate) struct Connection {
 /// Starts a recorder on `socket` and builds the engine's backend on it.
 pub(crate) async fn connect(engine: &EngineSpec, socket: &Path) -> Result<Connection, EngineError> {
     let failed = |reason: String| engine.unconnected(reason);
-    let recorder = record(engine, socket, Options::default()).await?;
+    let recorder = record(engine, socket, RecorderOptions::default()).await?;
     let endpoint = recorder.endpoint();
     let runtime: Arc<dyn Runtime> = match engine.endpoint.kind {
         EngineKind::Podman => Arc::new(
@@ -42,7 +42,7 @@ pub(crate) async fn connect_again(
     engine: &EngineSpec,
     known: &Engine,
     socket: &Path,
-    options: Options,
+    options: RecorderOptions,
 ) -> Result<Connection, EngineError> {
     let recorder = record(engine, socket, options).await?;
     let (endpoint, known) = (recorder.endpoint(), known.clone());
@@ -56,7 +56,11 @@ pub(crate) async fn connect_again(
     Ok(Connection { recorder, runtime })
 }
 
-async fn record(engine: &EngineSpec, socket: &Path, options: Options) -> Result<Recorder, EngineError> {
+async fn record(
+    engine: &EngineSpec,
+    socket: &Path,
+    options: RecorderOptions,
+) -> Result<Recorder, EngineError> {
     let recorder = Recorder::start_with(&engine.endpoint, socket, options).await;
     recorder.map_err(|error| engine.unconnected(error.to_string()))
 }

@@ -95,6 +95,13 @@ async fn find_with(
 }
 
 impl Found {
+    /// Tells a person what was passed over or looks wrong.
+    pub(crate) fn tell_notes(&self) {
+        for note in &self.notes {
+            anstream::eprintln!("warning: {note}");
+        }
+    }
+
     /// Says something once.
     fn note(&mut self, note: String) {
         if !self.notes.contains(&note) {

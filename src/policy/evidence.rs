@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::vocabulary::Witness;
+use shellproof_api::facts::{Fact, Witness};
 
 /// What a piece of evidence means for the verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -114,7 +114,7 @@ impl FromStr for Rule {
     }
 }
 
-/// One observed fact.
+/// A fact that falls under a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
     /// Where it was seen.
@@ -144,6 +144,14 @@ impl Evidence {
             source: source.to_owned(),
             waived: None,
             help: None,
+        }
+    }
+
+    /// What a fact falls under, and what is said of it.
+    pub(super) fn of(fact: &Fact, rule: Rule, detail: String) -> Self {
+        Self {
+            container: fact.name().map(str::to_owned),
+            ..Self::new(fact.witness, &fact.source, rule, detail)
         }
     }
 

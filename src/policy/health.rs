@@ -2,12 +2,11 @@
 
 use std::fmt::Write;
 
-use serde_json::Value;
 use shellproof_api::HealthTest;
-use shellproof_wire::{Record, Subject};
+use shellproof_api::facts::Fact;
 
-use super::Rule;
 use super::programs::{self, Reading};
+use super::{Evidence, Rule};
 
 /// What is wrong with a health check.
 pub(super) struct Finding {
@@ -16,12 +15,22 @@ pub(super) struct Finding {
     pub(super) help: Option<String>,
 }
 
-/// Judges a health check's `Test`; `what` says which check it is.
-pub(super) fn judge(test: &[String], what: &str, service: Option<&str>) -> Option<Finding> {
-    let (line, reading) = match HealthTest::from_api(test)? {
+impl Finding {
+    /// The finding as evidence.
+    pub(super) fn about(self, fact: &Fact) -> Evidence {
+        Evidence {
+            help: self.help,
+            ..Evidence::of(fact, self.rule, self.detail)
+        }
+    }
+}
+
+/// Judges a health check; `what` says which one it is.
+pub(super) fn judge(test: &HealthTest, what: &str, service: Option<&str>) -> Option<Finding> {
+    let (line, reading) = match test {
         HealthTest::None => return None,
-        HealthTest::Shell(line) => (format!("CMD-SHELL {line}"), Reading::Shell(line)),
-        HealthTest::Command(argv) => (argv.join(" "), programs::read(&argv)),
+        HealthTest::Shell(line) => (format!("CMD-SHELL {line}"), Reading::Shell(line.clone())),
+        HealthTest::Command(argv) => (argv.join(" "), programs::read(argv)),
     };
     let (rule, problem) = match reading {
         Reading::Other => return None,
@@ -40,19 +49,18 @@ pub(super) fn judge(test: &[String], what: &str, service: Option<&str>) -> Optio
     Some(Finding { rule, detail, help })
 }
 
-/// All health checks of a container.
-pub(super) fn judge_all<'a>(subject: &'a Subject, what: &'a str) -> impl Iterator<Item = Finding> + 'a {
-    let service = subject.service.as_deref();
-    let startup = judge(&subject.startup_test, "start-up health check", service);
-    judge(&subject.health_test, what, service)
-        .into_iter()
-        .chain(startup)
-}
-
 /// The shell-free form of a check.
-fn help(test: &[String], service: Option<&str>) -> String {
-    let line = test.last().map_or("", String::as_str);
-    let replacement = exec_form(line).map_or_else(
+fn help(test: &HealthTest, service: Option<&str>) -> String {
+    let line = match test {
+        HealthTest::Shell(line) => Some(line),
+        // What comes after `-c` is a line; anything else is a script and its arguments.
+        HealthTest::Command(argv) => match argv.as_slice() {
+            [.., option, line] if option == "-c" => Some(line),
+            _ => None,
+        },
+        HealthTest::None => None,
+    };
+    let replacement = line.and_then(|line| exec_form(line)).map_or_else(
         || r#"["CMD", "/path/to/program", "argument"]"#.to_owned(),
         |words| {
             let words: Vec<_> = words.iter().map(|word| format!("{:?}", word)).collect();
@@ -85,62 +93,13 @@ fn exec_form(line: &str) -> Option<Vec<&str>> {
     (is_plain && !is_built_in && !program.contains('=')).then_some(words)
 }
 
-/// What an update of a container sets that concerns its health checks; `None` when its body cannot be read.
-///
-/// Docker's updates cannot set one. Podman's can, by a line that is a JSON list or else a shell's.
-pub(super) fn of_update(record: &Record) -> Option<Vec<Finding>> {
-    let body = record.body.as_object()?;
-    let lines = body.iter().filter_map(|(key, value)| {
-        let key: String = key
-            .to_ascii_lowercase()
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .collect();
-        let is_command = key.starts_with("health")
-            && (key.ends_with("cmd") || key.ends_with("check") || key.ends_with("test"));
-        is_command.then_some(value).filter(|value| !value.is_null())
-    });
-    let findings = lines.filter_map(|value| {
-        let test = match value {
-            Value::String(line) if line.eq_ignore_ascii_case("none") || line.is_empty() => return None,
-            Value::String(line) => test_of_line(line),
-            Value::Array(words) => words.iter().map(text).collect(),
-            other => vec![other.to_string()],
-        };
-        judge(&test, "an update sets the health check", None)
-    });
-    Some(findings.collect())
-}
-
-/// As Podman reads the line of `--health-cmd`.
-fn test_of_line(line: &str) -> Vec<String> {
-    match serde_json::from_str::<Vec<String>>(line) {
-        Ok(words)
-            if words
-                .first()
-                .is_some_and(|word| ["CMD", "CMD-SHELL", "NONE"].contains(&word.as_str())) =>
-        {
-            words
-        }
-        Ok(words) => std::iter::once("CMD".to_owned()).chain(words).collect(),
-        Err(_) => vec!["CMD-SHELL".to_owned(), line.to_owned()],
-    }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-    use shellproof_wire::Record;
-
     use super::*;
 
     fn finding(test: &[&str], service: Option<&str>) -> Option<Finding> {
         let test: Vec<_> = test.iter().map(|word| (*word).to_owned()).collect();
-        judge(&test, "health check", service)
+        judge(&HealthTest::from_api(&test)?, "health check", service)
     }
 
     #[test]
@@ -184,46 +143,15 @@ mod tests {
     }
 
     #[test]
-    fn an_update_is_judged_by_what_it_sets() {
-        let rules = |body: Value| -> Option<Vec<Rule>> {
-            let record = Record {
-                body,
-                ..Record::default()
-            };
-            Some(
-                of_update(&record)?
-                    .into_iter()
-                    .map(|finding| finding.rule)
-                    .collect(),
-            )
-        };
-        let shell = Some(vec![Rule::HealthCheckShell]);
-        assert_eq!(rules(json!({ "health_cmd": "exit 0" })), shell);
-        assert_eq!(rules(json!({ "Health_CMD": "exit 0" })), shell);
-        assert_eq!(rules(json!({ "health_startup_cmd": "exit 0" })), shell);
-        assert_eq!(
-            rules(json!({ "HealthCheck": { "Test": ["CMD", "/tiny"] } })),
-            shell
-        );
-        assert_eq!(rules(json!({ "health_test": "exit 0" })), shell);
-        assert_eq!(
-            rules(json!({ "health_cmd": "[\"CMD-SHELL\",\"exit 0\"]" })),
-            shell
-        );
-        assert_eq!(rules(json!({ "health_cmd": "[\"CMD\",\"sh\"]" })), shell);
-        assert_eq!(rules(json!({ "health_cmd": "[\"sh\"]" })), shell);
-        assert_eq!(rules(json!({ "health_cmd": ["CMD-SHELL", "exit 0"] })), shell);
-        for clean in [
-            json!({ "health_cmd": "[\"CMD\",\"/tiny\",\"healthy\"]" }),
-            json!({ "health_cmd": "[\"/tiny\",\"healthy\"]" }),
-            json!({ "health_cmd": ["CMD", "/tiny"] }),
-            json!({ "health_retries": 3, "cmd": "exit 0" }),
-            json!({ "health_cmd": "none" }),
-            json!({ "health_cmd": null, "health_interval": "3s" }),
-            json!({ "Memory": 100, "RestartPolicy": { "Name": "no" } }),
+    fn a_script_of_a_shell_is_not_taken_for_a_line() {
+        for argv in [
+            &["CMD", "bash", "/opt/health.sh", "--port", "80"][..],
+            &["CMD-SHELL", "curl -s x", "|", "grep UP"],
         ] {
-            assert_eq!(rules(clean.clone()), Some(Vec::new()), "{clean}");
+            let found = finding(argv, None).unwrap();
+            assert!(found.help.unwrap().contains("/path/to/program"), "{argv:?}");
         }
-        assert_eq!(rules(Value::Null), None);
+        let found = finding(&["CMD", "/bin/sh", "-c", "curl x"], None).unwrap();
+        assert!(found.help.unwrap().contains(r#"["CMD", "curl", "x"]"#));
     }
 }

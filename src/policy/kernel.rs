@@ -1,118 +1,73 @@
 //! The kernel witness: what the programs that were started in the containers say about the policy.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use shellproof_api::HealthTest;
-use shellproof_kernel::{Executable, Kind, Likeness, Program, Session, Trace};
-use shellproof_wire::{Record, Recording, Subject, redact};
+use shellproof_api::facts::{
+    Executable, Fact, Gap, Likeness, Outcome, Program, Start, What, Witness, without_secrets,
+};
 
 use super::programs::{self, Reading};
 use super::{Evidence, Rule};
-use crate::vocabulary::{Mode, Need, Witness};
+use crate::vocabulary::Mode;
 
 /// How many pieces of evidence of one rule a container's trace gives; the rest is counted.
 const SHOWN: usize = 10;
 /// How much of a command line is shown, in characters.
 const LINE: usize = 200;
 
-/// The programs that one container started.
-#[derive(Clone, Debug)]
-pub struct Traced {
-    /// The container's name on the engine.
-    pub container: String,
-    /// What its supervisor saw.
-    pub trace: Trace,
-}
-
-/// What the kernel witness has to say.
-#[derive(Clone, Copy, Debug)]
-pub enum Testimony<'a> {
-    /// Nothing, and nobody needs it to.
-    Off(&'a str),
-    /// Nothing, though it is needed.
-    Missing(&'a str),
-    /// What it saw of the containers that it was to watch.
-    Traced(&'a [Traced]),
-}
-
-impl<'a> Testimony<'a> {
-    /// What there is to say where nobody watched.
-    pub fn absent(need: Need, reason: &'a str) -> Self {
-        match need {
-            Need::Required => Self::Missing(reason),
-            Need::IfAvailable | Need::Off => Self::Off(reason),
-        }
-    }
+/// What this witness saw.
+pub(super) fn facts(all: &[Fact]) -> impl Iterator<Item = &Fact> {
+    all.iter().filter(|fact| fact.witness == Witness::Kernel)
 }
 
 /// What was not seen: this holds in every mode, since a witness that did not see the run has nothing to say about it.
-pub(super) fn gaps(traced: &[Traced], recording: &Recording, started: &[String]) -> Vec<Evidence> {
-    let mut evidence: Vec<_> = unwatched(traced, recording, started).collect();
-    for one in traced {
-        let gap = |rule, detail: String| found(rule, &one.container, "its supervisor", detail);
-        let faults = one.trace.faults.iter();
-        evidence.extend(faults.map(|fault| gap(Rule::KernelFault, fault.clone())));
-        let sessions = &one.trace.sessions;
-        let lost: u64 = sessions.iter().map(|session| session.lost).sum();
-        if lost > 0 {
-            let detail = format!("{lost} programs more were started than can be kept");
-            evidence.push(gap(Rule::KernelFault, detail));
-        }
-        let programs = || sessions.iter().flat_map(|session| &session.programs);
-        let unreadable = programs().filter(|program| !program.readable).count();
-        if unreadable > 0 {
-            let detail = format!("{unreadable} programs were started that could not be read");
-            evidence.push(gap(Rule::KernelFault, detail));
-        }
-        let unread: u64 = sessions.iter().map(|session| session.unread).sum();
-        if unread > 0 {
-            let detail = format!("the content of {unread} programs could not be read");
-            evidence.push(gap(Rule::KernelFault, detail));
-        }
-        let has_begun = sessions
-            .iter()
-            .any(|session| session.kind == Kind::Start && !session.programs.is_empty());
-        if !has_begun && one.trace.faults.is_empty() && !is_refused(recording, one) {
-            let detail = "no program was seen, not even its first".to_owned();
-            evidence.push(gap(Rule::KernelSilent, detail));
-        }
-    }
-    evidence
+///
+/// `started` are the containers that the harness itself has started, by id.
+pub(super) fn gaps(all: &[Fact], started: &[String]) -> Vec<Evidence> {
+    let starts = starts(all);
+    let gaps = facts(all).filter_map(|fact| match &fact.what {
+        What::Unseen {
+            gap: Gap::Programs,
+            why,
+            ..
+        } => Some(Evidence::of(fact, Rule::KernelFault, why.clone())),
+        // Where the engine could not start it, nothing ran.
+        What::Unseen {
+            gap: Gap::AnyProgram,
+            why,
+            ..
+        } if !is_refused(&starts, fact) => Some(Evidence::of(fact, Rule::KernelSilent, why.clone())),
+        _ => None,
+    });
+    unwatched(all, &starts, started).chain(gaps).collect()
 }
 
 /// What the programs were, where that matters: in prebuilt mode what must not be, in layered mode what was installed.
-pub(super) fn judge(mode: Mode, traced: &[Traced], recording: &Recording) -> Vec<Evidence> {
-    let mut all = Vec::new();
-    for one in traced {
-        let subject = starts_of(recording, one).find_map(|record| record.subject.as_ref());
-        let mut evidence = Vec::new();
-        for session in &one.trace.sessions {
-            for (place, program) in session.programs.iter().enumerate() {
-                if !is_tried_again(program, &session.programs[place + 1..]) {
-                    evidence.extend(judge_program(mode, &one.container, program));
-                }
-            }
-            if mode == Mode::Prebuilt && session.kind == Kind::Exec {
-                evidence.extend(judge_exec(&one.container, session, subject));
-            }
-        }
-        all.extend(bounded(evidence, &one.container));
+pub(super) fn judge(mode: Mode, all: &[Fact]) -> Vec<Evidence> {
+    let starts = starts(all);
+    let mut failed: HashMap<Option<&str>, usize> = HashMap::new();
+    for fact in facts(all).filter(|fact| matches!(fact.what, What::Entered(None))) {
+        *failed.entry(fact.name()).or_default() += 1;
     }
-    all
-}
-
-/// The containers that go on without their supervisor: nothing can be started in them any more.
-pub(super) fn outliving(traced: &[Traced]) -> impl Iterator<Item = Evidence> + '_ {
-    let runs = |one: &&Traced| one.trace.sessions.iter().any(|session| session.ended.is_none());
-    traced.iter().filter(runs).map(|one| Evidence {
-        help: Some("make it anew without shellproof, or with `--kernel off`".into()),
-        ..found(
-            Rule::Outlives,
-            &one.container,
-            "its supervisor",
-            "it still runs, and can neither start a program from now on nor be started again".into(),
-        )
-    })
+    let evidence = facts(all).filter_map(|fact| match (&fact.what, mode) {
+        (What::Program(program), _) => judge_program(mode, fact, program),
+        (What::Entered(Some(first)), Mode::Prebuilt) => judge_entered(fact, first, &checks_of(&starts, fact)),
+        // One health check fails again and again.
+        (What::Entered(None), Mode::Prebuilt) => failed
+            .remove(&fact.name())
+            .map(|times| judge_failed_entry(fact, times, &checks_of(&starts, fact))),
+        (What::Outlives, _) => Some(Evidence {
+            help: Some("make it anew without shellproof, or with `--kernel off`".into()),
+            ..Evidence::of(
+                fact,
+                Rule::Outlives,
+                "it still runs, and can neither start a program from now on nor be started again".into(),
+            )
+        }),
+        _ => None,
+    });
+    bounded(evidence)
 }
 
 /// Under which rule of prebuilt mode a program falls.
@@ -127,7 +82,7 @@ pub fn rule(program: &Program) -> Option<Rule> {
 
 /// A program's arguments in one line, without what looks like a secret.
 pub fn line(program: &Program) -> String {
-    let words = redact::words(&program.argv);
+    let words = without_secrets(&program.argv);
     let line = words.join(" ");
     let mut shown: String = line.chars().take(LINE).collect();
     if program.argv_cut || shown.len() < line.len() {
@@ -183,7 +138,7 @@ fn read_file(path: &str, file: Option<&Executable>, called: Option<&str>, argume
     }
 }
 
-fn judge_program(mode: Mode, container: &str, program: &Program) -> Option<Evidence> {
+fn judge_program(mode: Mode, fact: &Fact, program: &Program) -> Option<Evidence> {
     let line = line(program);
     let done = match program.file {
         Some(_) => "was started",
@@ -214,16 +169,7 @@ fn judge_program(mode: Mode, container: &str, program: &Program) -> Option<Evide
             format!("`{line}` was started, and what `{loader}` loads cannot be judged"),
         ),
     };
-    Some(found(rule, container, &source(program), detail))
-}
-
-/// Whether a program was not there and its process looked for it elsewhere, as `PATH` wants it: the last try counts.
-fn is_tried_again(program: &Program, later: &[Program]) -> bool {
-    let name = programs::base_name(&program.path);
-    let is_same = |other: &Program| {
-        other.pid == program.pid && other.argv == program.argv && programs::base_name(&other.path) == name
-    };
-    program.file.is_none() && later.iter().any(is_same)
+    Some(Evidence::of(fact, rule, detail))
 }
 
 fn is_by_package_manager(program: &Program) -> bool {
@@ -231,117 +177,131 @@ fn is_by_package_manager(program: &Program) -> bool {
     programs::is_package_manager(caller)
 }
 
-/// A process that an engine put into a running container: its exec-form health check, or an exec.
-fn judge_exec(container: &str, session: &Session, subject: Option<&Subject>) -> Option<Evidence> {
-    let checks = subject.map(|subject| [&subject.health_test, &subject.startup_test]);
-    let mut checks = checks
-        .into_iter()
-        .flatten()
-        .filter_map(|test| HealthTest::from_api(test));
-    let Some(first) = session.programs.first() else {
-        // Nothing ran. Where the engine runs programs of its own, nobody knows whose this was to be.
-        let (rule, detail) = match checks.any(|test| matches!(test, HealthTest::Command(_))) {
-            true => (
-                Rule::HealthCheckUnknown,
-                "a health check or an exec whose program could not be started",
-            ),
-            false => (Rule::Exec, "exec of a program that could not be started"),
-        };
-        return Some(found(rule, container, "its supervisor", detail.to_owned()));
+/// Processes that an engine wanted to put into a running container, and that executed nothing: a health check whose
+/// program is not there, or an exec of one.
+fn judge_failed_entry(fact: &Fact, times: usize, checks: &[&HealthTest]) -> Evidence {
+    let times = match times {
+        1 => String::new(),
+        times => format!(", {times} times"),
     };
-    let is_check = checks.any(|test| match test {
+    let (rule, detail) = match checks.first() {
+        Some(HealthTest::Shell(line)) => (
+            Rule::HealthCheckShell,
+            format!("health check `CMD-SHELL {line}`, run by a shell, could not be started{times}"),
+        ),
+        // An exec looks the same from here, so nobody knows.
+        Some(HealthTest::Command(argv)) => (
+            Rule::HealthCheckUnknown,
+            format!(
+                "health check `{}`, or an exec, could not be started{times}: its program is not there, or cannot be \
+                 executed",
+                argv.join(" ")
+            ),
+        ),
+        Some(HealthTest::None) | None => (
+            Rule::Exec,
+            format!("exec of a program that could not be started{times}"),
+        ),
+    };
+    Evidence::of(fact, rule, detail)
+}
+
+/// A process that an engine put into a running container: its exec-form health check, or an exec.
+fn judge_entered(fact: &Fact, first: &Program, checks: &[&HealthTest]) -> Option<Evidence> {
+    let is_check = checks.iter().any(|test| match test {
         // The last word that was kept may not be whole.
         HealthTest::Command(argv) if first.argv_cut => {
             let kept = first.argv.len().saturating_sub(1);
             argv.len() >= kept && argv[..kept] == first.argv[..kept]
         }
-        HealthTest::Command(argv) => argv == first.argv,
+        HealthTest::Command(argv) => *argv == first.argv,
         // Judged as the shell that it is.
-        HealthTest::Shell(line) => first.argv.last() == Some(&line),
+        HealthTest::Shell(line) => first.argv.last() == Some(line),
         HealthTest::None => false,
     });
-    let detail = || format!("exec of `{}`", line(first));
-    (!is_check).then(|| found(Rule::Exec, container, &source(first), detail()))
+    (!is_check).then(|| Evidence::of(fact, Rule::Exec, format!("exec of `{}`", line(first))))
 }
 
-/// Containers that somebody started here, and that nobody watched: neither we, nor with a listener of ours.
-fn unwatched<'a>(
-    traced: &'a [Traced],
-    recording: &'a Recording,
-    started: &'a [String],
-) -> impl Iterator<Item = Evidence> + 'a {
-    let has_begun = |record: &&Record| record.status.is_none_or(|status| status < 400);
-    let subjects = recording
-        .starts()
-        .filter(has_begun)
-        .filter_map(|record| record.subject.as_ref());
-    let is_watched = |subject: &Subject| {
-        started.contains(&subject.id) || traced.iter().any(|one| one.container == subject.name)
+/// The starts that an engine was asked for.
+fn starts(all: &[Fact]) -> Vec<(&Fact, &Start)> {
+    all.iter()
+        .filter_map(|fact| match &fact.what {
+            What::Start(start) if start.outcome.is_asked() => Some((fact, start)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The starts of the container that a fact is about: by its id, since a name may have been another's before.
+fn starts_of<'a>(starts: &[(&'a Fact, &'a Start)], fact: &Fact) -> impl Iterator<Item = &'a Start> {
+    let is_it = move |other: &Fact| match fact.id() {
+        Some(id) => other.id() == Some(id),
+        None => other.name() == fact.name(),
     };
-    subjects
-        .filter(move |subject| !is_watched(subject))
-        .map(|subject| {
-            let detail = "its programs were not watched".to_owned();
-            found(Rule::KernelFault, &subject.name, "shellproof", detail)
+    starts
+        .iter()
+        .filter(move |(other, _)| is_it(other))
+        .map(|(_, start)| *start)
+}
+
+/// The health checks that a container is known to have.
+fn checks_of<'a>(starts: &[(&'a Fact, &'a Start)], fact: &Fact) -> Vec<&'a HealthTest> {
+    let first = starts_of(starts, fact).next();
+    let checks = first.into_iter().flat_map(|start| &start.checks);
+    checks.map(|check| &check.test).collect()
+}
+
+/// Containers that somebody started here, and that nobody watched.
+fn unwatched<'a>(
+    all: &'a [Fact],
+    starts: &[(&'a Fact, &'a Start)],
+    started: &[String],
+) -> impl Iterator<Item = Evidence> {
+    let is_watched = |fact: &Fact| {
+        fact.id().is_some_and(|id| started.iter().any(|one| one == id))
+            || facts(all).any(|one| one.name() == fact.name())
+    };
+    let has_begun = |start: &Start| matches!(start.outcome, Outcome::Begun | Outcome::Unanswered);
+    starts
+        .iter()
+        .filter(move |(fact, start)| has_begun(start) && !is_watched(fact))
+        .map(|(fact, _)| Evidence {
+            witness: Witness::Kernel,
+            source: "shellproof".to_owned(),
+            ..Evidence::of(
+                fact,
+                Rule::KernelFault,
+                "its programs were not watched".to_owned(),
+            )
         })
 }
 
-/// The recorded starts of a watched container: by its id, since a name may have been another's before.
-fn starts_of<'a>(recording: &'a Recording, traced: &'a Traced) -> impl Iterator<Item = &'a Record> {
-    let id = traced
-        .trace
-        .sessions
-        .first()
-        .map(|session| session.container.as_str());
-    let is_it = move |subject: &Subject| match id {
-        Some(id) => subject.id == id,
-        None => subject.name == traced.container,
-    };
-    recording
-        .starts()
-        .filter(move |record| record.subject.as_ref().is_some_and(is_it))
-}
-
 /// Whether the engine said that it could not start a container: then nothing ran in it.
-fn is_refused(recording: &Recording, traced: &Traced) -> bool {
-    let mut starts = starts_of(recording, traced).peekable();
-    starts.peek().is_some() && starts.all(|record| record.status.is_some_and(|status| status >= 400))
+fn is_refused(starts: &[(&Fact, &Start)], fact: &Fact) -> bool {
+    let mut starts = starts_of(starts, fact).peekable();
+    starts.peek().is_some() && starts.all(|start| start.outcome == Outcome::Failed)
 }
 
-/// The first of each rule, and how many there were beyond.
-fn bounded(evidence: Vec<Evidence>, container: &str) -> Vec<Evidence> {
-    let mut counts: HashMap<Rule, usize> = HashMap::new();
+/// The first findings of each rule in each container, and how many there were beyond.
+fn bounded(evidence: impl Iterator<Item = Evidence>) -> Vec<Evidence> {
+    let mut counts: BTreeMap<(Option<String>, Rule), usize> = BTreeMap::new();
     let mut shown = Vec::new();
     for one in evidence {
-        let count = counts.entry(one.rule).or_default();
+        let count = counts.entry((one.container.clone(), one.rule)).or_default();
         *count += 1;
         if *count <= SHOWN {
             shown.push(one);
         }
     }
-    let mut beyond: Vec<_> = counts.into_iter().filter(|(_, count)| *count > SHOWN).collect();
-    beyond.sort_unstable();
-    let more = beyond.into_iter().map(|(rule, count)| {
+    let beyond = counts.into_iter().filter(|(_, count)| *count > SHOWN);
+    shown.extend(beyond.map(|((container, rule), count)| {
         let detail = format!("{} more of rule `{rule}`", count - SHOWN);
-        found(rule, container, "its supervisor", detail)
-    });
-    shown.extend(more);
+        Evidence {
+            container,
+            ..Evidence::new(Witness::Kernel, "its supervisor", rule, detail)
+        }
+    }));
     shown
-}
-
-fn source(program: &Program) -> String {
-    let caller = program.caller.as_deref().unwrap_or("an unknown program");
-    format!(
-        "{} of `{}` by `{caller}`, process {}",
-        program.call, program.path, program.pid
-    )
-}
-
-fn found(rule: Rule, container: &str, source: &str, detail: String) -> Evidence {
-    Evidence {
-        container: Some(container.to_owned()),
-        ..Evidence::new(Witness::Kernel, source, rule, detail)
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use shellproof_kernel::{Abi, Answer, Call, Executable, Interpreter};
+use shellproof_api::facts::{Abi, Answer, Call, Interpreter, Kind, Session, Trace, Traced};
+use shellproof_wire::Recording;
 
 use super::super::wire::tests::{recording, run};
 use super::*;
@@ -95,10 +96,18 @@ fn started(test: &[&str]) -> Recording {
     recording
 }
 
+/// What both witnesses saw.
+pub(crate) fn facts_of(traced: &[Traced], recording: &Recording) -> Vec<Fact> {
+    let mut facts = recording.facts();
+    facts.extend(traced.iter().flat_map(shellproof_kernel::facts));
+    facts
+}
+
 fn rules(mode: Mode, traced: &[Traced], recording: &Recording) -> Vec<Rule> {
-    let evidence = gaps(traced, recording, &[]).into_iter();
+    let facts = facts_of(traced, recording);
+    let evidence = gaps(&facts, &[]).into_iter();
     evidence
-        .chain(judge(mode, traced, recording))
+        .chain(judge(mode, &facts))
         .map(|one| {
             assert_eq!(one.witness, Witness::Kernel);
             assert_eq!(one.container.as_deref(), Some("job"));
@@ -244,7 +253,7 @@ fn a_container_that_nobody_watched_is_a_gap_wherever_it_came_from() {
         ..traced(vec![session(Kind::Start, vec![program(&["/app"])])]).remove(0)
     };
     let details = |traced: &[Traced], recording: &Recording, started: &[String]| -> Vec<String> {
-        let gaps = gaps(traced, recording, started).into_iter();
+        let gaps = gaps(&facts_of(traced, recording), started).into_iter();
         gaps.map(|gap| gap.detail).collect()
     };
     let unwatched = ["its programs were not watched"];
@@ -386,7 +395,7 @@ fn whatever_is_missing_of_a_trace_is_a_gap_in_every_mode() {
 #[test]
 fn evidence_is_bounded_and_says_how_much_more_there_was() {
     let many = |count| traced(vec![session(Kind::Start, vec![program(&["sh"]); count])]);
-    let seen = |count| judge(Mode::Prebuilt, &many(count), &started(&[]));
+    let seen = |count| judge(Mode::Prebuilt, &facts_of(&many(count), &started(&[])));
     assert_eq!(seen(SHOWN).len(), SHOWN);
     let more = seen(SHOWN + 2);
     assert_eq!(more.len(), SHOWN + 1);
@@ -396,11 +405,8 @@ fn evidence_is_bounded_and_says_how_much_more_there_was() {
 #[test]
 fn evidence_names_what_was_run_by_whom() {
     let shown = |program: Program| {
-        let evidence = judge(
-            Mode::Prebuilt,
-            &traced(vec![session(Kind::Start, vec![program])]),
-            &started(&[]),
-        );
+        let traced = traced(vec![session(Kind::Start, vec![program])]);
+        let evidence = judge(Mode::Prebuilt, &facts_of(&traced, &started(&[])));
         (evidence[0].detail.clone(), evidence[0].source.clone())
     };
     let (detail, source) = shown(program(&["/bin/sh", "-c", "true"]));
@@ -478,16 +484,41 @@ fn a_long_line_is_cut_and_says_so() {
 #[test]
 fn a_container_that_outlives_its_supervisor_is_named() {
     let start = || session(Kind::Start, vec![program(&["/app"])]);
-    assert_eq!(outliving(&traced(vec![start()])).count(), 0);
+    let outlives = |sessions| {
+        let fact = shellproof_kernel::outliving(&traced(sessions)[0])?;
+        judge(Mode::Prebuilt, &[fact]).pop()
+    };
+    assert_eq!(outlives(vec![start()]), None);
     let still_runs = Session {
         ended: None,
         ..start()
     };
-    let [note] = outliving(&traced(vec![start(), still_runs]))
-        .collect::<Vec<_>>()
-        .try_into()
-        .unwrap();
+    let note = outlives(vec![start(), still_runs]).unwrap();
     assert_eq!(note.rule, Rule::Outlives);
     assert_eq!(note.container.as_deref(), Some("job"));
     assert!(note.help.unwrap().contains("--kernel off"));
+}
+
+#[test]
+fn a_health_check_that_fails_to_start_is_one_finding_with_a_count() {
+    let sessions = |failed: usize| {
+        let mut sessions = vec![session(Kind::Start, vec![program(&["/app"])])];
+        sessions.extend((0..failed).map(|_| session(Kind::Exec, Vec::new())));
+        traced(sessions)
+    };
+    let found = |failed, test: &[&str]| {
+        let found = judge(Mode::Prebuilt, &facts_of(&sessions(failed), &started(test)));
+        let [one] = found.try_into().unwrap();
+        (one.rule, one.detail)
+    };
+    let (rule, detail) = found(5, &["CMD", "curl", "-f", "http://x"]);
+    assert_eq!(rule, Rule::HealthCheckUnknown);
+    assert!(detail.starts_with("health check `curl -f http://x`"), "{detail}");
+    assert!(detail.contains(", 5 times:"), "{detail}");
+    let (rule, detail) = found(1, &["CMD-SHELL", "exit 0"]);
+    assert_eq!(rule, Rule::HealthCheckShell);
+    assert!(!detail.contains("times"), "{detail}");
+    let (rule, detail) = found(2, &[]);
+    assert_eq!(rule, Rule::Exec);
+    assert_eq!(detail, "exec of a program that could not be started, 2 times");
 }

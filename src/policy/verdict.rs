@@ -1,14 +1,18 @@
-use shellproof_wire::Recording;
+use std::collections::HashSet;
 
-use super::{Evidence, Rule, Testimony, Weight, kernel, waiver, wire};
+use shellproof_api::facts::{Fact, Witness};
+
+use super::{Evidence, Rule, Weight, kernel, waiver, wire};
 use crate::scenario::Scenario;
-use crate::vocabulary::{Mode, Need, VerdictKind as Verdict, Witness};
+use crate::vocabulary::{Mode, Need, VerdictKind as Verdict};
 
 /// Whether a witness spoke in one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WitnessState {
     /// It saw the run.
     Spoke,
+    /// There is no such place to look at, and its part falls to the others.
+    Absent(String),
     /// It should have and did not.
     Missing(String),
     /// It was not asked.
@@ -16,10 +20,11 @@ pub enum WitnessState {
 }
 
 impl WitnessState {
-    /// `spoke`, `missing` or `off`.
+    /// `spoke`, `none`, `missing` or `off`.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Spoke => "spoke",
+            Self::Absent(_) => "none",
             Self::Missing(_) => "missing",
             Self::Off(_) => "off",
         }
@@ -29,7 +34,7 @@ impl WitnessState {
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Spoke => None,
-            Self::Missing(reason) | Self::Off(reason) => Some(reason),
+            Self::Absent(reason) | Self::Missing(reason) | Self::Off(reason) => Some(reason),
         }
     }
 }
@@ -74,152 +79,182 @@ impl Judgement {
     }
 }
 
-/// What the witnesses saw of one run of one scenario.
-#[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
-    /// What the recorder saw.
-    pub recording: &'a Recording,
-    /// The containers that the harness started, by id.
-    pub started: &'a [String],
-    /// What the supervisors saw.
-    pub kernel: Testimony<'a>,
+/// Whether a witness is heard in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing<'a> {
+    /// What it saw counts.
+    Heard,
+    /// There is no such place to look at, and its part falls to the others.
+    Absent(&'a str),
+    /// Nobody asks it.
+    Off(&'a str),
+    /// It is needed and cannot speak.
+    Missing(&'a str),
 }
 
-/// Weighs what was seen.
+impl<'a> Standing<'a> {
+    /// Where nobody watched.
+    pub fn unheard(need: Need, reason: &'a str) -> Self {
+        match need {
+            Need::Required => Self::Missing(reason),
+            Need::IfAvailable | Need::Off => Self::Off(reason),
+        }
+    }
+}
+
+/// Why the image witness does not speak yet.
+pub const NO_IMAGE_WITNESS: &str = "this version of shellproof does not have it";
+
+/// What was seen of one run.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// What all witnesses saw, also those whose word does not count: it may explain what another saw.
+    pub facts: &'a [Fact],
+    /// The containers that the harness itself started, by id.
+    pub started: &'a [String],
+    /// Whether what was asked of the engine counts.
+    pub wire: Standing<'a>,
+    /// Whether what the images are and contain counts.
+    pub image: Standing<'a>,
+    /// Whether what was started in the containers counts.
+    pub kernel: Standing<'a>,
+}
+
+/// Weighs what was seen of a scenario.
 ///
 /// In layered mode nothing is forbidden, but what a witness could not follow is a gap there too.
 pub fn judge(mode: Mode, scenario: &Scenario, seen: Seen<'_>) -> Judgement {
-    let (recording, started) = (seen.recording, seen.started);
-    let mut evidence = Vec::new();
-    let mut witnesses = Vec::new();
-    for witness in Witness::ALL {
-        let state = match (witness, scenario.audit.written(*witness).map(|need| need.value)) {
-            (Witness::Kernel, _) => {
-                let (state, seen) = kernel_state(mode, seen);
-                evidence.extend(seen);
-                state
-            }
-            (_, Some(Need::Off)) => WitnessState::Off("the scenario says so".into()),
-            (Witness::Wire, _) => {
-                evidence.extend(wire::gaps(recording, started));
-                if mode == Mode::Prebuilt {
-                    evidence.extend(wire::judge(recording));
-                }
-                wire_state(&evidence, started)
-            }
-            (_, Some(Need::Required)) => WitnessState::Missing(NOT_BUILT.into()),
-            _ => WitnessState::Off(NOT_BUILT.into()),
-        };
-        if let WitnessState::Missing(reason) = &state {
-            evidence.push(missing(*witness, reason));
-        }
-        witnesses.push((*witness, state));
-    }
-    see_through(seen.kernel, &witnesses, &mut evidence);
-    waiver::apply(&scenario.waivers, &mut evidence, waiver::today());
-    conclude(witnesses, evidence)
-}
-
-fn missing(witness: Witness, reason: &str) -> Evidence {
-    let detail = format!("{witness} evidence unavailable: {reason}");
-    Evidence::new(witness, "shellproof", Rule::WitnessMissing, detail)
+    let mut heard = Heard::default();
+    heard.wire(mode, seen, !seen.started.is_empty(), "no container was started");
+    heard.silent(Witness::Image, seen.image);
+    heard.kernel(mode, seen);
+    heard.missing(|_| true);
+    heard.see_through(seen);
+    waiver::apply(&scenario.waivers, &mut heard.evidence, waiver::today());
+    heard.conclude()
 }
 
 /// Weighs what was seen of a program that is no scenario.
 ///
 /// A program that starts no container is unproven, without any evidence against it.
 pub fn judge_program(mode: Mode, seen: Seen<'_>) -> Judgement {
-    let recording = seen.recording;
-    let mut evidence = wire::gaps(recording, &[]);
-    let fault = evidence.first().map(|fault| fault.detail.clone());
-    if mode == Mode::Prebuilt {
-        evidence.extend(wire::judge(recording));
-    }
-    let has_seen = evidence.iter().any(|one| one.weight() > Weight::Note);
-    let wire = match fault {
-        Some(fault) => WitnessState::Missing(fault),
-        None if wire::has_started(recording) || has_seen => WitnessState::Spoke,
-        None => WitnessState::Missing("no container start was recorded".into()),
-    };
-    let (kernel, found) = kernel_state(mode, seen);
-    evidence.extend(found);
-    if let Testimony::Traced(traced) = seen.kernel {
-        evidence.extend(kernel::outliving(traced));
-    }
+    let has_started = wire::has_started(seen.facts);
+    let mut heard = Heard::default();
+    heard.wire(mode, seen, has_started, "no container start was recorded");
+    heard.silent(Witness::Image, seen.image);
+    heard.kernel(mode, seen);
     // Where nothing was started, the missing start is all there is to say.
-    if let (WitnessState::Missing(reason), true) = (&kernel, wire::has_started(recording)) {
-        evidence.push(missing(Witness::Kernel, reason));
+    heard.missing(|witness| witness != Witness::Wire && has_started);
+    heard.see_through(seen);
+    heard.conclude()
+}
+
+/// What was said so far.
+#[derive(Default)]
+struct Heard {
+    witnesses: Vec<(Witness, WitnessState)>,
+    evidence: Vec<Evidence>,
+}
+
+impl Heard {
+    /// Whether a witness is not heard; its state says why.
+    fn silent(&mut self, witness: Witness, standing: Standing<'_>) -> bool {
+        let state = match standing {
+            Standing::Absent(reason) => WitnessState::Absent(reason.to_owned()),
+            Standing::Off(reason) => WitnessState::Off(reason.to_owned()),
+            Standing::Missing(reason) => WitnessState::Missing(reason.to_owned()),
+            Standing::Heard => return false,
+        };
+        self.witnesses.push((witness, state));
+        true
     }
-    let image = WitnessState::Off(NOT_BUILT.into());
-    let witnesses = vec![
-        (Witness::Wire, wire),
-        (Witness::Image, image),
-        (Witness::Kernel, kernel),
-    ];
-    see_through(seen.kernel, &witnesses, &mut evidence);
-    conclude(witnesses, evidence)
-}
 
-/// A wrapper that the wire cannot see through is no gap where the kernel saw what it started.
-fn see_through(kernel: Testimony<'_>, witnesses: &[(Witness, WitnessState)], evidence: &mut Vec<Evidence>) {
-    let Testimony::Traced(traced) = kernel else {
-        return;
-    };
-    if !witnesses.contains(&(Witness::Kernel, WitnessState::Spoke)) {
-        return;
+    /// What was asked of the engine. Without a start, there was nothing to ask for.
+    fn wire(&mut self, mode: Mode, seen: Seen<'_>, has_started: bool, without_start: &str) {
+        if self.silent(Witness::Wire, seen.wire) {
+            return;
+        }
+        let gaps = wire::gaps(seen.facts, seen.started);
+        let missed = gaps.first().map(|gap| gap.detail.clone());
+        self.evidence.extend(gaps);
+        if mode == Mode::Prebuilt {
+            self.evidence.extend(seen.facts.iter().flat_map(wire::judge));
+        }
+        let has_found = self.evidence.iter().any(|one| one.weight() > Weight::Note);
+        let state = match missed {
+            Some(missed) => WitnessState::Missing(missed),
+            None if has_started || has_found => WitnessState::Spoke,
+            None => WitnessState::Missing(without_start.to_owned()),
+        };
+        self.witnesses.push((Witness::Wire, state));
     }
-    let is_watched = |name: &Option<String>| traced.iter().any(|one| Some(&one.container) == name.as_ref());
-    evidence.retain(|one| {
-        let is_seen = one.witness == Witness::Wire && is_watched(&one.container);
-        !(is_seen && one.rule == Rule::UnreadableWrapper)
-    });
-}
 
-fn conclude(witnesses: Vec<(Witness, WitnessState)>, evidence: Vec<Evidence>) -> Judgement {
-    let nobody_spoke = witnesses.iter().all(|(_, state)| *state != WitnessState::Spoke);
-    let heaviest = evidence.iter().map(Evidence::weight).max();
-    let verdict = match heaviest {
-        Some(Weight::Violation) => Verdict::Violated,
-        Some(Weight::Gap) => Verdict::Unproven,
-        Some(Weight::Note) | None if nobody_spoke => Verdict::Unproven,
-        Some(Weight::Note) | None => Verdict::Clean,
-    };
-    Judgement {
-        verdict,
-        witnesses,
-        evidence,
+    /// What was started in the containers.
+    fn kernel(&mut self, mode: Mode, seen: Seen<'_>) {
+        if self.silent(Witness::Kernel, seen.kernel) {
+            return;
+        }
+        let gaps = kernel::gaps(seen.facts, seen.started);
+        let state = match gaps.first() {
+            Some(gap) => WitnessState::Missing(gap.to_string()),
+            None if kernel::facts(seen.facts).next().is_none() => {
+                WitnessState::Missing("no container was started".into())
+            }
+            None => WitnessState::Spoke,
+        };
+        self.evidence.extend(gaps);
+        self.evidence.extend(kernel::judge(mode, seen.facts));
+        self.witnesses.push((Witness::Kernel, state));
     }
-}
 
-/// The kernel's word, and whether it was whole.
-fn kernel_state(mode: Mode, seen: Seen<'_>) -> (WitnessState, Vec<Evidence>) {
-    let traced = match seen.kernel {
-        Testimony::Off(reason) => return (WitnessState::Off(reason.to_owned()), Vec::new()),
-        Testimony::Missing(reason) => return (WitnessState::Missing(reason.to_owned()), Vec::new()),
-        Testimony::Traced(traced) => traced,
-    };
-    let mut evidence = kernel::gaps(traced, seen.recording, seen.started);
-    let state = match evidence.first() {
-        Some(gap) => WitnessState::Missing(gap.to_string()),
-        None if traced.is_empty() => WitnessState::Missing("no container was started".into()),
-        None => WitnessState::Spoke,
-    };
-    evidence.extend(kernel::judge(mode, traced, seen.recording));
-    (state, evidence)
-}
+    /// Those that are needed and did not speak.
+    fn missing(&mut self, counts: impl Fn(Witness) -> bool) {
+        let silent = self.witnesses.iter().filter(|(witness, _)| counts(*witness));
+        let missing = silent.filter_map(|(witness, state)| match state {
+            WitnessState::Missing(reason) => {
+                let detail = format!("{witness} evidence unavailable: {reason}");
+                Some(Evidence::new(
+                    *witness,
+                    "shellproof",
+                    Rule::WitnessMissing,
+                    detail,
+                ))
+            }
+            _ => None,
+        });
+        self.evidence.extend(missing.collect::<Vec<_>>());
+    }
 
-/// Why one of the three witnesses does not speak yet.
-const NOT_BUILT: &str = "this version of shellproof does not have it";
+    /// A wrapper that the wire cannot see through is no gap where the kernel saw what it started.
+    fn see_through(&mut self, seen: Seen<'_>) {
+        if !self.witnesses.contains(&(Witness::Kernel, WitnessState::Spoke)) {
+            return;
+        }
+        let watched: HashSet<&str> = kernel::facts(seen.facts).filter_map(Fact::name).collect();
+        self.evidence.retain(|one| {
+            let is_watched = one
+                .container
+                .as_deref()
+                .is_some_and(|name| watched.contains(name));
+            !(one.witness == Witness::Wire && is_watched && one.rule == Rule::UnreadableWrapper)
+        });
+    }
 
-/// The recorder spoke if it saw every start and could follow everything.
-fn wire_state(evidence: &[Evidence], started: &[String]) -> WitnessState {
-    let missed = evidence
-        .iter()
-        .find(|evidence| matches!(evidence.rule, Rule::WireFault | Rule::WireSilent));
-    match missed {
-        Some(missed) => WitnessState::Missing(missed.detail.clone()),
-        None if started.is_empty() => WitnessState::Missing("no container was started".into()),
-        None => WitnessState::Spoke,
+    fn conclude(self) -> Judgement {
+        let Self { witnesses, evidence } = self;
+        let nobody_spoke = witnesses.iter().all(|(_, state)| *state != WitnessState::Spoke);
+        let heaviest = evidence.iter().map(Evidence::weight).max();
+        let verdict = match heaviest {
+            Some(Weight::Violation) => Verdict::Violated,
+            Some(Weight::Gap) => Verdict::Unproven,
+            Some(Weight::Note) | None if nobody_spoke => Verdict::Unproven,
+            Some(Weight::Note) | None => Verdict::Clean,
+        };
+        Judgement {
+            verdict,
+            witnesses,
+            evidence,
+        }
     }
 }
 

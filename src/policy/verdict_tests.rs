@@ -1,10 +1,9 @@
-use shellproof_kernel::{Kind, Likeness};
+use shellproof_api::facts::{Kind, Likeness, Traced};
 use shellproof_wire::{Record, Recording};
 
-use super::super::kernel::tests::{like, program, session, traced};
+use super::super::kernel::tests::{facts_of, like, program, session, traced};
 use super::super::wire::tests::{record, recording, run};
 use super::*;
-use crate::policy::Traced;
 use crate::scenario;
 
 const STARTED: &[&str] = &["1"];
@@ -19,15 +18,17 @@ fn scenario(lines: &str) -> Scenario {
 
 fn verdict(mode: Mode, recording: &Recording, started: &[&str]) -> Judgement {
     let started: Vec<String> = started.iter().map(|id| (*id).to_owned()).collect();
-    judge(mode, &scenario(""), by_wire(recording, &started))
+    judge(mode, &scenario(""), by_wire(&recording.facts(), &started))
 }
 
 /// What the wire alone has seen.
-pub(in crate::policy) fn by_wire<'a>(recording: &'a Recording, started: &'a [String]) -> Seen<'a> {
+pub(in crate::policy) fn by_wire<'a>(facts: &'a [Fact], started: &'a [String]) -> Seen<'a> {
     Seen {
-        recording,
+        facts,
         started,
-        kernel: Testimony::Off("not here"),
+        wire: Standing::Heard,
+        image: Standing::Off(NO_IMAGE_WITNESS),
+        kernel: Standing::Off("not here"),
     }
 }
 
@@ -106,47 +107,46 @@ fn a_gap_in_prebuilt_mode_is_unproven() {
 
 #[test]
 fn a_witness_that_is_required_and_missing_is_unproven() {
-    let clean = recording(run("1", &["/tiny"], &[]));
+    let clean = recording(run("1", &["/tiny"], &[])).facts();
     let started = ["1".to_owned()];
-    let kernel = |need| Seen {
-        kernel: Testimony::absent(need, "no engine has it"),
-        ..by_wire(&clean, &started)
-    };
-    let cases = [
-        (
-            "audit: { image: required }",
-            by_wire(&clean, &started),
-            Verdict::Unproven,
-        ),
-        (
-            "audit: { image: if-available }",
-            by_wire(&clean, &started),
-            Verdict::Clean,
-        ),
-        ("", kernel(Need::Required), Verdict::Unproven),
-        ("", kernel(Need::IfAvailable), Verdict::Clean),
-    ];
-    for (lines, seen, expected) in cases {
-        let judgement = judge(Mode::Prebuilt, &scenario(lines), seen);
-        assert_eq!(judgement.verdict, expected, "{lines}");
-        let rules: Vec<_> = judgement.rules().collect();
-        let missing: &[Rule] = if expected == Verdict::Clean {
-            &[]
-        } else {
-            &[Rule::WitnessMissing]
-        };
-        assert_eq!(rules, missing);
+    let seen = by_wire(&clean, &started);
+    for need in [Need::Required, Need::IfAvailable] {
+        let unheard = Standing::unheard(need, "no engine has it");
+        for seen in [
+            Seen {
+                image: unheard,
+                ..seen
+            },
+            Seen {
+                kernel: unheard,
+                ..seen
+            },
+        ] {
+            let judgement = judge(Mode::Prebuilt, &scenario(""), seen);
+            let rules: Vec<_> = judgement.rules().collect();
+            match need {
+                Need::Required => {
+                    assert_eq!(judgement.verdict, Verdict::Unproven);
+                    assert_eq!(rules, [Rule::WitnessMissing]);
+                }
+                _ => {
+                    assert_eq!(judgement.verdict, Verdict::Clean);
+                    assert_eq!(rules, []);
+                }
+            }
+        }
     }
 }
 
 #[test]
 fn with_every_witness_off_nothing_is_proven() {
-    let shell = recording(run("1", &["sh"], &[]));
-    let judgement = judge(
-        Mode::Prebuilt,
-        &scenario("audit: { wire: off }"),
-        by_wire(&shell, &["1".to_owned()]),
-    );
+    let shell = recording(run("1", &["sh"], &[])).facts();
+    let started = ["1".to_owned()];
+    let seen = Seen {
+        wire: Standing::Off("the scenario says so"),
+        ..by_wire(&shell, &started)
+    };
+    let judgement = judge(Mode::Prebuilt, &scenario(""), seen);
     assert_eq!(
         (judgement.verdict, judgement.spoke().as_str()),
         (Verdict::Unproven, "none")
@@ -155,9 +155,37 @@ fn with_every_witness_off_nothing_is_proven() {
 }
 
 #[test]
+fn an_engine_without_a_wire_is_judged_by_the_kernel_alone() {
+    let started = ["1".to_owned()];
+    let verdict = |programs| {
+        let facts = facts_of(
+            &traced(vec![session(Kind::Start, programs)]),
+            &Recording::default(),
+        );
+        let seen = Seen {
+            wire: Standing::Absent("nothing but shellproof starts programs there"),
+            kernel: Standing::Heard,
+            ..by_wire(&facts, &started)
+        };
+        let judgement = judge(Mode::Prebuilt, &scenario(""), seen);
+        (
+            judgement.verdict,
+            judgement.spoke(),
+            judgement.witnesses[0].1.as_str(),
+        )
+    };
+    assert_eq!(
+        verdict(vec![program(&["/tiny"])]),
+        (Verdict::Clean, "kernel".to_owned(), "none")
+    );
+    assert_eq!(verdict(vec![program(&["sh"])]).0, Verdict::Violated);
+    assert_eq!(verdict(Vec::new()).0, Verdict::Unproven);
+}
+
+#[test]
 fn a_waived_violation_does_not_stand_against_a_clean_verdict_and_stays_visible() {
     let waiver = "waivers: [{ rule: shell, program: sh, reason: the vendor mends it, until: 9999-12-31 }]";
-    let shell = recording(run("1", &["sh", "-c", "true"], &[]));
+    let shell = recording(run("1", &["sh", "-c", "true"], &[])).facts();
     let judgement = judge(
         Mode::Prebuilt,
         &scenario(waiver),
@@ -168,7 +196,7 @@ fn a_waived_violation_does_not_stand_against_a_clean_verdict_and_stays_visible()
         judgement.evidence[0].waived.as_deref(),
         Some("the vendor mends it")
     );
-    let both = recording(run("1", &["sh"], &["CMD-SHELL", "true"]));
+    let both = recording(run("1", &["sh"], &["CMD-SHELL", "true"])).facts();
     assert_eq!(
         judge(
             Mode::Prebuilt,
@@ -184,6 +212,7 @@ fn a_waived_violation_does_not_stand_against_a_clean_verdict_and_stays_visible()
 fn a_witness_that_was_silent_says_why() {
     let states = [
         (WitnessState::Spoke, "spoke", None),
+        (WitnessState::Absent("no wire".into()), "none", Some("no wire")),
         (WitnessState::Missing("broken".into()), "missing", Some("broken")),
         (WitnessState::Off("unwanted".into()), "off", Some("unwanted")),
     ];
@@ -192,13 +221,12 @@ fn a_witness_that_was_silent_says_why() {
     }
 }
 
-fn of_program(records: Vec<Record>, kernel: Testimony<'_>) -> Judgement {
-    let recording = recording(records);
-    let seen = Seen {
-        kernel,
-        ..by_wire(&recording, &[])
-    };
-    judge_program(Mode::Prebuilt, seen)
+/// What is said of a program; the kernel is heard where there are traces.
+fn of_program(records: Vec<Record>, traced: Option<&[Traced]>) -> Judgement {
+    let facts = facts_of(traced.unwrap_or_default(), &recording(records));
+    let seen = by_wire(&facts, &[]);
+    let kernel = traced.map_or(seen.kernel, |_| Standing::Heard);
+    judge_program(Mode::Prebuilt, Seen { kernel, ..seen })
 }
 
 fn wire(judgement: &Judgement) -> &'static str {
@@ -207,17 +235,16 @@ fn wire(judgement: &Judgement) -> &'static str {
 
 #[test]
 fn a_program_without_a_start_is_unproven_unless_it_violates() {
-    let off = Testimony::Off("not here");
-    let nothing = of_program(Vec::new(), off);
+    let nothing = of_program(Vec::new(), None);
     assert_eq!((nothing.verdict, wire(&nothing)), (Verdict::Unproven, "missing"));
-    let started = of_program(run("1", &["/tiny"], &[]), off);
+    let started = of_program(run("1", &["/tiny"], &[]), None);
     assert_eq!((started.verdict, wire(&started)), (Verdict::Clean, "spoke"));
-    let exec = of_program(vec![record("POST", "/containers/1/exec")], off);
+    let exec = of_program(vec![record("POST", "/containers/1/exec")], None);
     assert_eq!((exec.verdict, wire(&exec)), (Verdict::Violated, "spoke"));
     // Another's container, and its engine did not start it: that is a note, and nobody saw a start.
     let mut foreign = run("1", &["/tiny"], &[]).pop().unwrap();
     foreign.status = Some(500);
-    let foreign = of_program(vec![foreign], off);
+    let foreign = of_program(vec![foreign], None);
     let rules: Vec<_> = foreign.evidence.iter().map(|one| one.rule).collect();
     assert_eq!(rules, [Rule::Foreign]);
     assert_eq!((foreign.verdict, wire(&foreign)), (Verdict::Unproven, "missing"));
@@ -225,7 +252,7 @@ fn a_program_without_a_start_is_unproven_unless_it_violates() {
 
 #[test]
 fn a_kernel_witness_with_nothing_to_watch_did_not_speak() {
-    let nothing = of_program(Vec::new(), Testimony::Traced(&[]));
+    let nothing = of_program(Vec::new(), Some(&[]));
     let (_, kernel) = &nothing.witnesses[2];
     assert_eq!(
         (kernel.as_str(), kernel.reason()),
@@ -237,7 +264,7 @@ fn a_kernel_witness_with_nothing_to_watch_did_not_speak() {
 fn the_kernel_sees_through_a_wrapper_that_the_wire_does_not() {
     let watched = traced(vec![session(Kind::Start, vec![program(&["xargs", "sort"])])]);
     let of = |argv: &[&str], traced: &[Traced]| {
-        let judgement = of_program(run("1", argv, &[]), Testimony::Traced(traced));
+        let judgement = of_program(run("1", argv, &[]), Some(traced));
         let rules: Vec<_> = judgement.rules().collect();
         (judgement.verdict, judgement.witnesses[2].1.as_str(), rules)
     };

@@ -1,306 +1,245 @@
-//! The wire witness: what a recording says about the policy for prebuilt mode.
+//! What was asked of an engine, and what containers changed: the facts of the wire under the policy for prebuilt mode.
 
-use std::collections::{HashMap, HashSet};
+use shellproof_api::facts::{
+    ChangedFile, CheckKind, Content, Fact, Gap, Outcome, Start, What, Wish, Witness,
+};
 
-use serde_json::Value;
-use shellproof_wire::{Action, Gate, Record, Recording, Refusal, Subject};
-
-use super::health::{self, Finding};
 use super::programs::{self, Reading};
-use super::{Evidence, Rule, Weight, changes, events};
-use crate::vocabulary::Witness;
+use super::{Evidence, Rule, Weight, health};
 
-/// What the whole recording says about the objects of its requests.
-#[derive(Default)]
-struct Known<'a> {
-    /// The containers that were made on the recorder, by id.
-    created: HashSet<&'a str>,
-    /// The containers of which a start was passed on, by id and by name.
-    started: HashMap<&'a str, &'a Subject>,
-    /// The execs that were prepared on the recorder, by id.
-    prepared: HashSet<&'a str>,
-}
+/// How many names or files a finding lists.
+const NAMED: usize = 5;
 
-impl<'a> Known<'a> {
-    fn of(recording: &'a Recording) -> Self {
-        let subjects = recording.starts().filter_map(|record| record.subject.as_ref());
-        let prepared = recording
-            .records
+/// What stands against prebuilt mode, or is worth knowing.
+pub(super) fn judge(fact: &Fact) -> Vec<Evidence> {
+    let found = |rule, detail: &str| vec![Evidence::of(fact, rule, detail.to_owned())];
+    match &fact.what {
+        What::Start(start) => judge_start(fact, start),
+        What::UnreadStart => found(
+            Rule::UnknownStart,
+            "a start of which the engine does not say what it runs",
+        ),
+        What::Wish(wish) => judge_wish(fact, wish),
+        What::Exec(Some(argv)) => found(Rule::Exec, &format!("exec of `{}`", argv.join(" "))),
+        What::Exec(None) => found(Rule::Exec, "a prepared exec was started"),
+        What::CheckRun(Some((checks, service))) => checks
             .iter()
-            .filter(|record| record.route.action == Action::CreateExec);
-        Self {
-            created: recording.created(),
-            started: subjects
-                .flat_map(|subject| [(subject.id.as_str(), subject), (subject.name.as_str(), subject)])
-                .collect(),
-            prepared: prepared.filter_map(|record| record.made.as_deref()).collect(),
+            .filter_map(|check| health::judge(&check.test, "health check run", service.as_deref()))
+            .map(|finding| finding.about(fact))
+            .collect(),
+        What::CheckRun(None) => found(
+            Rule::HealthCheckUnknown,
+            "a health check of a container whose start was not recorded",
+        ),
+        What::ChecksSet(tests) => tests
+            .iter()
+            .filter_map(|test| health::judge(test, "an update sets the health check", None))
+            .map(|finding| finding.about(fact))
+            .collect(),
+        What::Reconfigured => found(
+            Rule::Update,
+            "a container's configuration was changed, and nobody can read to what",
+        ),
+        What::ImageBuilt => found(Rule::Build, "an image was built"),
+        What::ImageCommitted => found(Rule::Commit, "an image was made of a container"),
+        What::FilesWritten => found(Rule::CopyIn, "files were written into a container"),
+        What::OpaqueStream => found(Rule::OpaqueStream, "a stream that cannot be read"),
+        What::Unknown => found(Rule::UnknownRequest, "a request that may start anything"),
+        What::UntoldStart => found(
+            Rule::UnrecordedStart,
+            "a container was started by another door than the recorder",
+        ),
+        What::UntoldExec(program) => {
+            let of = program
+                .as_ref()
+                .map_or(String::new(), |program| format!(" of `{program}`"));
+            found(
+                Rule::UnrecordedExec,
+                &format!("exec{of} by another door than the recorder"),
+            )
         }
+        What::Foreign { names, happened } => vec![Evidence {
+            help: Some("if the program did this, it went past the recorder: see docs/audit.md".into()),
+            ..Evidence::of(fact, Rule::Foreign, foreign(names, happened))
+        }],
+        What::Changed(files) => judge_changes(fact, files),
+        What::Unseen {
+            gap: Gap::Events,
+            why,
+            ..
+        } => found(Rule::EventsMissing, why),
+        What::Unseen {
+            gap: Gap::Changes,
+            why,
+            help,
+        } => vec![Evidence {
+            help: help.map(str::to_owned),
+            ..Evidence::of(fact, Rule::ChangesMissing, why.clone())
+        }],
+        // What was asked could not be followed: that is a gap in every mode.
+        What::Unseen { .. } => Vec::new(),
+        // The kernel's.
+        What::Program(_) | What::Entered(_) | What::Outlives => Vec::new(),
     }
 }
 
-/// Reads a recording under the policy for prebuilt mode.
-pub fn judge(recording: &Recording) -> Vec<Evidence> {
-    let known = Known::of(recording);
-    recording
-        .records
-        .iter()
-        .flat_map(|record| judge_record(record, &known))
-        .chain(events::judge(recording))
-        .chain(changes::judge(recording))
-        .collect()
+/// Why a request that has not been passed on yet may not be, if so: it violates the policy, or cannot be judged by it.
+pub fn refuse(fact: &Fact) -> Option<String> {
+    let reason = judge(fact).into_iter().find(|one| one.weight() > Weight::Note)?;
+    Some(format!("shellproof: refused by rule `{}`: {reason}", reason.rule))
 }
 
-/// Refuses what violates the policy for prebuilt mode, and what cannot be judged by it.
-pub fn gate() -> Gate {
-    Gate::new(refuse)
-}
-
-fn refuse(record: &Record) -> Option<Refusal> {
-    let against = match record.route.action {
-        Action::CreateContainer => judge_create(record),
-        _ => judge_record(record, &Known::default()),
-    };
-    let reason = against.into_iter().find(|one| one.weight() > Weight::Note)?;
-    Some(Refusal {
-        message: format!("shellproof: refused by rule `{}`: {reason}", reason.rule),
-    })
-}
-
-/// Whether the engine was asked to start a container, and did.
-pub fn has_started(recording: &Recording) -> bool {
-    recording
-        .starts()
-        .any(|record| record.status.is_some_and(|status| (200..400).contains(&status)))
-}
-
-/// Whether the recorder saw everything: its faults, and starts that the harness made and it did not see.
-///
-/// This holds in every mode, since a recorder that did not see the run has nothing to say about it.
-pub fn gaps(recording: &Recording, started: &[String]) -> Vec<Evidence> {
-    let seen: HashSet<&str> = recording
-        .starts()
-        .filter_map(|record| record.subject.as_ref())
-        .map(|s| s.id.as_str())
-        .collect();
-    let gap = |rule, detail| Evidence::new(Witness::Wire, "recorder", rule, detail);
-    let faults = recording
-        .faults
-        .iter()
-        .map(|fault| gap(Rule::WireFault, fault.clone()));
-    let silent = started.iter().filter(|id| !seen.contains(id.as_str())).map(|id| {
-        gap(
-            Rule::WireSilent,
-            format!("the start of container {id} was not recorded"),
-        )
+/// A container that starts: its program and its health checks.
+fn judge_start(fact: &Fact, start: &Start) -> Vec<Evidence> {
+    let foreign = (!start.made_here).then(|| {
+        let detail = "a container that was not made on this recorder was started";
+        Evidence::of(fact, Rule::Foreign, detail.to_owned())
     });
-    faults.chain(silent).collect()
-}
-
-fn judge_record(record: &Record, known: &Known<'_>) -> Vec<Evidence> {
-    let object = record.route.object.as_deref();
-    let subject = record
-        .subject
-        .as_ref()
-        .or_else(|| object.and_then(|object| known.started.get(object).copied()));
-    let evidence = |rule: Rule, detail: String| Evidence {
-        container: subject
-            .map(|subject| subject.name.clone())
-            .or_else(|| object.map(str::to_owned)),
-        ..Evidence::new(Witness::Wire, &source(record), rule, detail)
-    };
-    let request = |rule: Rule, what: &str| {
-        vec![evidence(
-            rule,
-            format!("{what}: {} {}", record.method, record.route.path),
-        )]
-    };
-    match record.route.action {
-        // Podman prepares a container's program as soon as somebody attaches to it.
-        Action::Attach => match &record.subject {
-            Some(subject) if !subject.running && !known.started.contains_key(subject.id.as_str()) => {
-                judge_start(subject, known, evidence)
-            }
-            _ => Vec::new(),
-        },
-        // What it would run is judged when it starts; a refused one never does.
-        Action::CreateContainer if record.refused.is_some() => judge_create(record),
-        // Where no engine leaves HTTP, nobody knows what follows.
-        Action::Read | Action::Harmless | Action::Remove | Action::CreateContainer if !record.left_http => {
-            Vec::new()
-        }
-        Action::Read | Action::Harmless | Action::Remove | Action::CreateContainer | Action::Opaque => {
-            request(Rule::OpaqueStream, "a stream that cannot be read")
-        }
-        Action::StartContainer => match subject {
-            Some(subject) => judge_start(subject, known, evidence),
-            // A start of what does not exist starts nothing.
-            None if record.status == Some(404) => Vec::new(),
-            None => request(
-                Rule::UnknownStart,
-                "a start of which the engine does not say what it runs",
-            ),
-        },
-        Action::CreateExec => vec![evidence(Rule::Exec, format!("exec of `{}`", exec_argv(record)))],
-        // The request that prepared it says what it runs.
-        Action::StartExec if object.is_some_and(|exec| known.prepared.contains(exec)) => Vec::new(),
-        Action::StartExec => request(Rule::Exec, "a prepared exec was started"),
-        Action::RunHealthCheck => match subject {
-            Some(subject) => health::judge_all(subject, "health check run")
-                .map(|finding| with(finding, evidence))
-                .collect(),
-            None => request(
-                Rule::HealthCheckUnknown,
-                "a health check of a container whose start was not recorded",
-            ),
-        },
-        Action::Build => request(Rule::Build, "an image was built"),
-        Action::Commit => request(Rule::Commit, "an image was made of a container"),
-        Action::CopyIn => request(Rule::CopyIn, "files were written into a container"),
-        Action::Update => match health::of_update(record) {
-            Some(findings) => findings
-                .into_iter()
-                .map(|finding| with(finding, evidence))
-                .collect(),
-            None => request(
-                Rule::Update,
-                "a container's configuration was changed, and nobody can read to what",
-            ),
-        },
-        Action::Unknown => request(Rule::UnknownRequest, "a request that may start anything"),
-    }
-}
-
-/// A container that starts: its program and its health check.
-fn judge_start(
-    subject: &Subject,
-    known: &Known<'_>,
-    evidence: impl Fn(Rule, String) -> Evidence,
-) -> Vec<Evidence> {
-    let foreign = (!known.created.contains(subject.id.as_str())).then(|| {
-        evidence(
-            Rule::Foreign,
-            "a container that was not made on this recorder was started".into(),
-        )
+    let checks = start.checks.iter().filter_map(|check| {
+        let what = match check.kind {
+            CheckKind::Regular => "health check",
+            CheckKind::Startup => "start-up health check",
+        };
+        health::judge(&check.test, what, start.service.as_deref())
     });
-    judge_program(&subject.argv, &evidence)
+    judge_program(fact, &start.argv)
         .into_iter()
-        .chain(health::judge_all(subject, "health check").map(|finding| with(finding, &evidence)))
+        .chain(checks.map(|finding| finding.about(fact)))
         .chain(foreign)
         .collect()
 }
 
-fn judge_program(argv: &[String], evidence: impl Fn(Rule, String) -> Evidence) -> Option<Evidence> {
-    let line = argv.join(" ");
-    match programs::read(argv) {
-        Reading::Other => None,
-        Reading::Shell(_) => Some(evidence(
-            Rule::Shell,
-            format!("`{line}`, a shell, was about to run"),
-        )),
-        Reading::PackageManager(_) => Some(evidence(
-            Rule::PackageManager,
-            format!("`{line}`, a package manager, was about to run"),
-        )),
-        Reading::Unreadable(wrapper) => Some(evidence(
-            Rule::UnreadableWrapper,
-            format!("`{line}` was about to run, and what `{wrapper}` makes of it cannot be read"),
-        )),
-    }
-}
-
-/// What a request to make a container says by itself. An image may say more: that is seen when it starts.
-fn judge_create(record: &Record) -> Vec<Evidence> {
-    let name = record
-        .route
-        .query
-        .split('&')
-        .find_map(|parameter| parameter.strip_prefix("name="));
-    let name = name.or_else(|| record.body["name"].as_str()).map(str::to_owned);
-    let evidence = |rule: Rule, detail: String| Evidence {
-        container: name.clone(),
-        ..Evidence::new(Witness::Wire, &source(record), rule, detail)
-    };
-    let all = |names: &[&str]| -> Vec<&Value> {
-        let members = record.body.as_object().into_iter().flatten();
-        let is_called = |key: &str| names.iter().any(|name| key.eq_ignore_ascii_case(name));
-        members
-            .filter(|(key, _)| is_called(key))
-            .map(|(_, value)| value)
-            .collect()
-    };
-    let commands = all(&["cmd", "command"]);
-    let none = Value::Null;
-    // Without an entry point, the image's own decides what the command is.
-    let is_program = |entrypoint: &&Value| {
-        words(entrypoint)
-            .first()
-            .is_some_and(|program| !program.is_empty())
-    };
-    let programs = all(&["entrypoint"])
-        .into_iter()
-        .filter(is_program)
-        .flat_map(|entrypoint| {
-            // Without a command, the entry point stands alone.
-            let commands = if commands.is_empty() {
-                vec![&none]
-            } else {
-                commands.clone()
-            };
-            let argv = move |command: &&Value| [words(entrypoint), words(command)].concat();
-            commands.iter().map(argv).collect::<Vec<_>>()
-        });
-    let mut labels = all(&["labels"]).into_iter();
-    let service = labels.find_map(|labels| labels["com.docker.compose.service"].as_str());
-    let checks = all(&["healthcheck", "healthconfig", "startuphealthconfig"]);
-    let tests = checks.into_iter().filter_map(Value::as_object).flatten();
-    let tests = tests.filter(|(key, _)| key.eq_ignore_ascii_case("test"));
+/// What a request to make a container says by itself.
+fn judge_wish(fact: &Fact, wish: &Wish) -> Vec<Evidence> {
+    let programs = wish.programs.iter().filter_map(|argv| judge_program(fact, argv));
+    let checks = wish
+        .checks
+        .iter()
+        .filter_map(|test| health::judge(test, "health check", wish.service.as_deref()));
     programs
-        .filter_map(|argv| judge_program(&argv, evidence))
-        .chain(tests.filter_map(|(_, test)| {
-            health::judge(&words(test), "health check", service).map(|finding| with(finding, evidence))
-        }))
+        .chain(checks.map(|finding| finding.about(fact)))
         .collect()
 }
 
-fn with(finding: Finding, evidence: impl Fn(Rule, String) -> Evidence) -> Evidence {
-    Evidence {
-        help: finding.help,
-        ..evidence(finding.rule, finding.detail)
+fn judge_program(fact: &Fact, argv: &[String]) -> Option<Evidence> {
+    let line = argv.join(" ");
+    let (rule, detail) = match programs::read(argv) {
+        Reading::Other => return None,
+        Reading::Shell(_) => (Rule::Shell, format!("`{line}`, a shell, was about to run")),
+        Reading::PackageManager(_) => (
+            Rule::PackageManager,
+            format!("`{line}`, a package manager, was about to run"),
+        ),
+        Reading::Unreadable(wrapper) => (
+            Rule::UnreadableWrapper,
+            format!("`{line}` was about to run, and what `{wrapper}` makes of it cannot be read"),
+        ),
+    };
+    Some(Evidence::of(fact, rule, detail))
+}
+
+/// Run-time installs, whatever made them.
+fn judge_changes(fact: &Fact, files: &[ChangedFile]) -> Vec<Evidence> {
+    let installed: Vec<&str> = files
+        .iter()
+        .filter(|file| is_installed(file))
+        .map(|file| file.path.as_str())
+        .collect();
+    let unread = files
+        .iter()
+        .filter(|file| file.content == Content::Unread)
+        .count();
+    match (installed.is_empty(), unread) {
+        (false, _) => {
+            let detail = format!(
+                "programs, libraries or packages were added or changed at run time: {}",
+                listed(&installed)
+            );
+            vec![Evidence::of(fact, Rule::RunTimeInstall, detail)]
+        }
+        (true, 0) => Vec::new(),
+        (true, unread) => {
+            let detail = format!("{unread} changed files could not be read");
+            vec![Evidence::of(fact, Rule::ChangesMissing, detail)]
+        }
     }
 }
 
-/// A list of words, or a word.
-fn words(value: &Value) -> Vec<String> {
-    match value {
-        Value::String(word) => vec![word.clone()],
-        Value::Array(words) => words
-            .iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect(),
-        _ => Vec::new(),
-    }
+/// A program, a shared library, or a part of Python's library or of a package. What Python compiles of a module that it has
+/// is no part.
+fn is_installed(file: &ChangedFile) -> bool {
+    let path = file.path.as_str();
+    let is_package = [
+        "/lib/python3",
+        "/site-packages/",
+        "/dist-packages/",
+        ".dist-info/",
+        ".egg-info/",
+    ]
+    .iter()
+    .any(|part| path.contains(part));
+    let is_compiled = path
+        .rsplit_once("/__pycache__/")
+        .is_some_and(|(_, name)| name.ends_with(".pyc") && !name.contains('/'));
+    matches!(file.content, Content::Elf | Content::Script) || is_package && !is_compiled
 }
 
-fn exec_argv(record: &Record) -> String {
-    let argv = record
-        .body
-        .as_object()
-        .into_iter()
-        .flatten()
-        .find(|(key, _)| key.eq_ignore_ascii_case("cmd"));
-    argv.map_or(Vec::new(), |(_, argv)| words(argv)).join(" ")
-}
-
-fn source(record: &Record) -> String {
-    let client = record.client.program.as_deref().unwrap_or("an unknown program");
-    let refused = if record.refused.is_some() { ", refused" } else { "" };
+fn foreign(names: &[String], happened: &str) -> String {
     format!(
-        "request {}: {} {} by {client}{refused}",
-        record.number, record.method, record.target
+        "containers that were not made here {happened} by another door meanwhile: {}",
+        listed(names)
     )
+}
+
+/// The first of some names, and how many there are beyond.
+fn listed(names: &[impl AsRef<str>]) -> String {
+    let shown: Vec<_> = names
+        .iter()
+        .take(NAMED)
+        .map(|name| format!("`{}`", name.as_ref()))
+        .collect();
+    let more = match names.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{more}", shown.join(", "))
+}
+
+/// What the wire could not follow: a gap in every mode, since a witness that did not see the run has nothing to say.
+///
+/// `started` are the containers that the harness itself has started, by id.
+pub(super) fn gaps(facts: &[Fact], started: &[String]) -> Vec<Evidence> {
+    let is_seen = |id: &str| {
+        facts.iter().any(|fact| {
+            fact.id() == Some(id) && matches!(&fact.what, What::Start(start) if start.outcome.is_asked())
+        })
+    };
+    let faults = facts.iter().filter_map(|fact| match &fact.what {
+        What::Unseen {
+            gap: Gap::Requests,
+            why,
+            ..
+        } => Some(Evidence::of(fact, Rule::WireFault, why.clone())),
+        _ => None,
+    });
+    let silent = started.iter().filter(|id| !is_seen(id)).map(|id| {
+        let detail = format!("the start of container {id} was not recorded");
+        Evidence::new(Witness::Wire, "recorder", Rule::WireSilent, detail)
+    });
+    faults.chain(silent).collect()
+}
+
+/// Whether an engine was asked to start a container, and did.
+pub fn has_started(facts: &[Fact]) -> bool {
+    facts
+        .iter()
+        .any(|fact| matches!(&fact.what, What::Start(start) if start.outcome == Outcome::Begun))
 }
 
 #[cfg(test)]
 #[path = "wire_tests.rs"]
 pub(in crate::policy) mod tests;
+
+#[cfg(test)]
+#[path = "wire_events_tests.rs"]
+mod events_tests;

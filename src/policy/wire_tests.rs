@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use shellproof_wire::{Client, Route};
+use serde_json::Value;
+use shellproof_wire::{Changes, Client, FileKind, InspectedContainer, Record, Recording, Refusal, Route};
 
 use super::*;
 
@@ -30,13 +31,13 @@ pub(in crate::policy) fn run(id: &str, argv: &[&str], health_test: &[&str]) -> V
         made: Some(id.into()),
         ..record("POST", "/v1.41/containers/create?name=job")
     };
-    let subject = Subject {
+    let subject = InspectedContainer {
         id: id.into(),
         name: "job".into(),
         image: "sha256:1".into(),
         argv: words(argv),
         health_test: words(health_test),
-        ..Subject::default()
+        ..InspectedContainer::default()
     };
     let start = Record {
         subject: Some(subject),
@@ -52,9 +53,14 @@ pub(in crate::policy) fn recording(records: Vec<Record>) -> Recording {
     }
 }
 
+/// What is found in a recording.
+pub(in crate::policy) fn judged(recording: &Recording) -> Vec<Evidence> {
+    recording.facts().iter().flat_map(judge).collect()
+}
+
 /// The rules that a sequence of requests falls under.
 fn rules(records: Vec<Record>) -> Vec<Rule> {
-    judge(&recording(records))
+    judged(&recording(records))
         .into_iter()
         .map(|evidence| evidence.rule)
         .collect()
@@ -105,7 +111,7 @@ fn each_request_falls_under_its_rule() {
         ),
         ("POST", "/containers/other/start", Rule::UnknownStart),
     ] {
-        let evidence = judge(&recording(vec![record(method, target)]));
+        let evidence = judged(&recording(vec![record(method, target)]));
         let [one] = evidence.as_slice() else {
             panic!("{method} {target}: {evidence:?}")
         };
@@ -148,7 +154,7 @@ fn a_start_is_judged_by_what_the_engine_says_it_runs() {
         [Rule::PackageManager]
     );
     assert_eq!(rules(run("1", &["xargs", "sh"], &[])), [Rule::UnreadableWrapper]);
-    let evidence = judge(&recording(run("1", &["/bin/sh", "-c", "true"], &[])));
+    let evidence = judged(&recording(run("1", &["/bin/sh", "-c", "true"], &[])));
     assert_eq!(evidence[0].container.as_deref(), Some("job"));
     assert_eq!(
         evidence[0].to_string(),
@@ -160,7 +166,7 @@ fn a_start_is_judged_by_what_the_engine_says_it_runs() {
 fn a_health_check_is_judged_like_a_program() {
     let check = |test: &[&str]| rules(run("1", &["/tiny"], test));
     assert_eq!(check(&["CMD-SHELL", "exit 0"]), [Rule::HealthCheckShell]);
-    let evidence = judge(&recording(run("1", &["/tiny"], &["CMD-SHELL", "exit 0"])));
+    let evidence = judged(&recording(run("1", &["/tiny"], &["CMD-SHELL", "exit 0"])));
     assert!(evidence[0].help.is_some(), "{evidence:?}");
     assert_eq!(check(&["exit 0"]), [Rule::HealthCheckShell]);
     assert_eq!(
@@ -220,7 +226,7 @@ fn an_exec_is_shown_with_its_program_in_any_spelling_of_the_key() {
             body: serde_json::from_str(body).unwrap(),
             ..record("POST", "/containers/job/exec")
         };
-        let evidence = judge(&recording(vec![exec]));
+        let evidence = judged(&recording(vec![exec]));
         assert_eq!(evidence[0].to_string(), "exec of `sh -c true` in `job`");
     }
 }
@@ -228,8 +234,8 @@ fn an_exec_is_shown_with_its_program_in_any_spelling_of_the_key() {
 #[test]
 fn what_the_recorder_did_not_see_is_a_gap() {
     let started = vec!["1".to_owned()];
-    assert_eq!(gaps(&recording(run("1", &["/tiny"], &[])), &started), []);
-    let silent = gaps(&recording(run("2", &["/tiny"], &[])), &started);
+    assert_eq!(gaps(&recording(run("1", &["/tiny"], &[])).facts(), &started), []);
+    let silent = gaps(&recording(run("2", &["/tiny"], &[])).facts(), &started);
     assert_eq!(
         silent.iter().map(|evidence| evidence.rule).collect::<Vec<_>>(),
         [Rule::WireSilent]
@@ -238,7 +244,7 @@ fn what_the_recorder_did_not_see_is_a_gap() {
         faults: vec!["connection 1: broken".into()],
         ..Recording::default()
     };
-    let fault = gaps(&faulty, &[]);
+    let fault = gaps(&faulty.facts(), &[]);
     assert_eq!(fault[0].rule, Rule::WireFault);
     assert_eq!(fault[0].detail, "connection 1: broken");
 }
@@ -261,11 +267,12 @@ fn an_update_that_sets_no_health_check_leaves_no_evidence() {
 
 /// What the gate says to a request with this body.
 fn refused(method: &str, target: &str, body: Value) -> Option<Rule> {
-    let refusal = refuse(&Record {
+    let record = Record {
         body,
         ..record(method, target)
-    })?;
-    let rule = refusal.message.split('`').nth(1).unwrap();
+    };
+    let refusal = refuse(&record.fact()?)?;
+    let rule = refusal.split('`').nth(1).unwrap();
     Some(rule.parse().unwrap())
 }
 
@@ -322,7 +329,7 @@ fn the_gate_refuses_what_violates_and_what_cannot_be_judged() {
     }
     // Worth a note, and no more.
     let foreign = run("1", &["/tiny"], &[]).pop().unwrap();
-    assert_eq!(refuse(&foreign), None);
+    assert_eq!(refuse(&foreign.fact().unwrap()), None);
 }
 
 #[test]
@@ -339,7 +346,7 @@ fn a_refused_create_is_evidence() {
         refused: Some(Refusal { message: "no".into() }),
         ..record("POST", "/containers/create?name=job")
     };
-    let evidence = judge(&recording(vec![create.clone()]));
+    let evidence = judged(&recording(vec![create.clone()]));
     assert_eq!(evidence[0].rule, Rule::Shell);
     assert_eq!(evidence[0].container.as_deref(), Some("job"));
     assert!(evidence[0].source.ends_with(", refused"));
@@ -350,7 +357,7 @@ fn a_refused_create_is_evidence() {
         }),
         ..create
     };
-    let evidence = judge(&recording(vec![composed]));
+    let evidence = judged(&recording(vec![composed]));
     assert!(
         evidence[0].detail.ends_with(", of the compose service `web`"),
         "{evidence:?}"
@@ -384,4 +391,95 @@ fn an_exec_that_was_prepared_here_is_evidence_once() {
         ..record("POST", "/containers/1/exec")
     };
     assert_eq!(rules(vec![create, record("POST", "/exec/2/start")]), [Rule::Exec]);
+}
+
+fn found(files: &[(&str, FileKind)], gap: Option<&str>) -> Vec<Evidence> {
+    judged(&changed(files, gap))
+}
+
+fn changed(files: &[(&str, FileKind)], gap: Option<&str>) -> Recording {
+    let mut recording = recording(run("1", &["/tiny"], &[]));
+    let file = |(path, kind): &(&str, FileKind)| shellproof_wire::ChangedFile {
+        path: (*path).to_owned(),
+        kind: *kind,
+    };
+    recording.changes.push(Changes {
+        container: "1".into(),
+        files: files.iter().map(file).collect(),
+        gap: gap.map(str::to_owned),
+        ..Changes::default()
+    });
+    recording
+}
+
+fn changes(files: &[(&str, FileKind)], gap: Option<&str>) -> Vec<Rule> {
+    found(files, gap).iter().map(|one| one.rule).collect()
+}
+
+#[test]
+fn each_kind_of_install_is_seen() {
+    for (path, kind) in [
+        ("/usr/local/bin/tool", FileKind::Elf),
+        ("/opt/run", FileKind::Script),
+        ("/tmp/libx.so.1", FileKind::Elf),
+        ("/usr/lib/python3.11/site-packages/x/__init__.py", FileKind::Other),
+        ("/usr/lib/python3/dist-packages/x.py", FileKind::Other),
+        ("/usr/lib/python3.11/__pycache__/tool", FileKind::Elf),
+        ("/usr/lib/python3.11/__pycache__/run", FileKind::Script),
+        ("/tmp/target/x-1.0.dist-info/METADATA", FileKind::Unread),
+        ("/usr/lib/python3.11/sitecustomize.py", FileKind::Other),
+        ("/usr/lib/python311.zip", FileKind::Other),
+        (
+            "/usr/lib/python3/dist-packages/__pycache__/x/__init__.py",
+            FileKind::Other,
+        ),
+        (
+            "/usr/lib/python3/dist-packages/__pycache__/x/a.pyc",
+            FileKind::Other,
+        ),
+    ] {
+        assert_eq!(changes(&[(path, kind)], None), [Rule::RunTimeInstall], "{path}");
+    }
+}
+
+#[test]
+fn what_a_job_writes_is_no_install() {
+    let files = [
+        ("/data/out.csv", FileKind::Other),
+        ("/app/script.sh", FileKind::Other),
+        (
+            "/usr/lib/python3.11/site-packages/x/__pycache__/a.pyc",
+            FileKind::Other,
+        ),
+    ];
+    assert_eq!(changes(&files, None), []);
+}
+
+#[test]
+fn what_could_not_be_read_is_said() {
+    assert_eq!(changes(&[("/x", FileKind::Unread)], None), [Rule::ChangesMissing]);
+    assert_eq!(changes(&[], Some("404")), [Rule::ChangesMissing]);
+}
+
+#[test]
+fn a_finding_names_the_container_and_the_first_files() {
+    let paths = ["/a", "/b", "/c", "/d", "/e", "/f", "/g"];
+    let [installed] = found(&paths.map(|path| (path, FileKind::Elf)), None)
+        .try_into()
+        .unwrap();
+    assert_eq!(installed.container.as_deref(), Some("job"));
+    assert_eq!(installed.source, "the container's change list");
+    assert!(
+        installed
+            .detail
+            .ends_with(": `/a`, `/b`, `/c`, `/d`, `/e` and 2 more"),
+        "{}",
+        installed.detail
+    );
+    let [one] = found(&[("/a", FileKind::Elf)], None).try_into().unwrap();
+    assert!(one.detail.ends_with(": `/a`"), "{}", one.detail);
+    let mut gap = changed(&[], Some("404"));
+    assert_eq!(judged(&gap)[0].help, None);
+    gap.records[1].subject.as_mut().unwrap().auto_remove = true;
+    assert!(judged(&gap)[0].help.as_deref().unwrap().contains("--rm"));
 }

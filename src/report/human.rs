@@ -1,196 +1,232 @@
+//! The report for a person.
+
 use std::fmt::Write;
-use std::sync::Mutex;
-use std::time::Duration;
 
-use anstyle::{AnsiColor, Style};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use super::Styles;
+use super::document::{Document, EvidenceEntry, FailureEntry, ResultEntry, TraceEntry, WitnessWord};
+use super::tree::{printable, tree};
+use crate::policy::Rule;
+use crate::vocabulary::{Status, VerdictKind as Verdict, Witness};
 
-use super::programs::printable;
-use super::{Summary, criteria, programs};
-use crate::policy::{Evidence, Judgement, Traced, Verdict};
-use crate::run::{Event, Job, Report, ScenarioResult, Status};
-use crate::source::Color;
-use crate::vocabulary::Witness;
+/// Under the first word of a result.
+const INDENT: &str = "         ";
 
-pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
-pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
-pub(super) const UNSURE: Style = AnsiColor::Yellow.on_default().bold();
-pub(super) const FAINT: Style = Style::new().dimmed();
-const STRONG: Style = Style::new().bold();
-
-/// A run as a person reads it, with styles as escape codes; whoever prints it strips them where they do not belong.
-pub fn human(report: &Report) -> String {
-    let mut text = String::new();
-    for result in &report.results {
-        text.push_str(&line(result));
-        text.push_str(&detail(result));
+/// A run as a person reads it.
+pub fn human(document: &Document, styles: &Styles) -> String {
+    let results = document.results.iter();
+    let mut text: String = results.map(|result| human_result(result, styles)).collect();
+    // What an audit has to say is said by its one result.
+    let is_run = |result: &ResultEntry| result.file.is_some();
+    if document.results.is_empty() || document.results.iter().any(is_run) {
+        text.push_str(&closing(document, styles));
     }
-    text.push_str(&closing(report));
     text
 }
 
-/// One result as a person reads it, without styles.
-pub fn plain_result(result: &ScenarioResult) -> String {
-    plain(&(line(result) + &detail(result)))
+/// One result as a person reads it.
+pub fn human_result(result: &ResultEntry, styles: &Styles) -> String {
+    line(result, styles) + &detail(result, styles)
 }
 
-/// The text without its styles.
-pub(super) fn plain(text: &str) -> String {
-    anstream::adapter::strip_str(text).to_string()
-}
-
-/// One line per result.
-fn line(result: &ScenarioResult) -> String {
-    let (style, word) = match result.status() {
-        Status::Passed => match result.verdict() {
-            Some(Verdict::Clean) => (GOOD, "CLEAN"),
-            // What a scenario expects to be caught, and was.
-            _ => (GOOD, "CAUGHT"),
-        },
-        Status::Violated => (BAD, "VIOLATED"),
-        Status::Failed => (BAD, "FAILED"),
-        Status::Broken => (BAD, "BROKEN"),
-        Status::Unproven => (UNSURE, "UNPROVEN"),
+fn line(result: &ResultEntry, styles: &Styles) -> String {
+    let (style, word) = match (result.status, result.verdict) {
+        (Status::Passed, Some(Verdict::Clean)) => (styles.good, "CLEAN"),
+        // What a scenario expects to be caught, and was.
+        (Status::Passed, _) => (styles.good, "CAUGHT"),
+        (Status::Waived, _) => (styles.unsure, "WAIVED"),
+        (Status::Violated, _) => (styles.bad, "VIOLATED"),
+        (Status::Failed, _) => (styles.bad, "FAILED"),
+        (Status::Broken, _) => (styles.bad, "BROKEN"),
+        (Status::Unproven, _) => (styles.unsure, "UNPROVEN"),
+        (Status::NothingRan, _) => (styles.unsure, "NOTHING RAN"),
     };
-    let spoke = result
-        .judgement
-        .as_ref()
-        .map(Judgement::spoke)
-        .unwrap_or_else(|| "none".into());
-    let stand_ins: String = result
-        .stand_ins()
-        .map(|name| format!("  stand-in: {name}"))
-        .collect();
+    let (faint, unsure) = (styles.faint, styles.unsure);
+    let stand_ins = result.images.iter().filter_map(|image| image.stand_in.as_ref());
+    let stand_ins: String = stand_ins.map(|name| format!("  stand-in: {name}")).collect();
+    let requests = result
+        .requests
+        .map(|requests| format!(", {requests} requests"))
+        .unwrap_or_default();
     format!(
-        "{style}{word:<8}{style:#} {FAINT}[{:>6.2}s]{FAINT:#} {:<18} {} ({})  {FAINT}{spoke}{FAINT:#}{UNSURE}{stand_ins}{UNSURE:#}\n",
-        result.duration.as_secs_f64(),
+        "{style}{word:<8}{style:#} {faint}[{:>6.2}s]{faint:#} {:<18} {} ({})  {faint}{}{requests}{faint:#}{unsure}{stand_ins}{unsure:#}\n",
+        result.duration_ms as f64 / 1e3,
         result.engine.name,
-        result.scenario.name.value,
+        result.scenario.as_deref().unwrap_or("(whoever came)"),
         result.mode,
+        spoke(result),
     )
 }
 
-/// What a reader needs when a result is no plain pass.
-pub(super) fn detail(result: &ScenarioResult) -> String {
-    let mut text = String::new();
-    let indent = " ".repeat(9);
-    if let Some(reason) = &result.broken {
-        let _ = writeln!(text, "{indent}{}", reason.replace('\n', &format!("\n{indent}")));
+/// The witnesses behind a verdict: `wire, kernel`, or `none`.
+fn spoke(result: &ResultEntry) -> String {
+    let witnesses = result.witnesses.iter();
+    let spoke: Vec<_> = witnesses
+        .flat_map(|witnesses| witnesses.spoke())
+        .map(Witness::as_str)
+        .collect();
+    if spoke.is_empty() {
+        "none".to_owned()
+    } else {
+        spoke.join(", ")
     }
-    if let Some(judgement) = &result.judgement {
-        for evidence in &judgement.evidence {
-            if let Some(reason) = &evidence.waived {
-                let _ = writeln!(text, "{indent}{UNSURE}waived:{UNSURE:#} {evidence}: {reason}");
-                continue;
-            }
-            text.push_str(&evidence_lines(evidence));
-            if let (Some(span), false) = (
-                container_span(result, evidence.container.as_deref()),
-                result.is_expected_verdict(),
-            ) {
-                let _ = writeln!(text, "{indent}at {}", result.scenario.file.location(span));
-            }
+}
+
+/// What a reader needs when a result is no plain pass.
+pub(super) fn detail(result: &ResultEntry, styles: &Styles) -> String {
+    let mut text = String::new();
+    if let Some(reason) = &result.broken {
+        let _ = writeln!(text, "{INDENT}{}", reason.replace('\n', &format!("\n{INDENT}")));
+    }
+    for evidence in &result.evidence {
+        text.push_str(&evidence_lines(evidence, styles));
+        if let (Some(place), None, false) = (&evidence.at, &evidence.waived, result.as_expected) {
+            let _ = writeln!(text, "{INDENT}at {place}");
         }
-        if !result.is_expected_verdict() {
-            text.push_str(&trees(judgement, &result.traced));
-        }
-        if !result.is_expected_verdict() && result.status() != Status::Broken {
-            let expected = result.scenario.expect.for_mode(result.mode);
-            let rule = expected
-                .rule
-                .as_ref()
-                .map(|rule| format!(" by rule `{rule}`"))
-                .unwrap_or_default();
-            let _ = writeln!(
-                text,
-                "{indent}expected {}{rule}, the verdict is {}",
-                expected.verdict, judgement.verdict
-            );
-        }
+    }
+    if !result.as_expected {
+        let is_against = |trace: &&TraceEntry| {
+            result.evidence.iter().any(|evidence| {
+                let is_its = evidence.container.as_ref() == Some(&trace.container);
+                evidence.is_against() && evidence.witness == Witness::Kernel && is_its
+            })
+        };
+        let traces = result.traces.iter().filter(is_against);
+        text.extend(traces.map(|trace| tree(trace, INDENT, styles)));
+    }
+    if let Some(reason) = untold_wire(result) {
+        let _ = writeln!(text, "{INDENT}wire evidence unavailable: {reason}");
+    }
+    if let (Some(verdict), Some(_), false) = (result.verdict, &result.file, result.as_expected)
+        && result.status != Status::Broken
+    {
+        let rule = result.expected_rule.iter();
+        let rule: String = rule.map(|rule| format!(" by rule `{rule}`")).collect();
+        let _ = writeln!(
+            text,
+            "{INDENT}expected {}{rule}, the verdict is {verdict}",
+            result.expected_verdict
+        );
     }
     for failure in result.expectations.iter().filter_map(|one| one.failure.as_ref()) {
-        let _ = writeln!(text, "{}", failure.diagnostic.render(Color::Always));
-        if let (Some(container), false) = (&failure.container, failure.log.is_empty()) {
-            let _ = writeln!(text, "{FAINT}   last lines of `{container}`:{FAINT:#}");
-            for line in &failure.log {
-                let _ = writeln!(text, "{FAINT}   |{FAINT:#} {}", line.escape_debug());
-            }
-        }
+        text.push_str(&failure_lines(failure, styles));
     }
-    text.push_str(&leftover_lines(&indent, &result.leftovers));
+    text.push_str(&leftover_lines(INDENT, &result.leftovers, styles));
+    if result.status == Status::NothingRan {
+        let _ = writeln!(
+            text,
+            "{INDENT}help: only what goes through `DOCKER_HOST` or `CONTAINER_HOST` is seen; a program with an address \
+             of its own goes past the recorder"
+        );
+    }
     text
 }
 
-/// What was left behind.
-pub(super) fn leftover_lines(indent: &str, leftovers: &[String]) -> String {
-    let line = |leftover| format!("{indent}{UNSURE}left behind:{UNSURE:#} {leftover}\n");
-    leftovers.iter().map(line).collect()
-}
-
-/// The programs of the containers in which the kernel witness found something.
-pub(super) fn trees(judgement: &Judgement, traced: &[Traced]) -> String {
-    let is_against = |one: &&Traced| {
-        judgement.against().any(|evidence| {
-            evidence.witness == Witness::Kernel && evidence.container.as_ref() == Some(&one.container)
-        })
-    };
-    traced.iter().filter(is_against).map(programs::tree).collect()
+/// Why the wire did not speak, where no evidence says so already.
+fn untold_wire(result: &ResultEntry) -> Option<&str> {
+    let wire = &result.witnesses.as_ref()?.wire;
+    let is_told = |one: &EvidenceEntry| one.witness == Witness::Wire && one.rule == Rule::WitnessMissing;
+    if wire.state != WitnessWord::Missing || result.evidence.iter().any(is_told) {
+        return None;
+    }
+    wire.reason.as_deref()
 }
 
 /// One piece of evidence: what was seen, where, and what to do about it.
-pub(super) fn evidence_lines(evidence: &Evidence) -> String {
-    let indent = " ".repeat(9);
+fn evidence_lines(evidence: &EvidenceEntry, styles: &Styles) -> String {
+    let (faint, unsure) = (styles.faint, styles.unsure);
+    let container = evidence
+        .scenario_container
+        .as_ref()
+        .or(evidence.container.as_ref());
+    let container = container.map(|container| format!(" in `{container}`"));
+    let seen = printable(&(evidence.detail.clone() + &container.unwrap_or_default()));
+    if let Some(reason) = &evidence.waived {
+        return format!(
+            "{INDENT}{unsure}waived:{unsure:#} {seen}: {}\n",
+            printable(reason)
+        );
+    }
     let mut text = format!(
-        "{indent}{}  {FAINT}{}, {}: {}{FAINT:#}\n",
-        printable(&evidence.to_string()),
+        "{INDENT}{seen}  {faint}{}, {}: {}{faint:#}\n",
         evidence.rule,
         evidence.witness,
         printable(&evidence.source)
     );
     if let Some(help) = &evidence.help {
-        let _ = writeln!(text, "{indent}help: {}", printable(help));
+        let _ = writeln!(text, "{INDENT}help: {}", printable(help));
     }
     text
 }
 
-/// Where the scenario declares the container that the engine knows by a longer name.
-fn container_span(result: &ScenarioResult, name: Option<&str>) -> Option<crate::source::Span> {
-    let name = name?;
-    let declared = result
-        .scenario
-        .containers
-        .iter()
-        .find(|container| name.ends_with(&format!("-{}", container.name.value)));
-    declared.map(|container| container.name.span)
+fn failure_lines(failure: &FailureEntry, styles: &Styles) -> String {
+    let faint = styles.faint;
+    if failure.at.is_none() {
+        return format!("{INDENT}{}\n", printable(&failure.message));
+    }
+    let mut text = String::new();
+    for line in failure.message.lines() {
+        let _ = writeln!(text, "{}", drawn(line, styles));
+    }
+    if let (Some(container), false) = (&failure.container, failure.log.is_empty()) {
+        let _ = writeln!(text, "{faint}   last lines of `{container}`:{faint:#}");
+        for line in &failure.log {
+            let _ = writeln!(text, "{faint}   |{faint:#} {}", line.escape_debug());
+        }
+    }
+    text
 }
 
-fn closing(report: &Report) -> String {
-    let mut text = String::new();
-    let summary = Summary::of(report);
-    for (scenario, engine, ratio) in &summary.ratios {
-        let _ = writeln!(
-            text,
-            "{FAINT}time{FAINT:#}     {scenario} on {engine}: prebuilt takes {ratio:.2}× the time of layered"
+/// A line of a message that shows its place in a file: its heading, its gutter and its caret are drawn.
+fn drawn(line: &str, styles: &Styles) -> String {
+    let (bad, faint) = (styles.bad, styles.faint);
+    if let Some(title) = line.strip_prefix("error") {
+        return format!(
+            "{bad}error{bad:#}{strong}{title}{strong:#}",
+            strong = styles.strong
         );
     }
-    let criteria = criteria(report);
-    if !criteria.is_empty() {
+    let gutter = line.find(['|', '>']).map_or(0, |end| end + 1);
+    let (gutter, rest) = line.split_at(gutter);
+    if rest.trim_start().starts_with(['^', '-']) {
+        return format!("{faint}{gutter}{faint:#}{bad}{rest}{bad:#}");
+    }
+    format!("{faint}{gutter}{faint:#}{rest}")
+}
+
+/// What was left behind.
+fn leftover_lines(indent: &str, leftovers: &[String], styles: &Styles) -> String {
+    let unsure = styles.unsure;
+    let line = |leftover| format!("{indent}{unsure}left behind:{unsure:#} {leftover}\n");
+    leftovers.iter().map(line).collect()
+}
+
+fn closing(document: &Document, styles: &Styles) -> String {
+    let (faint, strong, unsure) = (styles.faint, styles.strong, styles.unsure);
+    let mut text = String::new();
+    for ratio in &document.ratios {
         let _ = writeln!(
             text,
-            "\n{STRONG}{:<20} {:<9} {:<44} engines{STRONG:#}",
+            "{faint}time{faint:#}     {} on {}: prebuilt takes {:.2}× the time of layered",
+            ratio.scenario, ratio.engine, ratio.prebuilt_over_layered
+        );
+    }
+    if !document.criteria.is_empty() {
+        let _ = writeln!(
+            text,
+            "\n{strong}{:<20} {:<9} {:<44} engines{strong:#}",
             "criterion", "verdict", "scenarios"
         );
     }
-    for one in criteria {
+    for one in &document.criteria {
         let style = match one.verdict {
-            Verdict::Clean => GOOD,
-            Verdict::Unproven => UNSURE,
-            Verdict::Violated => BAD,
+            Verdict::Clean => styles.good,
+            Verdict::Unproven => styles.unsure,
+            Verdict::Violated => styles.bad,
         };
         let _ = writeln!(
             text,
             "{:<20} {style}{:<9}{style:#} {:<44} {}",
-            one.criterion,
+            one.id,
             one.verdict,
             one.scenarios.join(", "),
             one.engines.join(", ")
@@ -198,120 +234,27 @@ fn closing(report: &Report) -> String {
         if !one.stand_ins.is_empty() {
             let _ = writeln!(
                 text,
-                "{:<20} {UNSURE}shown on stand-ins only, and so not proven:{UNSURE:#} {}",
+                "{:<20} {unsure}shown on stand-ins only, and so not proven:{unsure:#} {}",
                 "",
                 one.stand_ins.join(", ")
             );
         }
     }
-    text.push_str(&leftover_lines("", &report.leftovers));
-    let tally = summary.tally;
+    text.push_str(&leftover_lines("", &document.leftovers, styles));
+    let summary = &document.summary;
+    let waived = match summary.waived {
+        0 => String::new(),
+        waived => format!(", {waived} waived"),
+    };
+    let interrupted = if summary.interrupted { ", interrupted" } else { "" };
     let _ = writeln!(
         text,
-        "\n{STRONG}{} passed, {} violated, {} unproven, {} failed{STRONG:#}{}",
-        tally.passed,
-        tally.violated,
-        tally.unproven,
-        tally.failed,
-        if report.interrupted { ", interrupted" } else { "" }
+        "\n{strong}{} passed, {} violated, {} unproven, {} failed{waived}{strong:#}{interrupted}",
+        summary.passed, summary.violated, summary.unproven, summary.failed,
     );
     text
 }
 
-/// Shows on stderr what a run is doing: a live view on a terminal, plain lines elsewhere.
-pub struct Progress {
-    view: View,
-}
-
-enum View {
-    Live {
-        bars: MultiProgress,
-        jobs: Mutex<Vec<(String, ProgressBar)>>,
-        total: ProgressBar,
-    },
-    Lines,
-    Silent,
-}
-
-impl Progress {
-    /// Progress for so many jobs. `quiet` shows nothing.
-    pub fn new(jobs: usize, is_terminal: bool, quiet: bool) -> Self {
-        let view = match (quiet, is_terminal) {
-            (true, _) => View::Silent,
-            (false, false) => View::Lines,
-            (false, true) => {
-                let bars = MultiProgress::new();
-                let total = bars.add(ProgressBar::new(jobs as u64));
-                total.set_style(style("{bar:20} {pos}/{len} {elapsed}"));
-                View::Live {
-                    bars,
-                    jobs: Mutex::default(),
-                    total,
-                }
-            }
-        };
-        Self { view }
-    }
-
-    /// Takes one event.
-    pub fn observe(&self, event: &Event<'_>) {
-        match &self.view {
-            View::Silent => {}
-            View::Lines => match event {
-                Event::Started(_) | Event::Listening(..) | Event::Progress(..) => {}
-                Event::Finished(job, result) => {
-                    anstream::eprintln!(
-                        "{FAINT}{} {}{FAINT:#}",
-                        super::json::status(result.status()),
-                        name(job)
-                    );
-                }
-            },
-            View::Live { bars, jobs, total } => {
-                let mut jobs = jobs.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                match event {
-                    Event::Started(job) => {
-                        let bar = bars.insert_before(total, ProgressBar::new_spinner());
-                        bar.set_style(style("{spinner} {prefix} {msg}"));
-                        bar.set_prefix(name(job));
-                        bar.enable_steady_tick(Duration::from_millis(120));
-                        jobs.push((name(job), bar));
-                    }
-                    Event::Progress(job, text) => {
-                        if let Some((_, bar)) = jobs.iter().find(|(key, _)| *key == name(job)) {
-                            bar.set_message(text.clone());
-                        }
-                    }
-                    Event::Listening(..) => {}
-                    Event::Finished(job, _) => {
-                        let key = name(job);
-                        jobs.retain(|(other, bar)| {
-                            let is_this = *other == key;
-                            if is_this {
-                                bar.finish_and_clear();
-                            }
-                            !is_this
-                        });
-                        total.inc(1);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Takes the live view off the screen.
-    pub fn finish(&self) {
-        if let View::Live { bars, .. } = &self.view {
-            // A terminal that cannot be cleared is about to show the report anyway.
-            let _ = bars.clear();
-        }
-    }
-}
-
-fn name(job: &Job) -> String {
-    format!("{} {} ({})", job.engine.name, job.scenario.name.value, job.mode)
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
-}
+#[cfg(test)]
+#[path = "human_tests.rs"]
+mod tests;

@@ -1,14 +1,17 @@
+use std::time::Duration;
+
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
-use super::human;
-use crate::run::{Report, ScenarioResult, Status};
+use super::document::{Document, ResultEntry};
+use super::{Styles, human};
+use crate::vocabulary::Status;
 
 /// A run as a JUnit file: one suite per engine, one case per scenario and mode. A broken run is an `error`, a failed
 /// expectation, a violation or a missing proof a `failure`.
 ///
 /// # Errors
 /// The document cannot be written.
-pub fn junit(report: &Report) -> Result<String, quick_junit::SerializeError> {
+pub fn junit(report: &Document) -> Result<String, quick_junit::SerializeError> {
     let mut document = quick_junit::Report::new("shellproof");
     let mut suites: Vec<TestSuite> = Vec::new();
     for result in &report.results {
@@ -26,23 +29,25 @@ pub fn junit(report: &Report) -> Result<String, quick_junit::SerializeError> {
     document.to_string()
 }
 
-fn case(result: &ScenarioResult) -> TestCase {
-    let kind = match result.status() {
-        Status::Passed => None,
+fn case(result: &ResultEntry) -> TestCase {
+    let kind = match result.status {
+        Status::Passed | Status::Waived => None,
         Status::Broken => Some(NonSuccessKind::Error),
-        Status::Violated | Status::Failed | Status::Unproven => Some(NonSuccessKind::Failure),
+        Status::Violated | Status::Failed | Status::Unproven | Status::NothingRan => {
+            Some(NonSuccessKind::Failure)
+        }
     };
     let status = kind.map_or_else(TestCaseStatus::success, |kind| {
         let mut status = TestCaseStatus::non_success(kind);
-        status.set_type(super::json::status(result.status()));
-        status.set_description(human::plain(&human::detail(result)));
+        status.set_type(result.status.as_str());
+        status.set_description(human::detail(result, &Styles::PLAIN));
         status
     });
-    let mut case = TestCase::new(
-        format!("{} ({})", result.scenario.name.value, result.mode),
-        status,
-    );
-    case.set_classname(result.scenario.file.path().display().to_string());
-    case.set_time(result.duration);
+    let name = result.scenario.as_deref().unwrap_or("(whoever came)");
+    let mut case = TestCase::new(format!("{name} ({})", result.mode), status);
+    if let Some(file) = &result.file {
+        case.set_classname(file.clone());
+    }
+    case.set_time(Duration::from_millis(result.duration_ms));
     case
 }

@@ -8,15 +8,15 @@ mod state;
 
 use std::time::{Duration, Instant};
 
+use shellproof_api::facts::Traced;
 use shellproof_api::{Error, NetworkSpec, Resource, ResourceKind, StdStream, VolumeSpec};
 
 use super::expect::{Checked, more_might_meet};
-use super::images::Image;
 use super::output::Collected;
-use super::result::{Expectation, Failure};
 use crate::kernel::Watch;
-use crate::policy::{Testimony, Traced};
-use crate::scenario::{AfterState, ContainerPlan, Probe, Ready};
+use crate::policy::Standing;
+use crate::result::{ContainerResult, Expectation, Failure, Image};
+use crate::scenario::{AfterState, ContainerPlan, Probe, Ready, Scenario};
 use probe::Question;
 use running::ended_first;
 use state::PAUSE;
@@ -98,14 +98,11 @@ impl<'a> Execution<'a> {
         runtime.remove(resource).await
     }
 
-    /// What the kernel witness has to say, if these are the programs that it saw.
-    pub(super) fn testimony<'t>(&self, traced: &'t [Traced]) -> Testimony<'t>
-    where
-        'a: 't,
-    {
+    /// Whether the kernel witness is heard.
+    pub(super) fn kernel_standing(&self) -> Standing<'_> {
         self.context
             .kernel
-            .map_or_else(|absent| absent, |_| Testimony::Traced(traced))
+            .map_or_else(|unheard| unheard, |_| Standing::Heard)
     }
 
     /// The programs that its containers have started so far.
@@ -126,6 +123,19 @@ impl<'a> Execution<'a> {
         };
         let traces = tokio::task::spawn_blocking(move || watches.into_iter().map(traced).collect());
         traces.await.unwrap_or_default()
+    }
+
+    pub(super) fn scenario(&self) -> &'a Scenario {
+        self.context.scenario
+    }
+
+    /// The containers of the scenario, by both of their names.
+    pub(super) fn containers(&self) -> Vec<ContainerResult> {
+        let result = |container: &ContainerPlan| ContainerResult {
+            name: container.name.value.clone(),
+            engine_name: self.name(&container.name),
+        };
+        self.context.plan.containers.iter().map(result).collect()
     }
 
     async fn make_surroundings(&mut self) -> Result<(), Error> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use shellproof_api::{FileKind, ImageFile, StdStream};
 
 use super::output::Collected;
-use super::result::{Expectation, Failure};
+use crate::result::{Expectation, Failure};
 use crate::scenario::{FileExpect, HttpExpect, TextExpect};
 use crate::source::{Diagnostic, SourceFile, Span, Spanned};
 

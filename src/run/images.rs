@@ -3,15 +3,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use shellproof_api::{
-    ContainerSpec, ErrorKind, FileKind, ImageConfig, ImageFile, PullProgress, Runtime, labels,
-};
+use shellproof_api::{ContainerSpec, ErrorKind, FileKind, ImageFile, PullProgress, Runtime, labels};
 use tokio::sync::{Mutex, OnceCell};
 
 use super::archive;
 use super::credentials;
 use crate::invocation::Invocation;
 use crate::platform::Platform;
+use crate::result::Image;
 use crate::scenario::Source;
 use crate::vocabulary::Mode;
 
@@ -25,24 +24,6 @@ const FIXTURE: &str = "fixture:";
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// How many links are followed from a path to a program, as many as the kernel follows.
 const LINKS: usize = 40;
-
-/// One image of a run, present on its engine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Image {
-    /// What the scenario or the configuration called it.
-    pub source: String,
-    /// The reference on the engine.
-    pub reference: String,
-    /// Its configuration.
-    pub config: ImageConfig,
-}
-
-impl Image {
-    /// What it stands in for, when it is a stand-in.
-    pub fn stand_in(&self) -> Option<&str> {
-        self.config.labels.get(labels::STAND_IN).map(String::as_str)
-    }
-}
 
 /// An image that could not be made present. The engine or the machine failed, not the scenario.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,3 +1,4 @@
+use shellproof_api::ImageConfig;
 use shellproof_fake::{Behaviour, Fake};
 
 use super::*;

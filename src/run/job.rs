@@ -1,6 +1,9 @@
 use std::sync::Arc;
 
+use shellproof_api::Engine;
+
 use crate::engines::EngineSpec;
+use crate::result::{Case, CaseResult};
 use crate::scenario::Scenario;
 use crate::vocabulary::Mode;
 
@@ -13,6 +16,13 @@ pub struct Job {
     pub mode: Mode,
     /// The engine.
     pub engine: EngineSpec,
+}
+
+impl Job {
+    /// Its result, in which nothing has happened yet.
+    pub(super) fn result(&self, engine: &Engine) -> CaseResult {
+        CaseResult::new(Case::Scenario(self.scenario.clone()), self.mode, engine.clone())
+    }
 }
 
 /// The jobs of a run: every scenario in each of `modes` that it has, on every engine.

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use shellproof_api::{ErrorKind, ImageConfig, Labels, Resource};
 use shellproof_fake::{Behaviour, Fake};
-use shellproof_wire::{Action, Record, Route, Subject};
+use shellproof_wire::{Action, InspectedContainer, Record, Route};
 
 use super::*;
 use crate::exit::ExitCode;
-use crate::report;
+use crate::report::Document;
+use crate::result::{Expectation, Failure, Report};
 use crate::scenario;
 
 #[path = "failure_tests.rs"]
@@ -21,7 +22,7 @@ mod repetition;
 
 /// A run on the fake, and what it left there.
 pub(super) struct Ran {
-    pub(super) result: ScenarioResult,
+    pub(super) result: CaseResult,
     pub(super) left: Vec<Resource>,
     pub(super) may_have_lost_output: bool,
 }
@@ -32,12 +33,13 @@ impl Ran {
     }
 
     pub(super) fn exit_code(&self) -> ExitCode {
-        report::exit_code(&Report {
+        let report = Report {
             run_id: "00000000".into(),
             results: vec![self.result.clone()],
             interrupted: false,
             leftovers: Vec::new(),
-        })
+        };
+        Document::of(&report).exit_code()
     }
 
     /// The expectations that failed: what was expected, and what was seen.
@@ -105,7 +107,7 @@ impl Bench {
             images: &images,
             platform: &platform,
             invocation: &invocation,
-            kernel: Err(Testimony::Off("there is none")),
+            kernel: Err(Standing::Off("there is none")),
             is_repeated: false,
             prefix: "test".into(),
             progress: &|_| {},
@@ -118,7 +120,7 @@ impl Bench {
                 sender.send_replace(true);
             });
         }
-        let result = ScenarioResult::new(&job, runtime.engine().clone());
+        let result = job.result(runtime.engine());
         let recording = || std::future::ready(self.recording.clone()).boxed();
         let counts = std::future::ready(true);
         let result = carry_out(
@@ -173,7 +175,7 @@ pub(super) fn job(keys: &str) -> String {
     )
 }
 
-fn record(action: &str, target: &str, subject: Option<Subject>) -> Record {
+fn record(action: &str, target: &str, subject: Option<InspectedContainer>) -> Record {
     let route = Route::parse(action, target);
     let id = subject
         .as_ref()
@@ -194,11 +196,11 @@ fn record(action: &str, target: &str, subject: Option<Subject>) -> Record {
 
 /// What a recorder would have seen of the first container that the fake makes.
 pub(super) fn recording_of_a_start() -> Recording {
-    let subject = Subject {
+    let subject = InspectedContainer {
         id: format!("{:064x}", 1),
         name: "test-job".into(),
         argv: vec!["/program".into()],
-        ..Subject::default()
+        ..InspectedContainer::default()
     };
     let target = format!("/containers/{}/start", subject.id);
     Recording {

@@ -12,9 +12,10 @@ use shellproof::engines::{self, Choice};
 use shellproof::invocation::Invocation;
 use shellproof::platform::Platform;
 use shellproof::policy::{Evidence, Verdict};
-use shellproof::run::{self, Event, RunOptions, Runner, ScenarioResult, Status};
+use shellproof::result::CaseResult;
+use shellproof::run::{self, Event, RunOptions, Runner};
 use shellproof::scenario;
-use shellproof::vocabulary::{Mode, Need, Witness};
+use shellproof::vocabulary::{Mode, Need, Status, Witness};
 use shellproof_wire::http;
 use tokio::sync::watch;
 
@@ -34,7 +35,7 @@ enum Request {
 }
 
 /// Runs a scenario whose container lasts until the client has asked and then killed it.
-fn run_beside(engine: &Engine, request: Request) -> (ScenarioResult, Container) {
+fn run_beside(engine: &Engine, request: Request) -> (CaseResult, Container) {
     let name = unique(&format!("{request:?}").to_lowercase(), engine);
     // It ends because the client kills it; that says that the client has done its part.
     let keys = "args: [sleep, \"60\"]\n    timeout: 50s\n    expect: { exit: 137 }";

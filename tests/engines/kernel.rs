@@ -143,9 +143,9 @@ fn a_violation_is_shown_with_who_started_whom(
         .stdout;
     for part in [
         "job (prebuilt)  wire, kernel",
-        "`sh -c true`, a shell, was to be started, and is not there in `shellproof-",
+        "`sh -c true`, a shell, was to be started, and is not there in `job`  ",
         "shell, kernel: execve of `/bin/sh` by `/usr/bin/python3",
-        "programs of `shellproof-",
+        "programs of `job`:\n",
         "s /usr/bin/python3 -c import os; os.system('true')\n",
         "s   sh -c true (not there)  shell\n",
     ] {

@@ -245,8 +245,7 @@ fn a_failure_says_what_where_and_why(
         .stdout;
     for part in [
         "VIOLATED",
-        "`/bin/sh -c echo hi`, a shell, was about to run in `shellproof-",
-        "-0-job`  shell, wire: request ",
+        "`/bin/sh -c echo hi`, a shell, was about to run in `job`  shell, wire: request ",
         ": POST ",
         "/start by ",
         env!("CARGO_BIN_EXE_shellproof"),

@@ -1,16 +1,147 @@
 //! What witnesses saw: the one thing that passes between a witness and the policy.
 //!
 //! A witness knows its protocol and no policy; the policy reads facts and knows no protocol. So nothing here holds HTTP,
-//! JSON or protobuf.
+//! JSON or protobuf, and nothing here judges.
 
 mod program;
+mod secrets;
+mod wire;
 
 use std::fmt;
 use std::str::FromStr;
 
+use crate::HealthTest;
+
 pub use program::{
-    Abi, Answer, Call, Digest, Executable, Interpreter, Kind, Likeness, Program, Session, Trace,
+    Abi, Answer, Call, Digest, Executable, Interpreter, Kind, Likeness, Program, Session, Trace, Traced,
 };
+pub use secrets::without_secrets;
+pub use wire::{ChangedFile, Check, CheckKind, Content, Outcome, Start, Wish};
+
+/// One thing that a witness saw.
+#[derive(Clone, Debug)]
+pub struct Fact {
+    /// Who saw it.
+    pub witness: Witness,
+    /// Where in the witness's own record: a request's number and sender, a process.
+    pub source: String,
+    /// The container that it is about, where one is known.
+    pub container: Option<Container>,
+    /// What it was.
+    pub what: What,
+}
+
+/// A container, as an engine calls it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Container {
+    /// Its id, where the witness knows it.
+    pub id: Option<String>,
+    /// Its name, or what it was called when something was asked of it.
+    pub name: String,
+}
+
+/// What was seen.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// A container was to be started.
+    Start(Start),
+    /// A container was to be started of which the engine does not say what it runs.
+    UnreadStart,
+    /// A request to make a container was not passed on; this is what it asked for.
+    Wish(Wish),
+    /// A further program was asked for in a running container; none where only its number was named.
+    Exec(Option<Vec<String>>),
+    /// The engine was told to run a container's health checks; none where nobody knows which.
+    CheckRun(Option<(Vec<Check>, Option<String>)>),
+    /// A container was given other health checks.
+    ChecksSet(Vec<HealthTest>),
+    /// A container's configuration was changed in a way that cannot be read.
+    Reconfigured,
+    /// An image was built.
+    ImageBuilt,
+    /// An image was made of a container.
+    ImageCommitted,
+    /// Files were written into a container.
+    FilesWritten,
+    /// A stream was opened on which nothing can be read.
+    OpaqueStream,
+    /// Something was changed, and the witness does not know what.
+    Unknown,
+    /// The engine told of the start of a container that was made here, and nobody here asked for it.
+    UntoldStart,
+    /// The engine told of a further program in a container of ours, and nobody here asked for it; its program in one
+    /// line, where the engine says it.
+    UntoldExec(Option<String>),
+    /// Things happened to containers that are not ours.
+    Foreign {
+        /// Their names, in order.
+        names: Vec<String>,
+        /// What happened to them.
+        happened: &'static str,
+    },
+    /// What a container has changed in its file system.
+    Changed(Vec<ChangedFile>),
+    /// A program was executed, or was to be.
+    Program(Program),
+    /// The engine put a further process into a running container; what it began with, if it began at all.
+    Entered(Option<Program>),
+    /// A container that was watched still runs, and its watcher is about to leave.
+    Outlives,
+    /// Something could not be seen.
+    Unseen {
+        /// What.
+        gap: Gap,
+        /// Why, in one line.
+        why: String,
+        /// What to do about it.
+        help: Option<&'static str>,
+    },
+}
+
+/// What could not be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Gap {
+    /// What was asked of the engine.
+    Requests,
+    /// What the engine itself told, or it disagrees with what was asked.
+    Events,
+    /// What a container changed in its file system.
+    Changes,
+    /// The programs of a container, or some of them.
+    Programs,
+    /// Any program of a container at all.
+    AnyProgram,
+}
+
+impl Fact {
+    /// A fact that is about no container.
+    pub fn new(witness: Witness, source: impl Into<String>, what: What) -> Self {
+        Self {
+            witness,
+            source: source.into(),
+            container: None,
+            what,
+        }
+    }
+
+    /// The same about a container.
+    pub fn about(self, container: Container) -> Self {
+        Self {
+            container: Some(container),
+            ..self
+        }
+    }
+
+    /// The name of the container that it is about.
+    pub fn name(&self) -> Option<&str> {
+        Some(&self.container.as_ref()?.name)
+    }
+
+    /// The id of the container that it is about.
+    pub fn id(&self) -> Option<&str> {
+        self.container.as_ref()?.id.as_deref()
+    }
+}
 
 /// An independent place that evidence comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,7 +3,7 @@
 use shellproof_api::{ContainerSpec, HealthCheck, HealthTest, Mount, MountSource, NetworkAttachment, Port};
 
 use super::state::Execution;
-use crate::run::images::Image;
+use crate::result::Image;
 use crate::scenario::{self, ContainerPlan, Timing};
 use crate::source::Spanned;
 

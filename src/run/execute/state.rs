@@ -10,10 +10,10 @@ use super::running::Running;
 use crate::invocation::Invocation;
 use crate::kernel::{Kernel, Watch};
 use crate::platform::Platform;
-use crate::policy::Testimony;
-use crate::run::images::{Image, ImageError, Images};
+use crate::policy::Standing;
+use crate::result::{Expectation, Image};
+use crate::run::images::{ImageError, Images};
 use crate::run::output::Collected;
-use crate::run::result::Expectation;
 use crate::scenario::{Plan, Scenario};
 
 /// The pause before something is tried once more.
@@ -45,7 +45,7 @@ pub(in crate::run) struct Context<'a> {
     pub(in crate::run) platform: &'a Platform,
     pub(in crate::run) invocation: &'a Invocation,
     /// The kernel witness, or what there is to say without it.
-    pub(in crate::run) kernel: Result<&'a Kernel, Testimony<'a>>,
+    pub(in crate::run) kernel: Result<&'a Kernel, Standing<'a>>,
     /// It has been run before, and the engine may have lost its output.
     pub(in crate::run) is_repeated: bool,
     /// Makes names unique on the engine.

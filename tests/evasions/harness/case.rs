@@ -16,10 +16,21 @@ pub struct Case {
     pub rule: Option<String>,
     /// Only for this kind of engine.
     kind: Option<String>,
+    /// What becomes of it when the policy is enforced, where that is tried as well.
+    pub denied: Option<Denied>,
     /// How many bytes go into one write.
     pub write: usize,
     /// The parts, in their order.
     pub parts: Vec<Part>,
+}
+
+/// What becomes of a case when what violates the policy is refused.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Denied {
+    /// The container `{new}` never starts.
+    Stopped,
+    /// Everything is as without.
+    Passed,
 }
 
 /// A part of a file: how it follows the part before, and its text.
@@ -37,6 +48,8 @@ pub enum How {
     Next,
     /// On the same connection, before the answer.
     Pipelined,
+    /// On a new connection to the recorder, whose answers nobody waits for.
+    Open,
     /// On a new connection to the engine itself.
     Direct,
     /// After so many milliseconds, with no request.
@@ -86,6 +99,11 @@ impl Case {
             verdict: verdict.to_owned(),
             rule,
             kind: value("engines:").map(str::to_owned),
+            denied: value("deny:").map(|denied| match denied {
+                "stopped" => Denied::Stopped,
+                "passed" => Denied::Passed,
+                other => panic!("{name}: `deny:` knows no `{other}`"),
+            }),
             write: value("writes:").map_or(usize::MAX, |bytes| bytes.parse().expect("a number")),
             parts,
         }
@@ -97,6 +115,7 @@ fn how_of(name: &str, how: &str) -> How {
         "next" => How::Next,
         "pipelined" => How::Pipelined,
         "direct" => How::Direct,
+        "open" => How::Open,
         _ => match how.strip_prefix("pause ").and_then(|time| time.parse().ok()) {
             Some(time) => How::Pause(time),
             None => panic!("{name}: no separator is called `{how}`"),

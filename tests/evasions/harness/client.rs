@@ -21,6 +21,8 @@ pub struct Client {
     engine: PathBuf,
     values: HashMap<String, String>,
     answers: Vec<String>,
+    /// Connections that nobody waits for.
+    open: Vec<UnixStream>,
 }
 
 impl Client {
@@ -29,6 +31,9 @@ impl Client {
         let mut values = HashMap::from([
             ("box".to_owned(), format!("evasion-{id}-box")),
             ("new".to_owned(), format!("evasion-{id}-new")),
+            ("other".to_owned(), format!("evasion-{id}-other")),
+            // More than was once kept of a body.
+            ("padding".to_owned(), "x".repeat(300 << 10)),
         ]);
         for image in ["tiny", "python", "shell-form", "shell-health"] {
             values.insert(image.to_owned(), fixtures::reference(image));
@@ -38,7 +43,13 @@ impl Client {
             engine: engine.to_owned(),
             values,
             answers: Vec::new(),
+            open: Vec::new(),
         }
+    }
+
+    /// The name of the container that a case is about.
+    pub fn subject(&self) -> &str {
+        &self.values["new"]
     }
 
     pub fn transcript(&self) -> String {
@@ -71,6 +82,21 @@ impl Client {
                 .chain(behind)
                 .map(|part: &Part| part.text.clone())
                 .collect();
+            if first.how == How::Open {
+                let mut stream = UnixStream::connect(&self.recorder)
+                    .await
+                    .map_err(|error| error.to_string())?;
+                for text in &texts {
+                    let bytes = on_the_wire(&self.filled(text));
+                    stream
+                        .write_all(&bytes)
+                        .await
+                        .map_err(|error| error.to_string())?;
+                }
+                self.open.push(stream);
+                parts = rest;
+                continue;
+            }
             // A file may begin with a separator: then its first part is empty.
             if !texts[0].trim().is_empty() {
                 self.exchange(&texts, first.how == How::Direct, case.write)
@@ -83,7 +109,7 @@ impl Client {
 
     /// Removes what was made, on the engine itself.
     pub async fn clean_up(&mut self) {
-        for name in ["{box}", "{new}", "exec-{new}"] {
+        for name in ["{box}", "{new}", "{other}", "exec-{new}", "was-{new}"] {
             // Podman would wait ten seconds for a program that does not mind being told to end.
             for request in [
                 "POST /containers/{name}/kill",

@@ -36,6 +36,7 @@
 
 mod call;
 mod content;
+mod facts;
 mod files;
 mod log;
 mod memory;
@@ -46,6 +47,7 @@ mod supervisor;
 #[expect(unsafe_code, reason = "the kernel's notification calls have no safe wrapper")]
 mod sys;
 
+pub use facts::{facts, outliving};
 pub use shellproof_api::facts::{
     Abi, Answer, Call, Digest, Executable, Interpreter, Kind, Likeness, Program, Session, Trace,
 };

@@ -7,6 +7,7 @@ use serde_json::Value;
 use shellproof_api::EngineKind;
 use tokio::net::UnixStream;
 
+use crate::dialect::Dialect;
 use crate::http;
 
 /// How long an engine may take to say its version.
@@ -97,23 +98,16 @@ async fn kind_of(socket: &Path) -> Result<EngineKind, String> {
     let pong = http::send(socket, Method::GET, "/_ping", None, http::empty()).await;
     let pong = pong.map_err(|error| error.to_string())?;
     let server = pong.headers().get("Server").and_then(|value| value.to_str().ok());
-    match server.and_then(|server| server.split_once('/')) {
-        Some(("Libpod", _)) => return Ok(EngineKind::Podman),
-        Some(("Docker", _)) => return Ok(EngineKind::Docker),
-        // What stands between may have put its own name there.
-        _ => {}
+    // What stands between may have put its own name there.
+    if let Some(kind) = server.and_then(Dialect::engine_of_server) {
+        return Ok(kind);
     }
     let (status, body) = http::call(socket, Method::GET, "/version", None, VERSION)
         .await
         .map_err(|error| error.to_string())?;
     let version: Value = serde_json::from_slice(&body).unwrap_or_default();
-    match version["Components"][0]["Name"].as_str() {
-        Some(name) if name.contains("Podman") => Ok(EngineKind::Podman),
-        Some("Engine") => Ok(EngineKind::Docker),
-        _ => Err(format!(
-            "`GET /version` gave status {status} and no engine's name"
-        )),
-    }
+    Dialect::engine_of_version(&version)
+        .ok_or_else(|| format!("`GET /version` gave status {status} and no engine's name"))
 }
 
 /// The process that listens on an engine's socket.

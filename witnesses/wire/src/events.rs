@@ -6,12 +6,14 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use crate::{Endpoint, http};
+use crate::dialect::Dialect;
+use crate::endpoint::Endpoint;
+use crate::event::{Event, Events};
+use crate::http;
 
 /// How long an engine may take to tell of a change.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -19,44 +21,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LONGEST: usize = 1 << 20;
 /// How many events are kept.
 const MOST: usize = 100_000;
-
-/// What the engine told.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Events {
-    /// In the order in which it told.
-    pub seen: Vec<Event>,
-    /// Why something may be missing, if it may.
-    pub gap: Option<String>,
-}
-
-/// Something that happened to a container.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Event {
-    /// What.
-    pub kind: EventKind,
-    /// The container's id.
-    pub container: String,
-    /// Its name.
-    pub name: String,
-    /// The exec's id, where the engine tells it.
-    pub exec: Option<String>,
-    /// The exec's program and arguments in one line, where the engine tells them.
-    pub program: Option<String>,
-}
-
-/// What may happen to a container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EventKind {
-    /// It was started.
-    Start,
-    /// A further program was prepared in it.
-    ExecCreate,
-    /// A further program was started in it.
-    ExecStart,
-    /// Its health check was run.
-    HealthCheck,
-}
 
 /// A connection of its own on which the engine tells what happens.
 ///
@@ -100,8 +64,9 @@ impl EventStream {
         let (sender, told) = watch::channel(Told::default());
         let mut body = answer.into_body();
         let name = marker.to_owned();
+        let dialect = Dialect::of(engine.kind);
         let reading = tokio::spawn(async move {
-            let mut lines = Lines::default();
+            let mut lines = Lines::of(dialect);
             while let Some(Ok(frame)) = body.frame().await {
                 let Ok(data) = frame.into_data() else { continue };
                 sender.send_modify(|told| lines.take(&data, &name, told));
@@ -162,28 +127,37 @@ impl Drop for EventStream {
 }
 
 /// Splits a stream of JSON lines.
-#[derive(Default)]
-struct Lines(Vec<u8>);
+struct Lines {
+    dialect: Dialect,
+    begun: Vec<u8>,
+}
 
 impl Lines {
+    fn of(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            begun: Vec::new(),
+        }
+    }
+
     fn take(&mut self, data: &Bytes, marker: &str, told: &mut Told) {
-        self.0.extend_from_slice(data);
-        while let Some(end) = self.0.iter().position(|&byte| byte == b'\n') {
-            let line: Vec<u8> = self.0.drain(..=end).collect();
+        self.begun.extend_from_slice(data);
+        while let Some(end) = self.begun.iter().position(|&byte| byte == b'\n') {
+            let line: Vec<u8> = self.begun.drain(..=end).collect();
             match serde_json::from_slice(&line) {
-                Ok(event) => told.note(&event, marker),
+                Ok(event) => told.note(self.dialect, &event, marker),
                 Err(_) => told.events.gap = Some("the engine told something that cannot be read".into()),
             }
         }
-        if self.0.len() > LONGEST {
-            self.0.clear();
+        if self.begun.len() > LONGEST {
+            self.begun.clear();
             told.events.gap = Some(format!("the engine told an event of more than {LONGEST} bytes"));
         }
     }
 }
 
 impl Told {
-    fn note(&mut self, event: &Value, marker: &str) {
+    fn note(&mut self, dialect: Dialect, event: &Value, marker: &str) {
         let actor = &event["Actor"];
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let name = text(&actor["Attributes"]["name"]);
@@ -194,7 +168,7 @@ impl Told {
             }
             Some("container") => {
                 let action = text(&event["Action"]);
-                if let Some((kind, program)) = kind(&action) {
+                if let Some((kind, program)) = dialect.event(&action) {
                     self.events.seen.push(Event {
                         kind,
                         container: text(&actor["ID"]),
@@ -209,27 +183,13 @@ impl Told {
     }
 }
 
-/// What an action is called: Docker writes `exec_create: PROGRAM`, Podman `exec` when an exec starts.
-fn kind(action: &str) -> Option<(EventKind, Option<&str>)> {
-    let (word, rest) = match action.split_once(':') {
-        Some((word, rest)) => (word, Some(rest.trim())),
-        None => (action, None),
-    };
-    match word {
-        "start" | "restart" => Some((EventKind::Start, None)),
-        "exec_create" => Some((EventKind::ExecCreate, rest)),
-        "exec_start" | "exec" => Some((EventKind::ExecStart, rest)),
-        "health_status" => Some((EventKind::HealthCheck, None)),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::EventKind;
 
-    fn told(parts: &[&str]) -> Told {
-        let (mut lines, mut told) = (Lines::default(), Told::default());
+    fn told(dialect: Dialect, parts: &[&str]) -> Told {
+        let (mut lines, mut told) = (Lines::of(dialect), Told::default());
         for part in parts {
             lines.take(&Bytes::from((*part).to_owned()), "mark", &mut told);
         }
@@ -242,24 +202,28 @@ mod tests {
 
     #[test]
     fn both_dialects_are_read_however_the_stream_is_split() {
-        let stream = format!("{DOCKER}\n{PODMAN}\n");
-        let whole = told(&[&stream]);
-        assert_eq!(whole.events.gap, None);
-        let [docker, podman] = whole.events.seen.as_slice() else {
-            panic!("{whole:?}")
-        };
-        assert_eq!(
-            (docker.kind, docker.exec.as_deref()),
-            (EventKind::ExecCreate, Some("8"))
-        );
-        assert_eq!(docker.program.as_deref(), Some("/tiny healthy"));
-        assert_eq!((podman.kind, podman.name.as_str()), (EventKind::ExecStart, "job"));
-        for at in 0..stream.len() {
-            assert_eq!(
-                told(&[&stream[..at], &stream[at..]]).events,
-                whole.events,
-                "split at {at}"
-            );
+        for (dialect, event, kind, exec, program) in [
+            (
+                Dialect::Docker,
+                DOCKER,
+                EventKind::ExecCreate,
+                Some("8"),
+                Some("/tiny healthy"),
+            ),
+            (Dialect::Libpod, PODMAN, EventKind::ExecStart, None, None),
+        ] {
+            let stream = format!("{event}\n");
+            let whole = told(dialect, &[&stream]);
+            assert_eq!(whole.events.gap, None);
+            let [seen] = whole.events.seen.as_slice() else {
+                panic!("{whole:?}")
+            };
+            assert_eq!((seen.kind, seen.name.as_str()), (kind, "job"));
+            assert_eq!((seen.exec.as_deref(), seen.program.as_deref()), (exec, program));
+            for at in 0..stream.len() {
+                let split = told(dialect, &[&stream[..at], &stream[at..]]);
+                assert_eq!(split.events, whole.events, "split at {at}");
+            }
         }
     }
 
@@ -272,12 +236,17 @@ mod tests {
             volume(r#"{"ID":"","Attributes":{"name":"mark"}}"#),
             volume(r#"{"ID":"other"}"#),
         ];
-        assert_eq!(told(&[&stream.concat()]).markers, 2);
+        assert_eq!(told(Dialect::Docker, &[&stream.concat()]).markers, 2);
     }
 
     #[test]
     fn what_cannot_be_read_is_a_gap() {
-        assert!(told(&["nonsense\n"]).events.gap.is_some());
-        assert!(told(&[&"x".repeat(LONGEST + 1)]).events.gap.is_some());
+        assert!(told(Dialect::Docker, &["nonsense\n"]).events.gap.is_some());
+        assert!(
+            told(Dialect::Docker, &[&"x".repeat(LONGEST + 1)])
+                .events
+                .gap
+                .is_some()
+        );
     }
 }

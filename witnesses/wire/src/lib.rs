@@ -1,4 +1,4 @@
-//! The wire witness: a byte-transparent relay that records what an engine is asked to do.
+//! The wire witness: a relay that records what an engine is asked to do.
 //!
 //! A [`Recorder`] listens on a socket of its own in front of an [`Endpoint`]. Backends and foreign clients alike talk
 //! to that socket; what they ask is recorded before the engine sees it, and what a container is about to run is
@@ -6,32 +6,54 @@
 //!
 //! Invariants:
 //! - nothing outside this crate opens an engine's socket;
-//! - the relay forwards exactly the bytes that it has understood; what it does not understand closes the connection
-//!   and is a fault of the [`Recording`];
+//! - a request is passed on byte for byte once it was understood. There are three exceptions, each asked for in
+//!   [`RecorderOptions`]: a [`Gate`] refuses one, [`Prepare`] changes the body that makes a container, and with `changes`
+//!   the wish to be removed is taken out of such a body. What is not understood closes the connection and is a fault of
+//!   the [`Recording`];
 //! - nothing that may be a secret is kept: values of the environment, build arguments, headers;
 //! - nothing here judges: what a recording means, and what a [`Gate`] refuses, is decided where the policy is.
+//!
+//! What differs between engines is in `dialect`, one file for each interface.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod action;
+mod body;
 mod changes;
+mod container;
+mod dialect;
 mod endpoint;
+mod event;
 mod events;
+mod facts;
 pub mod http;
+mod json;
 mod lines;
-mod member;
+mod log;
+mod options;
+mod private;
 mod record;
 mod recorder;
-pub mod redact;
+mod redact;
 mod relay;
 mod removal;
 mod route;
 pub mod scan;
+mod shared;
+mod target;
 
+pub use action::Action;
 pub use changes::{ChangedFile, Changes, FileKind};
+pub use container::InspectedContainer;
+pub use dialect::Dialect;
 pub use endpoint::{Endpoint, EndpointError, RecordedEndpoint, Server};
-pub use events::{Event, EventKind, EventStream, Events};
+pub use event::{Event, EventKind, Events};
+pub use events::EventStream;
+pub use json::{member, member_mut, member_or, names, read as read_body};
 pub use lines::LinesError;
-pub use member::member;
-pub use record::{Client, Record, Recording, Refusal, Subject};
-pub use recorder::{Gate, Options, Prepare, Prepared, Recorder};
-pub use route::{Action, Dialect, Route};
+pub use options::{Gate, Prepare, Prepared, RecorderOptions};
+pub use private::write_private;
+pub use record::{Client, Record, Recording, Refusal};
+pub use recorder::Recorder;
+pub use route::Route;
+pub use target::Target;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::changes::Changes;
-use crate::events::Events;
+use crate::event::Events;
 use crate::record::{Record, Recording};
 use crate::route::Route;
 
@@ -122,7 +122,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::record::Subject;
+    use crate::container::InspectedContainer;
 
     fn recording() -> Recording {
         let (method, target) = ("POST", "/v1.41/containers/x/start");
@@ -131,7 +131,7 @@ mod tests {
             method: method.into(),
             target: target.into(),
             route: Route::parse(method, target),
-            subject: Some(Subject::default()),
+            subject: Some(InspectedContainer::default()),
             body: json!({ "Cmd": ["x"] }),
             ..Record::default()
         };

@@ -1,5 +1,6 @@
+//! The socket in front of an engine.
+
 use std::collections::HashSet;
-use std::fmt;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -9,93 +10,22 @@ use tokio::net::UnixListener;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::record::{Log, Record, Recording, Refusal};
-use crate::relay::Relay;
-use crate::{Endpoint, RecordedEndpoint};
+use crate::changes::Changes;
+use crate::endpoint::{Endpoint, RecordedEndpoint};
+use crate::log::Log;
+use crate::options::RecorderOptions;
+use crate::record::Recording;
+use crate::relay;
+use crate::shared::Shared;
 
 /// The longest path of a unix socket on Linux, in bytes.
 const MAX_SOCKET_PATH: usize = 107;
-
-/// Decides whether a request may reach the engine. The policy lives with whoever makes one; nothing here judges.
-///
-/// It is asked when the request's body is known, or its subject for a start.
-#[derive(Clone)]
-pub struct Gate(Arc<Refuse>);
-
-type Refuse = dyn Fn(&Record) -> Option<Refusal> + Send + Sync;
-
-impl Gate {
-    /// A gate that asks `refuse` about each request.
-    pub fn new(refuse: impl Fn(&Record) -> Option<Refusal> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(refuse))
-    }
-
-    pub(crate) fn refuse(&self, record: &Record) -> Option<Refusal> {
-        (self.0)(record)
-    }
-}
-
-impl fmt::Debug for Gate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Gate")
-    }
-}
-
-/// Changes requests to make a container before the engine sees them. What is changed, and why, is decided where the
-/// policy is.
-///
-/// It is given the record and the body as it was sent.
-#[derive(Clone)]
-pub struct Prepare(Arc<Prepares>);
-
-type Prepares = dyn Fn(&Record, &[u8]) -> Prepared + Send + Sync;
-
-/// What becomes of a request to make a container.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Prepared {
-    /// It is passed on as it was sent.
-    AsSent,
-    /// This body is passed on in its place.
-    Changed(Vec<u8>),
-    /// It is not passed on.
-    Refused(Refusal),
-}
-
-impl Prepare {
-    /// Asks `prepare` about each request.
-    pub fn new(prepare: impl Fn(&Record, &[u8]) -> Prepared + Send + Sync + 'static) -> Self {
-        Self(Arc::new(prepare))
-    }
-
-    pub(crate) fn prepare(&self, record: &Record, body: &[u8]) -> Prepared {
-        (self.0)(record, body)
-    }
-}
-
-impl fmt::Debug for Prepare {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Prepare")
-    }
-}
-
-/// How to record.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// Decides which requests reach the engine; all without one.
-    pub gate: Option<Gate>,
-    /// Changes requests to make a container; none without one.
-    pub prepare: Option<Prepare>,
-    /// Ask what each container has changed in its file system: before it is removed, and in [`Recorder::finish`]. One that
-    /// its engine would remove as soon as it has ended is made without that, and removed by the recorder: it carries the
-    /// labels of the run whose id this is.
-    pub changes: Option<String>,
-}
 
 /// A recording socket in front of one engine. Dropping it closes the socket, its connections and its file.
 #[derive(Debug)]
 pub struct Recorder {
     socket: PathBuf,
-    relay: Arc<Relay>,
+    shared: Arc<Shared>,
     accepting: AbortHandle,
 }
 
@@ -106,14 +36,14 @@ impl Recorder {
     /// # Errors
     /// The socket cannot be made: its path is longer than 107 bytes, exists already or cannot be written.
     pub async fn start(engine: &Endpoint, socket: &Path) -> io::Result<Self> {
-        Self::start_with(engine, socket, Options::default()).await
+        Self::start_with(engine, socket, RecorderOptions::default()).await
     }
 
     /// As [`Recorder::start`], with options.
     ///
     /// # Errors
     /// As [`Recorder::start`].
-    pub async fn start_with(engine: &Endpoint, socket: &Path, options: Options) -> io::Result<Self> {
+    pub async fn start_with(engine: &Endpoint, socket: &Path, options: RecorderOptions) -> io::Result<Self> {
         let length = socket.as_os_str().len();
         if length > MAX_SOCKET_PATH {
             return Err(io::Error::new(
@@ -124,19 +54,21 @@ impl Recorder {
                 ),
             ));
         }
-        let listener = UnixListener::bind(socket)?;
-        std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
+        let named =
+            |error: io::Error| io::Error::new(error.kind(), format!("`{}`: {error}", socket.display()));
+        let listener = UnixListener::bind(socket).map_err(named)?;
+        std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600)).map_err(named)?;
         let (kept, to_remove) = mpsc::unbounded_channel();
-        let relay = Arc::new(Relay {
+        let shared = Arc::new(Shared {
             engine: engine.clone(),
             log: Log::new(),
             options,
             kept,
         });
-        let accepting = tokio::spawn(accept(listener, relay.clone(), to_remove)).abort_handle();
+        let accepting = tokio::spawn(accept(listener, shared.clone(), to_remove)).abort_handle();
         Ok(Self {
             socket: socket.to_owned(),
-            relay,
+            shared,
             accepting,
         })
     }
@@ -153,13 +85,18 @@ impl Recorder {
 
     /// What was recorded so far. A request is in it before the engine's answer reaches the client.
     pub fn recording(&self) -> Recording {
-        self.relay.log.snapshot()
+        self.shared.log.snapshot()
     }
 
     /// Asks what the containers that are still there have changed, if that is wanted, and gives the recording.
     pub async fn finish(&self) -> Recording {
-        if self.relay.options.changes.is_some() {
-            self.relay.read_all_changes().await;
+        if self.shared.options.changes.is_some() {
+            self.shared.read_all_changes().await;
+            // A start that came meanwhile.
+            for container in self.shared.log.unread() {
+                let reason = "the recording ended before it was looked at".to_owned();
+                self.shared.log.changes(Changes::unknown(&container, reason));
+            }
         }
         self.recording()
     }
@@ -167,7 +104,7 @@ impl Recorder {
     /// The names of containers that wanted to be removed as soon as they had ended (`--rm`) and are still there: the engine
     /// was not told of that wish, and once the recorder is gone nobody removes them but `shellproof clean`.
     pub async fn left(&self) -> Vec<String> {
-        self.relay.left().await
+        self.shared.left().await
     }
 }
 
@@ -179,7 +116,7 @@ impl Drop for Recorder {
     }
 }
 
-async fn accept(listener: UnixListener, relay: Arc<Relay>, mut to_remove: UnboundedReceiver<String>) {
+async fn accept(listener: UnixListener, shared: Arc<Shared>, mut to_remove: UnboundedReceiver<String>) {
     // Owns the connections and what waits for containers: they end with this task.
     let mut tasks = JoinSet::new();
     let mut kept = HashSet::new();
@@ -189,16 +126,16 @@ async fn accept(listener: UnixListener, relay: Arc<Relay>, mut to_remove: Unboun
             accepted = listener.accept() => match accepted {
                 Ok((client, _)) => {
                     number += 1;
-                    tasks.spawn(relay.clone().serve(number, client));
+                    tasks.spawn(relay::serve(shared.clone(), number, client));
                 }
                 Err(error) => {
-                    relay.log.fault(number, format_args!("the recorder cannot accept connections: {error}"));
+                    shared.log.fault(number, format_args!("the recorder cannot accept connections: {error}"));
                     return;
                 }
             },
             Some(container) = to_remove.recv() => {
                 if kept.insert(container.clone()) {
-                    tasks.spawn(relay.clone().remove_when_ended(container));
+                    tasks.spawn(shared.clone().remove_when_ended(container));
                 }
             }
             Some(_) = tasks.join_next() => {}

@@ -6,68 +6,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::{Method, StatusCode};
-use serde_json::{Map, Value};
-use shellproof_api::{EngineKind, labels};
 
-use crate::record::Subject;
-use crate::relay::Relay;
-use crate::route::Dialect;
-use crate::{http, member};
+use crate::container::InspectedContainer;
+use crate::dialect::Dialect;
+use crate::http;
+use crate::shared::Shared;
+use crate::target::Target;
 
 /// The pause before an engine is asked once more.
 const PAUSE: Duration = Duration::from_millis(100);
 /// The longest answer that is read, in bytes.
 const ANSWER: usize = 1 << 20;
 
-/// The request to make a container that stays when it has ended; nothing if it does so anyway, or if that cannot be
-/// said of it.
-pub(crate) fn kept(dialect: Dialect, body: &[u8], run: &str) -> Option<Vec<u8>> {
-    let mut body: Map<String, Value> = serde_json::from_slice(body).ok()?;
-    let labels = match dialect {
-        Dialect::Docker => {
-            let host = member(&mut body, "HostConfig").ok()?.as_object_mut()?;
-            // An engine refuses this together with a restart, and is to be asked just that.
-            let restart = member(host, "RestartPolicy").ok()?;
-            let policy = restart
-                .as_object_mut()
-                .and_then(|policy| member(policy, "Name").ok());
-            if policy.is_some_and(|policy| !matches!(policy.as_str(), None | Some("" | "no"))) {
-                return None;
-            }
-            keep(host, "AutoRemove")?;
-            member(&mut body, "Labels").ok()?
-        }
-        Dialect::Libpod => {
-            if *member(&mut body, "remove_image").ok()? == true {
-                return None;
-            }
-            keep(&mut body, "remove")?;
-            member(&mut body, "labels").ok()?
-        }
-    };
-    if labels.is_null() {
-        *labels = Value::Object(Map::new());
-    }
-    let labels = labels.as_object_mut()?;
-    for label in [labels::RUN, labels::KEPT] {
-        labels.insert(label.to_owned(), run.into());
-    }
-    Some(Value::Object(body).to_string().into_bytes())
-}
-
-/// Takes the wish to be removed out of a request; nothing if there is none.
-fn keep(body: &mut Map<String, Value>, name: &str) -> Option<()> {
-    let wish = member(body, name).ok()?;
-    let is_wanted = *wish == true;
-    *wish = false.into();
-    is_wanted.then_some(())
-}
-
-impl Relay {
+impl Shared {
     /// Whether the engine was asked by this recorder to leave a container that wanted to be removed.
-    pub(crate) fn is_kept(&self, subject: &Subject) -> bool {
+    pub(crate) fn is_kept(&self, container: &InspectedContainer) -> bool {
         let run = self.options.changes.as_ref();
-        run.is_some() && subject.kept_by.as_ref() == run
+        run.is_some() && container.kept_by.as_ref() == run
     }
 
     /// Waits for the end of a container that was kept, looks at it and removes it.
@@ -91,22 +46,20 @@ impl Relay {
     /// Looks at a container that a client wants to be removed. One that runs is ended first where the engine would do so:
     /// what it changed until its end counts.
     pub(crate) async fn read_before_removal(&self, container: &str, query: &str) {
-        let Ok(Some(subject)) = self.subject(container).await else {
+        let Ok(Some(subject)) = self.inspect(container).await else {
             return;
         };
         if !self.log.started().contains(&subject.id) {
             return;
         }
-        if !(subject.running && parameter(query, "force").is_some_and(is_true)) {
+        let dialect = Dialect::of(self.engine.kind);
+        let query = Target { path: "", query };
+        let values = |name| query.values(name).unwrap_or_default();
+        if !(subject.running && values("force").iter().any(|value| dialect.is_true(value))) {
             return self.note_changes(&subject).await;
         }
-        if self.engine.kind == EngineKind::Podman {
-            let patience = parameter(query, "timeout").map(|seconds| format!("?t={seconds}"));
-            let stop = format!("stop{}", patience.unwrap_or_default());
-            self.post(&subject.id, &stop).await;
-        } else {
-            self.post(&subject.id, "kill").await;
-            self.post(&subject.id, "wait").await;
+        for step in dialect.ending(values("timeout").first().map(String::as_str)) {
+            self.post(&subject.id, &step).await;
         }
         self.read_changes(&subject.id).await;
     }
@@ -115,7 +68,7 @@ impl Relay {
     pub(crate) async fn left(&self) -> Vec<String> {
         let mut left = Vec::new();
         for container in self.log.created() {
-            let Ok(Some(subject)) = self.subject(&container).await else {
+            let Ok(Some(subject)) = self.inspect(&container).await else {
                 continue;
             };
             if !self.is_kept(&subject) {
@@ -144,70 +97,5 @@ impl Relay {
         let path = format!("/containers/{container}/{what}");
         let asked = http::call(&self.engine.socket, Method::POST, &path, None, ANSWER).await;
         asked.ok().map(|(status, _)| status)
-    }
-}
-
-/// A parameter of a query.
-fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
-    query
-        .split('&')
-        .filter_map(|one| one.split_once('='))
-        .find_map(|(key, value)| (key == name).then_some(value))
-}
-
-/// As both engines read it.
-fn is_true(value: &str) -> bool {
-    matches!(value, "1" | "t" | "T" | "true" | "TRUE" | "True")
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn changed(dialect: Dialect, body: Value) -> Option<Value> {
-        let changed = kept(dialect, body.to_string().as_bytes(), "r1")?;
-        serde_json::from_slice(&changed).unwrap()
-    }
-
-    fn labelled() -> Value {
-        json!({ labels::RUN: "r1", labels::KEPT: "r1" })
-    }
-
-    #[test]
-    fn a_container_that_wants_to_be_removed_is_kept_and_labelled() {
-        let body =
-            json!({ "Image": "x", "HostConfig": { "autoremove": true, "RestartPolicy": { "Name": "no" } } });
-        let changed_body = changed(Dialect::Docker, body).unwrap();
-        assert_eq!(changed_body["HostConfig"]["autoremove"], false);
-        assert_eq!(changed_body["Image"], "x");
-        assert_eq!(changed_body["Labels"], labelled());
-        let body = json!({ "image": "x", "remove": true, "labels": { "a": "b" } });
-        let changed_body = changed(Dialect::Libpod, body).unwrap();
-        assert_eq!(changed_body["remove"], false);
-        assert_eq!(changed_body["labels"]["a"], "b");
-        assert_eq!(changed_body["labels"][labels::KEPT], "r1");
-    }
-
-    #[test]
-    fn any_other_request_is_left_alone() {
-        for body in [
-            json!({}),
-            json!({ "HostConfig": null }),
-            json!({ "HostConfig": { "AutoRemove": false } }),
-            json!({ "HostConfig": { "AutoRemove": true, "autoremove": false } }),
-            json!({ "HostConfig": { "AutoRemove": true, "RestartPolicy": { "Name": "always" } } }),
-            json!({ "HostConfig": { "AutoRemove": true }, "Labels": [1] }),
-        ] {
-            assert_eq!(changed(Dialect::Docker, body.clone()), None, "{body}");
-        }
-        for body in [
-            json!({ "remove": false }),
-            json!({ "remove": true, "remove_image": true }),
-        ] {
-            assert_eq!(changed(Dialect::Libpod, body.clone()), None, "{body}");
-        }
-        assert_eq!(kept(Dialect::Docker, b"nonsense", "r1"), None);
     }
 }

@@ -1,50 +1,12 @@
-//! What a request means, in both dialects.
+//! What a request means, whatever dialect it is in.
+
+use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-/// Which of an engine's two interfaces a request addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Dialect {
-    /// Docker's API, which Podman speaks too.
-    Docker,
-    /// Podman's own, below `/libpod`.
-    Libpod,
-}
-
-/// What a request does, as far as the audit cares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Action {
-    /// Only reads.
-    Read,
-    /// Changes something that the audit has no interest in: networks, volumes, stopping, removing, pulling.
-    Harmless,
-    /// Joins a container's streams, and may leave HTTP for it.
-    Attach,
-    /// Makes a container.
-    CreateContainer,
-    /// Starts a container.
-    StartContainer,
-    /// Prepares a further program in a running container.
-    CreateExec,
-    /// Starts a further program in a running container.
-    StartExec,
-    /// Runs a container's health check, whatever the method is.
-    RunHealthCheck,
-    /// Builds an image.
-    Build,
-    /// Makes an image of a container.
-    Commit,
-    /// Writes files into a container.
-    CopyIn,
-    /// Changes a container's configuration.
-    Update,
-    /// Removes a container, or containers.
-    Remove,
-    /// Opens a stream on which nothing can be read.
-    Opaque,
-    /// Changes something, and nobody here knows what.
-    Unknown,
-}
+use crate::action::Action;
+use crate::dialect::Dialect;
+use crate::target::Target;
 
 /// A request's target, brought to one form.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,55 +21,9 @@ pub struct Route {
     pub action: Action,
     /// The container, exec or image that the path names.
     pub object: Option<String>,
+    /// The version of the interface that the path asks for.
+    version: Option<String>,
 }
-
-/// The routes that change something and are understood: method, path (`*` is one segment and the object, `**`
-/// any number of them), meaning. The first match counts. Any other `GET`, `HEAD` and `OPTIONS` reads, any other
-/// `DELETE` removes; everything else is [`Action::Unknown`].
-const ROUTES: &[(&str, &str, Action)] = &[
-    ("POST", "/containers/create", Action::CreateContainer),
-    ("POST", "/containers/*/start", Action::StartContainer),
-    ("POST", "/containers/*/restart", Action::StartContainer),
-    ("POST", "/containers/*/exec", Action::CreateExec),
-    ("POST", "/exec/*/start", Action::StartExec),
-    ("POST", "/containers/*/attach", Action::Attach),
-    ("GET", "/containers/*/attach/ws", Action::Attach),
-    ("GET", "/containers/*/healthcheck", Action::RunHealthCheck),
-    ("POST", "/build", Action::Build),
-    ("POST", "/commit", Action::Commit),
-    ("PUT", "/containers/*/archive", Action::CopyIn),
-    ("POST", "/containers/*/update", Action::Update),
-    ("POST", "/session", Action::Opaque),
-    ("POST", "/grpc", Action::Opaque),
-    // Podman's client asks so after each run whether there will be another.
-    ("POST", "/containers/*/shouldrestart", Action::Read),
-    ("POST", "/containers/*/stop", Action::Harmless),
-    ("POST", "/containers/*/kill", Action::Harmless),
-    ("POST", "/containers/*/wait", Action::Harmless),
-    ("POST", "/containers/*/pause", Action::Harmless),
-    ("POST", "/containers/*/unpause", Action::Harmless),
-    ("POST", "/containers/*/rename", Action::Harmless),
-    ("POST", "/containers/*/resize", Action::Harmless),
-    ("DELETE", "/containers/*", Action::Remove),
-    ("POST", "/containers/prune", Action::Remove),
-    ("DELETE", "/pods/*", Action::Remove),
-    ("POST", "/pods/prune", Action::Remove),
-    ("POST", "/system/prune", Action::Remove),
-    ("POST", "/exec/*/resize", Action::Harmless),
-    ("POST", "/images/create", Action::Harmless),
-    ("POST", "/images/pull", Action::Harmless),
-    ("POST", "/images/load", Action::Harmless),
-    ("POST", "/images/prune", Action::Harmless),
-    ("POST", "/images/**/tag", Action::Harmless),
-    ("POST", "/images/**/push", Action::Harmless),
-    ("POST", "/networks/create", Action::Harmless),
-    ("POST", "/networks/prune", Action::Harmless),
-    ("POST", "/networks/*/connect", Action::Harmless),
-    ("POST", "/networks/*/disconnect", Action::Harmless),
-    ("POST", "/volumes/create", Action::Harmless),
-    ("POST", "/volumes/prune", Action::Harmless),
-    ("POST", "/auth", Action::Harmless),
-];
 
 impl Default for Route {
     /// What an empty request means: nothing that is known.
@@ -119,49 +35,76 @@ impl Default for Route {
 impl Route {
     /// Reads a request's method and target. Never fails: what is not understood is [`Action::Unknown`].
     pub fn parse(method: &str, target: &str) -> Self {
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let decoded = percent_decode_str(without_origin(path)).decode_utf8_lossy();
-        let mut segments = Vec::new();
-        for segment in decoded.split('/') {
-            match segment {
+        let nothing = Target { path: "", query: "" };
+        let target = Target::read(target).unwrap_or(nothing);
+        let decoded = target.decoded();
+        let route = Self::of(method, &target, decoded.split('/').map(Cow::Borrowed));
+        if !target.path.contains('%') || !route.action.is_harmless() {
+            return route;
+        }
+        // Docker takes a path apart when it is decoded, Podman before.
+        let segments = target.path.split('/');
+        let segments = segments.map(|segment| percent_decode_str(segment).decode_utf8_lossy());
+        let other = Self::of(method, &target, segments);
+        if other.action.is_harmless() { route } else { other }
+    }
+
+    fn of<'p>(method: &str, target: &Target<'_>, path: impl Iterator<Item = Cow<'p, str>>) -> Self {
+        let mut segments: Vec<Cow<'p, str>> = Vec::new();
+        for segment in path {
+            match &*segment {
                 "" | "." => {}
                 ".." => drop(segments.pop()),
-                segment => segments.push(segment),
+                _ => segments.push(segment),
             }
         }
-        let mut segments = segments.as_slice();
-        if let [first, rest @ ..] = segments
-            && is_version(first)
-        {
-            segments = rest;
-        }
-        let mut dialect = Dialect::Docker;
-        if let ["libpod", rest @ ..] = segments {
-            (dialect, segments) = (Dialect::Libpod, rest);
-        }
-        let (mut action, object) = meaning(method, segments);
+        let segments: Vec<&str> = segments.iter().map(|segment| &**segment).collect();
+        let (version, rest) = match segments.as_slice() {
+            [first, rest @ ..] if is_version(first) => (Some((*first).to_owned()), rest),
+            rest => (None, rest),
+        };
+        let (dialect, segments) = Dialect::of_path(rest);
+        let (mut action, object) = meaning(dialect, method, segments);
         // What pulls an image makes one of a file where it is not told what to pull.
-        if segments == ["images", "create"] && !query.split('&').any(|one| one.starts_with("fromImage=")) {
+        let pulls = |names: Vec<String>| matches!(names.as_slice(), [name] if !name.is_empty());
+        if segments == ["images", "create"] && !target.values("fromImage").is_some_and(pulls) {
             action = Action::Build;
+        }
+        let gives_name = matches!(segments, ["containers", "create"] | ["containers", _, "rename"]);
+        let is_usual = |names: Vec<String>| !names.iter().any(|name| is_id(name));
+        if gives_name && !target.values("name").is_some_and(is_usual) {
+            action = Action::Unknown;
         }
         Self {
             dialect,
             path: format!("/{}", segments.join("/")),
-            query: query.to_owned(),
+            query: target.query.to_owned(),
             action,
             object,
+            version,
         }
+    }
+
+    /// The target of the same request of a container, by the container's id. The query is the one that was sent.
+    pub(crate) fn by_id(&self, id: &str, query: &str) -> String {
+        let version = self
+            .version
+            .as_ref()
+            .map_or(String::new(), |version| format!("/{version}"));
+        let of_object = self.path.split('/').skip(3);
+        let path: String = of_object.map(|segment| format!("/{segment}")).collect();
+        let query = if query.is_empty() {
+            String::new()
+        } else {
+            format!("?{query}")
+        };
+        format!("{version}{}/containers/{id}{path}{query}", self.dialect.prefix())
     }
 }
 
-/// Strips `scheme://host` of an absolute target.
-fn without_origin(path: &str) -> &str {
-    match path.split_once("://") {
-        Some((scheme, rest)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
-            rest.find('/').map_or("", |at| &rest[at..])
-        }
-        _ => path,
-    }
+/// Whether a name could be the id of another container, which Podman would then take for this one.
+pub(crate) fn is_id(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn is_version(segment: &str) -> bool {
@@ -172,22 +115,16 @@ fn is_version(segment: &str) -> bool {
     })
 }
 
-fn meaning(method: &str, path: &[&str]) -> (Action, Option<String>) {
-    let known = ROUTES.iter().find_map(|(wanted, pattern, action)| {
-        if *wanted != method {
+/// What a dialect's routes say. What they do not name is [`Action::Unknown`], whatever its method.
+fn meaning(dialect: Dialect, method: &str, path: &[&str]) -> (Action, Option<String>) {
+    let known = dialect.routes().find_map(|(wanted, pattern, action)| {
+        if !wanted.split(' ').any(|wanted| wanted == method) {
             return None;
         }
         let pattern: Vec<_> = pattern.split('/').skip(1).collect();
         matches(&pattern, path).map(|object| (*action, object))
     });
-    known.unwrap_or_else(|| {
-        let action = match method {
-            "GET" | "HEAD" | "OPTIONS" => Action::Read,
-            "DELETE" => Action::Harmless,
-            _ => Action::Unknown,
-        };
-        (action, None)
-    })
+    known.unwrap_or((Action::Unknown, None))
 }
 
 /// Whether a path fits a pattern, and the object that it names.
@@ -268,9 +205,18 @@ mod tests {
             ("POST", "/libpod/containers/x/restore"),
             ("POST", "/libpod/images/import"),
             ("POST", "/libpod/pods/x/start"),
+            ("GET", "/containers/x/healthcheck"),
             ("PUT", "/anything"),
             ("PATCH", "/containers/x"),
             ("post", "/containers/x/kill"),
+            ("GET", "/anything"),
+            ("HEAD", "/containers/x/json"),
+            ("DELETE", "/anything"),
+            ("GET", "/libpod/containers/x/anything"),
+            ("GET", "/images%2Fjson"),
+            ("GET", "http:/v4.0.0/libpod/containers/x/healthcheck"),
+            ("GET", "a+b://d/v4.0.0/libpod/containers/x/healthcheck"),
+            ("DELETE", ""),
             ("POST", "*"),
             ("POST", ""),
         ] {
@@ -284,6 +230,13 @@ mod tests {
             ("fromImage=x&tag=1", Action::Harmless),
             ("fromSrc=-&repo=x", Action::Build),
             ("from%53rc=-", Action::Build),
+            ("fromImage=", Action::Build),
+            ("fromImage=&fromSrc=-", Action::Build),
+            ("fromImage=&fromImage=x", Action::Build),
+            ("fromImage=x&from%49mage=", Action::Build),
+            ("fromImage=x;y", Action::Build),
+            ("from%49mage=x", Action::Harmless),
+            ("fromImage=x&fromSrc=", Action::Harmless),
             ("", Action::Build),
         ] {
             assert_eq!(
@@ -291,6 +244,59 @@ mod tests {
                 expected,
                 "{query}"
             );
+        }
+    }
+
+    #[test]
+    fn a_path_that_engines_take_apart_in_two_ways_means_the_worse() {
+        let target = "/v4.0.0/libpod/containers/x%2F..%2F..%2Fnetworks/healthcheck";
+        assert_eq!(action("GET", target), Action::RunHealthCheck);
+        assert_eq!(
+            action("GET", "/v4.0.0/libpod/images/localhost%2Fa%3A1/json"),
+            Action::Read
+        );
+    }
+
+    #[test]
+    fn a_name_that_could_be_an_id_is_not_understood() {
+        let id = "0123456789abcdef".repeat(4);
+        for target in [
+            "/containers/x/rename?name=",
+            "/libpod/containers/create?name=a&n%61me=",
+        ] {
+            assert_eq!(
+                action("POST", &format!("{target}{id}")),
+                Action::Unknown,
+                "{target}"
+            );
+            assert_ne!(
+                action("POST", &format!("{target}{}", &id[1..])),
+                Action::Unknown,
+                "{target}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_request_is_said_anew_by_the_id_of_its_container() {
+        for (target, query, expected) in [
+            (
+                "/v1.41/containers/x/start?a=b",
+                "a=b",
+                "/v1.41/containers/ID/start?a=b",
+            ),
+            (
+                "http://d/containers/%78/attach/ws",
+                "",
+                "/containers/ID/attach/ws",
+            ),
+            (
+                "/v4.0.0/libpod//containers/./x/start/",
+                "",
+                "/v4.0.0/libpod/containers/ID/start",
+            ),
+        ] {
+            assert_eq!(Route::parse("POST", target).by_id("ID", query), expected);
         }
     }
 

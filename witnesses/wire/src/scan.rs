@@ -4,6 +4,9 @@
 //! feeds, a length beside chunks, signs in a length) is an error, so that a client cannot make the engine see
 //! a request that the scanner did not.
 
+use crate::redact;
+use crate::target::Target;
+
 /// The longest head that is accepted, in bytes: what Go's server accepts too.
 const MAX_HEAD: usize = 1 << 20;
 /// The longest chunk-size or trailer line that is accepted, in bytes.
@@ -25,6 +28,9 @@ pub enum ScanError {
     /// A head that is no HTTP/1 head.
     #[error("no HTTP/1 head: {0}")]
     Head(String),
+    /// A target that engines may read in another way than it looks.
+    #[error("a request target that begins neither with `/` nor with `http://` and a host: `{0}`")]
+    Target(String),
     /// Body lengths that contradict each other or cannot be read.
     #[error("an ambiguous body length: {0}")]
     Length(String),
@@ -257,6 +263,8 @@ pub struct RequestHead {
     pub method: String,
     /// The target as sent.
     pub target: String,
+    /// The body is said to be a form, whose values engines may take for the query's.
+    pub is_form: bool,
     /// The body's length.
     pub body: BodyLength,
     /// The client offers to leave HTTP.
@@ -275,9 +283,14 @@ impl RequestHead {
         let mut request = httparse::Request::new(&mut headers);
         complete(request.parse(raw))?;
         let headers = &*request.headers;
+        let target = request.path.unwrap_or_default();
+        if Target::read(target).is_none() {
+            return Err(ScanError::Target(redact::target(target)));
+        }
         Ok(Self {
             method: request.method.unwrap_or_default().to_owned(),
-            target: request.path.unwrap_or_default().to_owned(),
+            target: target.to_owned(),
+            is_form: values(headers, "content-type").any(|value| value.to_ascii_lowercase().contains("form")),
             body: body_length(headers)?.unwrap_or(BodyLength::Empty),
             upgrade: values(headers, "upgrade").next().is_some(),
             expects_continue: values(headers, "expect")

@@ -1,60 +1,33 @@
 //! The relay between a client and a scripted engine, byte for byte.
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::Path;
 use std::time::Duration;
 
+mod support;
+
 use shellproof_api::EngineKind;
-use shellproof_wire::{Action, Endpoint, Gate, Options, Prepare, Prepared, Recorder, Refusal};
+use shellproof_api::facts::What;
+use shellproof_wire::{Action, Endpoint, Gate, Prepare, Prepared, Recorder, RecorderOptions, Refusal};
+use support::Dir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
+use tokio::sync::mpsc::UnboundedReceiver;
 
-/// A directory of this test's own, removed at its end.
-struct Dir(PathBuf);
-
-impl Dir {
-    fn new() -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("shellproof-relay-{}-{number}", std::process::id()));
-        std::fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Dir {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.0).unwrap();
-    }
-}
-
-/// What the engine does with the bytes of one connection.
+/// What an engine answers to the bytes of one connection.
 type Script = fn(&[u8]) -> Option<&'static [u8]>;
 
-/// An engine that answers whenever its script has an answer to all it has received; gives what it received.
-fn engine(socket: &Path, script: Script) -> tokio::sync::mpsc::UnboundedReceiver<Vec<u8>> {
-    let listener = UnixListener::bind(socket).unwrap();
-    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let sender = sender.clone();
-            tokio::spawn(async move {
-                let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
-                while let Ok(read) = stream.read(&mut buffer).await {
-                    all.extend_from_slice(&buffer[..read]);
-                    if read == 0 {
-                        break;
-                    }
-                    if let Some(answer) = script(&all) {
-                        stream.write_all(answer).await.unwrap();
-                    }
-                }
-                // The test may have ended.
-                let _ = sender.send(all);
-            });
+fn engine(socket: &Path, script: Script) -> UnboundedReceiver<Vec<u8>> {
+    support::engine(socket, move |all| script(all).map(<[u8]>::to_vec))
+}
+
+/// What the engine received from a client, beside what the recorder asked of it.
+async fn from_client(received: &mut UnboundedReceiver<Vec<u8>>) -> Vec<u8> {
+    loop {
+        let bytes = received.recv().await.unwrap();
+        if !(bytes.starts_with(b"GET ") && String::from_utf8_lossy(&bytes).contains("/json HTTP")) {
+            return bytes;
         }
-    });
-    receiver
+    }
 }
 
 async fn recorder(dir: &Dir, kind: EngineKind) -> Recorder {
@@ -120,7 +93,7 @@ async fn the_request_behind_a_refused_upgrade_is_recorded() {
     let start: &[u8] = b"POST /exec/1/start HTTP/1.1\r\nUpgrade: tcp\r\nConnection: Upgrade\r\n\r\n";
     let exec: &[u8] = b"POST /containers/x/exec HTTP/1.1\r\n\r\n";
     talk(&recorder, &[&[start, exec].concat()]).await;
-    assert_eq!(received.recv().await.unwrap(), [start, exec].concat());
+    assert_eq!(from_client(&mut received).await, [start, exec].concat());
     let actions: Vec<_> = recorder
         .recording()
         .records
@@ -261,26 +234,39 @@ async fn a_socket_path_that_is_too_long_is_said_to_be() {
     );
 }
 
+#[tokio::test]
+async fn a_socket_that_cannot_be_made_is_named() {
+    let engine = Endpoint {
+        kind: EngineKind::Docker,
+        socket: "/nowhere".into(),
+    };
+    let error = Recorder::start(&engine, Path::new("/nowhere/at/all.sock"))
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().starts_with("`/nowhere/at/all.sock`: "),
+        "{error}"
+    );
+}
+
 /// A recorder whose gate refuses every exec and every start of `/bin/sh`.
 async fn guarded(dir: &Dir) -> Recorder {
     let engine = Endpoint {
         kind: EngineKind::Docker,
         socket: dir.0.join("engine"),
     };
-    let gate = Gate::new(|record| {
-        let is_shell = record
-            .subject
-            .as_ref()
-            .is_some_and(|subject| subject.argv[0] == "/bin/sh");
-        let is_refused =
-            record.route.action == Action::CreateExec || is_shell || record.body["Cmd"][0] == "sh";
-        is_refused.then(|| Refusal {
-            message: "no".to_owned(),
-        })
+    let gate = Gate::new(|fact| {
+        let is_refused = match &fact.what {
+            What::Exec(_) => true,
+            What::Start(start) => start.argv[0] == "/bin/sh",
+            What::Wish(wish) => wish.programs.iter().any(|argv| argv[0] == "sh"),
+            _ => false,
+        };
+        is_refused.then(|| "no".to_owned())
     });
-    let options = Options {
+    let options = RecorderOptions {
         gate: Some(gate),
-        ..Options::default()
+        ..RecorderOptions::default()
     };
     Recorder::start_with(&engine, &dir.0.join("recorder"), options)
         .await
@@ -312,7 +298,7 @@ async fn a_refused_request_never_reaches_the_engine_and_is_answered_in_its_place
             refusal.starts_with("HTTP/1.1 403 Forbidden\r\n") && refusal.ends_with(body),
             "{refusal}"
         );
-        assert_eq!(received.recv().await.unwrap(), ping, "{path}");
+        assert_eq!(from_client(&mut received).await, ping, "{path}");
         let recording = recorder.recording();
         assert_eq!(recording.records.len(), 2);
         assert_eq!(recording.records[1].refused.as_ref().unwrap().message, "no");
@@ -338,9 +324,9 @@ async fn a_create_is_changed_on_its_way_and_both_bodies_are_kept() {
             Prepared::Changed(br#"{"Env":["A=geheim"],"User":"1"}"#.to_vec())
         }
     });
-    let options = Options {
+    let options = RecorderOptions {
         prepare: Some(prepare),
-        ..Options::default()
+        ..RecorderOptions::default()
     };
     let recorder = Recorder::start_with(&engine, &dir.0.join("recorder"), options)
         .await
@@ -380,23 +366,23 @@ async fn a_create_is_held_until_its_body_is_known() {
     let dir = Dir::new();
     let mut received = engine(&dir.0.join("engine"), |all| all.ends_with(b"}").then_some(OK));
     let recorder = guarded(&dir).await;
-    let head: &[u8] = b"POST /containers/create HTTP/1.1\r\nContent-Length: 14\r\n\r\n";
-    talk(&recorder, &[head, br#"{"Cmd":"#, br#"["sh"]}"#]).await;
+    let head: &[u8] = b"POST /containers/create HTTP/1.1\r\nContent-Length: 21\r\n\r\n";
+    talk(&recorder, &[head, br#"{"Entrypoint":"#, br#"["sh"]}"#]).await;
     assert_eq!(received.recv().await.unwrap(), b"");
     let chunked: &[u8] = b"POST /containers/create HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
     let parts: [&[u8]; 4] = [
         chunked,
-        b"7\r\n{\"Cmd\":\r\n7;x=y\r\n",
+        b"e\r\n{\"Entrypoint\":\r\n7;x=y\r\n",
         b"[\"sh\"]}\r\n0\r\n",
         b"\r\n",
     ];
     talk(&recorder, &parts).await;
     assert_eq!(received.recv().await.unwrap(), b"");
-    let other: [&[u8]; 2] = [head, br#"{"Cmd":["no"]}"#];
+    let other: [&[u8]; 2] = [head, br#"{"Entrypoint":["no"]}"#];
     assert_eq!(talk(&recorder, &other).await, OK);
     assert_eq!(received.recv().await.unwrap(), other.concat());
-    let endless = b"POST /containers/create HTTP/1.1\r\nContent-Length: 9999999\r\n\r\n";
-    talk(&recorder, &[endless, &vec![b' '; 600 << 10]]).await;
+    let endless = b"POST /containers/create HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n";
+    talk(&recorder, &[endless, &vec![b' '; 9 << 20]]).await;
     assert_eq!(received.recv().await.unwrap(), b"");
     assert!(recorder.recording().records[3].refused.is_some());
 }

@@ -1,6 +1,15 @@
 use std::fmt;
 use std::time::Duration;
 
+/// The programs that one container started.
+#[derive(Clone, Debug)]
+pub struct Traced {
+    /// The container's name on the engine.
+    pub container: String,
+    /// What its supervisor saw.
+    pub trace: Trace,
+}
+
 /// Everything that was seen through one supervisor's socket.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {

@@ -6,25 +6,23 @@ use std::path::Path;
 use hyper::{Method, StatusCode};
 use serde_json::Value;
 
-use crate::record::Subject;
-use crate::{Endpoint, http};
+use crate::container::InspectedContainer;
+use crate::endpoint::Endpoint;
+use crate::http;
 
 /// The longest list that is read, in bytes.
 const LIST: usize = 32 << 20;
-/// As many files of a new directory are looked at one by one: engines take as long for a file as for a directory.
+/// Up to this many changed files of a new directory are asked for one by one; more of them come in one archive of the
+/// directory, which costs an engine as much time as the archive of one file.
 const FEW: usize = 2;
-/// As many files of another directory, which has more in it than they.
+/// The same for a directory that the image brought. Its archive also holds the files that nobody changed, so that it pays
+/// later.
 const FEW_OF_OLD: usize = 5;
 
-/// What engines mount into each container.
-const ENGINES_MOUNTS: &[&str] = &[
-    "/dev",
-    "/etc/hostname",
-    "/etc/hosts",
-    "/etc/resolv.conf",
-    "/proc",
-    "/sys",
-];
+/// What engines mount into each container: directories that are no part of its own file system, and files that are looked at
+/// apart from the list.
+const ENGINES_MOUNTS: &[&str] = &["/dev", "/proc", "/sys"];
+const ENGINES_FILES: &[&str] = &["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"];
 
 /// The directory of most of them, so that it stays one.
 const ENGINES_DIRECTORY: &str = "/etc";
@@ -41,8 +39,8 @@ pub(super) struct Group {
 }
 
 /// What was added or changed, without directories that hold others of them.
-pub(super) async fn ask(engine: &Endpoint, subject: &Subject) -> Result<Vec<Group>, String> {
-    let path = format!("/containers/{}/changes", subject.id);
+pub(super) async fn ask(engine: &Endpoint, container: &InspectedContainer) -> Result<Vec<Group>, String> {
+    let path = format!("/containers/{}/changes", container.id);
     let (status, body) = http::call(&engine.socket, Method::GET, &path, None, LIST)
         .await
         .map_err(|error| format!("`GET {path}`: {error}"))?;
@@ -50,11 +48,13 @@ pub(super) async fn ask(engine: &Endpoint, subject: &Subject) -> Result<Vec<Grou
         return Err(format!("`GET {path}`: {status}"));
     }
     let listed: Value = serde_json::from_slice(&body).map_err(|error| format!("`GET {path}`: {error}"))?;
-    Ok(groups(&listed, &subject.mounts))
+    Ok(groups(&listed, &container.mounts))
 }
 
 fn groups(listed: &Value, mounts: &[String]) -> Vec<Group> {
-    let is_outside = |path: &str| is_below_any(path, ENGINES_MOUNTS) || is_below_any(path, mounts);
+    let is_outside = |path: &str| {
+        is_below_any(path, ENGINES_MOUNTS) || is_below_any(path, mounts) || ENGINES_FILES.contains(&path)
+    };
     // 0 is changed, 1 is added, 2 is removed.
     let changed = listed.as_array().into_iter().flatten();
     let mut changed: Vec<(&str, bool)> = changed
@@ -70,6 +70,7 @@ fn groups(listed: &Value, mounts: &[String]) -> Vec<Group> {
     let is_whole = |directory: &str| {
         let mut outside = ENGINES_MOUNTS
             .iter()
+            .chain(ENGINES_FILES)
             .copied()
             .chain(mounts.iter().map(String::as_str));
         !outside.any(|place| is_below(place, directory))
@@ -111,7 +112,7 @@ fn new_root<'a>(path: &'a str, new: &HashSet<&str>) -> &'a str {
     root
 }
 
-fn is_below_any(path: &str, places: &[impl AsRef<str>]) -> bool {
+pub(super) fn is_below_any(path: &str, places: &[impl AsRef<str>]) -> bool {
     places
         .iter()
         .any(|place| path == place.as_ref() || is_below(path, place.as_ref()))
@@ -169,6 +170,21 @@ mod tests {
                 group("/usr/lib/z", FEW, &["/usr/lib/z"]),
             ]
         );
+    }
+
+    #[test]
+    fn what_takes_the_place_of_an_engines_file_is_listed() {
+        let listed = serde_json::json!([
+            { "Path": "/etc", "Kind": 0 },
+            { "Path": "/etc/hosts", "Kind": 1 },
+            { "Path": "/etc/hosts/tool", "Kind": 1 },
+            { "Path": "/etc/hostname", "Kind": 0 },
+        ]);
+        let paths: Vec<_> = groups(&listed, &[])
+            .into_iter()
+            .flat_map(|group| group.paths)
+            .collect();
+        assert_eq!(paths, ["/etc/hosts/tool"]);
     }
 
     #[test]

@@ -15,50 +15,68 @@ use serde_json::Value;
 use tar::EntryType;
 use tokio::sync::mpsc;
 
-use super::FileKind;
-use crate::{Endpoint, http};
+use crate::changes::FileKind;
+use crate::endpoint::Endpoint;
+use crate::http;
 
 /// How much of a changed file's archive is read, in bytes: its header, its extended header and a little content.
 const ONE: usize = 16 << 10;
 /// How much of a directory's archive is read, in bytes. What is beyond is looked at one by one.
 const TOGETHER: usize = 256 << 20;
-/// What Podman writes where an image has none.
-const PODMANS_FILES: [&str; 2] = ["/etc/group", "/etc/passwd"];
+/// The shortest file that can be a program or a library, in bytes: a shorter one has no room for the head of one.
+const SHORTEST_PROGRAM: u64 = 64;
 
-/// What a file is now; nothing when it is not there.
-pub(super) async fn at(engine: &Endpoint, container: &str, path: &str) -> Option<FileKind> {
+/// What came of looking at one file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// It is there, or nobody can ever say what it was.
+    Is(FileKind),
+    /// It is not there.
+    Gone,
+    /// The engine could not say, and may be able to when it is asked again.
+    Failed,
+}
+
+/// What a file is now.
+pub(super) async fn at(engine: &Endpoint, container: &str, path: &str) -> Sight {
     // Quicker than an archive, and true of a link where Podman's archive has what it leads to.
     let described = archive(engine, Method::HEAD, container, path).await;
-    if described.is_ok_and(|answer| is_nothing_to_run(&answer, path).unwrap_or(false)) {
-        return Some(FileKind::Other);
+    if described.is_ok_and(|answer| is_nothing_to_run(&answer).unwrap_or(false)) {
+        return Sight::Is(FileKind::Other);
     }
     match archive(engine, Method::GET, container, path).await {
         Ok(answer) if answer.status() == StatusCode::NOT_FOUND => {
             let message = beginning(answer.into_body()).await.unwrap_or_default();
             let message = String::from_utf8_lossy(&message).to_lowercase();
             // Either the file is gone, or the container is, and nobody knows what was in it.
-            (message.is_empty() || message.contains("no such container")).then_some(FileKind::Unread)
+            if message.is_empty() || message.contains("no such container") {
+                Sight::Is(FileKind::Unread)
+            } else {
+                Sight::Gone
+            }
         }
         Ok(answer) if answer.status() == StatusCode::OK => {
             let archive = beginning(answer.into_body()).await.unwrap_or_default();
             let first = kinds(archive.as_slice()).into_iter().next();
-            Some(first.map_or(FileKind::Unread, |(_, kind)| kind))
+            first.map_or(Sight::Failed, |(_, kind)| Sight::Is(kind))
         }
-        _ => Some(FileKind::Unread),
+        _ => Sight::Failed,
     }
 }
 
-/// Whether a file is empty or no file at all, by the engine's description of it; or one of those that Podman writes into
-/// containers of images without them, as long as nobody may execute it.
-fn is_nothing_to_run(answer: &Response<Incoming>, path: &str) -> Option<bool> {
-    /// The bits of a mode, as Go has it, that say that something is no file.
-    const TYPES: u64 = 0x8f28_0000;
+/// Whether a file cannot be run, by the engine's description of it: no file at all, or a short one that nobody may execute.
+fn is_nothing_to_run(answer: &Response<Incoming>) -> Option<bool> {
     let described = answer.headers().get("x-docker-container-path-stat")?;
     let described = BASE64_STANDARD.decode(described).ok()?;
-    let described: Value = serde_json::from_slice(&described).ok()?;
-    let mode = described["mode"].as_u64()?;
-    let is_engines = PODMANS_FILES.contains(&path) && mode & 0o111 == 0;
-    Some(mode & TYPES != 0 || described["size"] == 0 || is_engines)
+    is_described_as_nothing(&serde_json::from_slice(&described).ok()?)
+}
+
+fn is_described_as_nothing(described: &Value) -> Option<bool> {
+    /// The bits of a mode, as Go has it, that say that something is no file.
+    const TYPES: u64 = 0x8f28_0000;
+    let (mode, size) = (described["mode"].as_u64()?, described["size"].as_u64()?);
+    let is_short = size < SHORTEST_PROGRAM && mode & 0o111 == 0;
+    Some(mode & TYPES != 0 || size == 0 || is_short)
 }
 
 /// What the files of a directory are, as far as one look goes.
@@ -211,6 +229,19 @@ mod tests {
         assert_eq!(first(&long[..ONE]), Some(FileKind::Elf));
         // Cut off before it can be told.
         assert_eq!(first(&long[..514]), None);
+    }
+
+    #[test]
+    fn what_cannot_be_run_is_known_by_its_description() {
+        let nothing = |mode: u64, size: u64| {
+            is_described_as_nothing(&serde_json::json!({ "mode": mode, "size": size })).unwrap()
+        };
+        // A directory, a link, an empty file, a short one.
+        assert!(
+            nothing(0x8000_01ed, 4096) && nothing(0x0800_01ff, 12) && nothing(0o755, 0) && nothing(0o644, 63)
+        );
+        assert!(!nothing(0o755, 20) && !nothing(0o644, 64) && !nothing(0o601, 20));
+        assert_eq!(is_described_as_nothing(&serde_json::json!({})), None);
     }
 
     #[test]

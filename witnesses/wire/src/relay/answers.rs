@@ -3,13 +3,14 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::OwnedReadHalf;
 
-use super::{BUFFER, Exchange, Pending, Relay, RelayError};
-use crate::record::{Kept, made};
-use crate::route::Action;
+use crate::action::Action;
+use crate::body::{Kept, made};
+use crate::relay::exchange::{BUFFER, Exchange, Pending, RelayError};
 use crate::scan::{BodyLength, Piece, ResponseHead, Scanner};
+use crate::shared::Shared;
 
 pub(super) struct Answers<'a> {
-    pub(super) relay: &'a Relay,
+    pub(super) shared: &'a Shared,
     pub(super) exchange: &'a Exchange,
 }
 
@@ -48,10 +49,15 @@ impl Answers<'_> {
                         if head.status == 101 && !leaves {
                             return Err(RelayError::LeftHttp);
                         }
-                        self.relay.log.update(pending.place, |record| {
+                        self.shared.log.update(pending.place, |record| {
                             record.status = Some(head.status);
                             record.left_http = leaves;
                         });
+                        for place in &pending.implied {
+                            self.shared
+                                .log
+                                .update(*place, |record| record.status = Some(head.status));
+                        }
                         self.note_start(&pending);
                         if let Some(sender) = pending.leaves_http {
                             // The request direction may be gone already; then nobody needs the word.
@@ -96,18 +102,18 @@ impl Answers<'_> {
             return;
         }
         let subject = self
-            .relay
+            .shared
             .log
             .update(request.place, |record| record.subject.clone());
-        if let Some(subject) = subject.filter(|subject| self.relay.is_kept(subject)) {
+        if let Some(subject) = subject.filter(|subject| self.shared.is_kept(subject)) {
             // Nobody takes it once the recorder is gone.
-            let _ = self.relay.kept.send(subject.id);
+            let _ = self.shared.kept.send(subject.id);
         }
     }
 
     fn note_made(&self, making: Option<(usize, Kept)>) {
         if let Some((place, kept)) = making {
-            self.relay
+            self.shared
                 .log
                 .update(place, |record| record.made = made(kept.whole()));
         }

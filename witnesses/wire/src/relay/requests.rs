@@ -1,19 +1,24 @@
 //! The direction from the client to the engine.
 
-use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::oneshot;
 
-use super::{BUFFER, Exchange, Pending, Relay, RelayError};
-use crate::record::{Client, KEPT, Kept, Refusal};
-use crate::recorder::Prepared;
-use crate::route::{Action, Dialect, Route};
-use crate::scan::{Piece, RequestHead, Scanner};
-use crate::{redact, removal};
+use crate::action::Action;
+use crate::body::{KEPT, Kept};
+use crate::container::InspectedContainer;
+use crate::dialect::Dialect;
+use crate::json;
+use crate::options::Prepared;
+use crate::record::{Client, Refusal};
+use crate::redact;
+use crate::relay::exchange::{BUFFER, Exchange, Pending, RelayError};
+use crate::route::{Route, is_id};
+use crate::scan::{BodyLength, Piece, RequestHead, Scanner};
+use crate::shared::{Described, Shared};
 
 pub(super) struct Requests<'a> {
-    pub(super) relay: &'a Relay,
+    pub(super) shared: &'a Shared,
     pub(super) connection: u64,
     pub(super) who: Client,
     pub(super) exchange: &'a Exchange,
@@ -23,15 +28,30 @@ pub(super) struct Requests<'a> {
 struct Current {
     place: usize,
     dialect: Dialect,
+    action: Action,
+    /// Its head as it is passed on.
+    head: Vec<u8>,
     /// Its body so far, when that says what will run.
     body: Option<Kept>,
     /// What is not passed on before it is decided whether and how: its bytes so far.
     held: Option<Vec<u8>>,
-    /// Its head, when its body may be changed.
-    head: Option<Vec<u8>>,
+    /// Its body may be changed.
+    may_change: bool,
     /// The word whether the connection leaves HTTP with the answer.
     leaves_http: Option<oneshot::Receiver<bool>>,
     pending: Option<Pending>,
+    /// The places of the starts that the engine makes of its own accord before this one.
+    implied: Vec<usize>,
+    /// What the engine said of a container that it does not know.
+    missing: Option<Vec<u8>>,
+}
+
+/// An answer that is given in the engine's place.
+struct InPlace {
+    status: &'static str,
+    code: u16,
+    body: Vec<u8>,
+    refusal: Option<Refusal>,
 }
 
 impl Requests<'_> {
@@ -52,74 +72,73 @@ impl Requests<'_> {
             }
             let mut input = &buffer[..read];
             while let Some(piece) = scanner.next(&mut input).map_err(RelayError::Request)? {
-                let mut refusal = None;
+                let mut answer = None;
                 match piece {
                     Piece::Head(raw) => {
                         let head = RequestHead::parse(&raw).map_err(RelayError::Request)?;
                         scanner.body(head.body);
                         // What came before is on its way before the engine is asked about this one.
                         to.write_all(&std::mem::take(&mut out)).await?;
-                        let mut request = self.record(&head, &raw).await;
-                        if request.held.is_some() && head.expects_continue {
+                        let mut request = self.record(&head, raw).await;
+                        answer = request.missing.take().map(InPlace::missing);
+                        if answer.is_none() && request.held.is_some() && head.expects_continue {
                             self.exchange.to_client(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
                         }
-                        if request.held.is_none() {
-                            refusal = self.refusal(request.place);
+                        if answer.is_none() && request.held.is_none() {
+                            answer = self.refused(&request);
                         }
-                        if refusal.is_none() {
-                            request.pass(&mut out, &raw, self.exchange);
+                        if answer.is_none() {
+                            let head = request.head.clone();
+                            request.pass(&mut out, &head, self.exchange);
                         }
                         current = Some(request);
                     }
                     Piece::Data(data) => {
                         if let Some(request) = &mut current {
                             let bytes = data.len() as u64;
-                            self.relay
+                            self.shared
                                 .log
                                 .update(request.place, |record| record.body_bytes += bytes);
                             if let Some(body) = &mut request.body {
                                 body.push(data);
                             }
                             request.pass(&mut out, data, self.exchange);
-                            refusal = request.too_long();
+                            answer = request.too_long();
                         }
                     }
                     Piece::Framing(raw) => {
                         if let Some(request) = &mut current {
                             request.pass(&mut out, &raw, self.exchange);
-                            refusal = request.too_long();
+                            answer = request.too_long();
                         }
                     }
                     Piece::End => {
                         if let Some(mut request) = current.take() {
-                            if let Some(body) = &request.body {
-                                let body = redact::body(body.whole());
-                                self.relay.log.update(request.place, |record| record.body = body);
-                            }
+                            self.note_body(&request);
                             if let Some(held) = request.held.take() {
                                 match self.decide(&request, held) {
                                     Ok(bytes) => request.pass(&mut out, &bytes, self.exchange),
-                                    Err(refused) => refusal = Some(refused),
+                                    Err(in_place) => answer = Some(in_place),
                                 }
                             }
-                            if refusal.is_none()
-                                && let Some(answer) = request.leaves_http.take()
+                            if answer.is_none()
+                                && let Some(word) = request.leaves_http.take()
                             {
                                 // Whatever follows an offer to leave HTTP is a request only if the engine declined.
                                 to.write_all(&std::mem::take(&mut out)).await?;
-                                if answer.await.unwrap_or(false) {
+                                if word.await.unwrap_or(false) {
                                     to.write_all(input).await?;
                                     tokio::io::copy(&mut from, &mut to).await?;
                                     to.shutdown().await?;
                                     return Ok(());
                                 }
                             }
-                            current = refusal.is_some().then_some(request);
+                            current = answer.is_some().then_some(request);
                         }
                     }
                 }
-                if let (Some(refusal), Some(request)) = (refusal, &current) {
-                    return self.refuse(request, refusal, from, to).await;
+                if let (Some(answer), Some(request)) = (answer, &current) {
+                    return self.answer(request, answer, from, to).await;
                 }
             }
             to.write_all(&out).await?;
@@ -128,133 +147,228 @@ impl Requests<'_> {
     }
 
     /// Records a request, with what the engine says about it.
-    async fn record(&self, head: &RequestHead, raw: &[u8]) -> Current {
-        let log = &self.relay.log;
+    async fn record(&self, head: &RequestHead, raw: Vec<u8>) -> Current {
+        let log = &self.shared.log;
+        let options = &self.shared.options;
         let target = redact::target(&head.target);
-        let route = Route::parse(&head.method, &target);
-        let (action, dialect, object) = (route.action, route.dialect, route.object.clone());
-        let is_pod = route.path.starts_with("/pods/");
-        let query = route.query.clone();
-        let place = log.add(self.connection, &self.who, &head.method, &target, route);
-        match (action, object) {
-            (Action::StartContainer | Action::Attach | Action::RunHealthCheck, Some(container)) => {
-                match self.relay.subject(&container).await {
-                    Ok(subject) => {
-                        if let (Action::StartContainer, Some(subject)) = (action, &subject) {
-                            log.goes_on(&subject.id);
-                        }
-                        log.update(place, |record| record.subject = subject);
-                    }
-                    Err(fault) => log.fault(self.connection, fault),
-                }
-            }
-            (Action::Remove, object) if self.relay.options.changes.is_some() => {
-                match object.filter(|_| !is_pod) {
-                    Some(object) => self.relay.read_before_removal(&object, &query).await,
-                    // Nobody says which.
-                    None => self.relay.read_all_changes().await,
-                }
-            }
-            _ => {}
+        let mut route = Route::parse(&head.method, &target);
+        let has_body = head.body != BodyLength::Empty;
+        let is_pull_by_form = head.is_form && has_body && route.path == "/images/create";
+        if is_pull_by_form {
+            route.action = Action::Build;
         }
-        let options = &self.relay.options;
+        let (action, dialect) = (route.action, route.dialect);
+        let place = log.add(self.connection, &self.who, &head.method, &target, route.clone());
+        if is_pull_by_form {
+            log.doubt(place, "what is in a form wins over the query".to_owned());
+        }
+        let says_what_runs = matches!(
+            action,
+            Action::CreateContainer | Action::CreateExec | Action::Update
+        ) || action == Action::StartContainer && has_body;
         let may_change =
             action == Action::CreateContainer && (options.prepare.is_some() || options.changes.is_some());
         let may_leave = head.upgrade || matches!(action, Action::Attach | Action::StartExec | Action::Opaque);
         let (sender, receiver) = may_leave.then(oneshot::channel).unzip();
-        let says_what_runs = matches!(
-            action,
-            Action::CreateContainer | Action::CreateExec | Action::Update
-        );
-        Current {
+        let mut request = Current {
             place,
             dialect,
+            action,
+            head: raw,
             body: says_what_runs.then(Kept::default),
             held: (may_change || says_what_runs && options.gate.is_some()).then(Vec::new),
-            head: may_change.then(|| raw.to_vec()),
+            may_change,
             leaves_http: receiver,
-            pending: Some(Pending {
-                place,
-                is_head: head.method == "HEAD",
-                action,
-                leaves_http: sender,
-            }),
+            pending: None,
+            implied: Vec::new(),
+            missing: None,
+        };
+        if action.runs_container() {
+            self.inspect(&mut request, &route, &head.target).await;
+        } else if action == Action::Remove && options.changes.is_some() {
+            match route.object.filter(|_| !route.path.starts_with("/pods/")) {
+                Some(object) => self.shared.read_before_removal(&object, &route.query).await,
+                // Nobody says which.
+                None => self.shared.read_all_changes().await,
+            }
+        }
+        request.pending = Some(Pending {
+            place,
+            implied: request.implied.clone(),
+            is_head: head.method == "HEAD",
+            action,
+            leaves_http: sender,
+        });
+        request
+    }
+
+    /// Asks the engine what the container of a request runs, and makes the request one of that container's id: a name may
+    /// be another container's by the time that the engine reads it.
+    async fn inspect(&self, request: &mut Current, route: &Route, target: &str) {
+        let log = &self.shared.log;
+        let Some(object) = &route.object else { return };
+        // The engine does one after the other too, and what is before may change what a name stands for.
+        self.all_answered().await;
+        let container = match self.shared.ask(object).await {
+            Ok(Described::Container(container)) => *container,
+            Ok(Described::Missing(answer)) => {
+                // It may be there by the time that the engine would look for it. An exec is one in any case.
+                request.missing = (request.action != Action::CreateExec).then_some(answer);
+                return;
+            }
+            // An exec is one, whatever its container is.
+            Err(_) if matches!(request.action, Action::CreateExec | Action::ListPrograms) => return,
+            Err(fault) => return log.fault(self.connection, fault),
+        };
+        if request.action == Action::StartContainer {
+            log.goes_on(&container.id);
+        }
+        if container.id != *object {
+            if !self.shared.is_found_by_id(&container).await {
+                let fault = format!("the id of container `{object}` leads to another container");
+                return log.fault(self.connection, fault);
+            }
+            let query = target.split_once('?').map_or("", |(_, query)| query);
+            request.head = with_target(&request.head, &route.by_id(&container.id, query));
+        }
+        if matches!(request.action, Action::StartContainer | Action::Attach) && !container.running {
+            for dependency in self.shared.dependencies(&container).await {
+                match dependency {
+                    Ok(dependency) => request.implied.push(self.record_implied(dependency)),
+                    Err(fault) => log.fault(self.connection, fault),
+                }
+            }
+        }
+        log.update(request.place, |record| record.subject = Some(container));
+    }
+
+    /// Records the start of a container that the engine starts before the one that it is asked to.
+    fn record_implied(&self, container: InspectedContainer) -> usize {
+        let log = &self.shared.log;
+        let target = format!("/containers/{}/start", container.id);
+        let route = Route::parse("POST", &target);
+        log.goes_on(&container.id);
+        let place = log.add(self.connection, &self.who, "POST", &target, route);
+        log.update(place, |record| record.subject = Some(container));
+        place
+    }
+
+    /// Waits until the client has all answers to what it asked before on this connection.
+    async fn all_answered(&self) {
+        let mut unanswered = self.exchange.unanswered.subscribe();
+        // The sender lives as long as the connection.
+        let _ = unanswered.wait_for(|number| *number == 0).await;
+    }
+
+    /// Notes what a body says, and why it does not say the same to everybody, if so.
+    fn note_body(&self, request: &Current) {
+        let Some(body) = &request.body else { return };
+        let log = &self.shared.log;
+        let shown = redact::body(body.whole());
+        log.update(request.place, |record| record.body = shown);
+        if let Some(doubt) = request.doubt() {
+            log.doubt(request.place, doubt);
         }
     }
 
-    /// Asks the gate about a request, and notes its answer.
-    fn refusal(&self, place: usize) -> Option<Refusal> {
-        let gate = self.relay.options.gate.as_ref()?;
-        let record = self.relay.log.update(place, |record| record.clone());
-        gate.refuse(&record)
+    /// Asks the gate about a request and what it implies.
+    fn refused(&self, request: &Current) -> Option<InPlace> {
+        let gate = self.shared.options.gate.as_ref()?;
+        let places = request.implied.iter().chain([&request.place]);
+        let refusal = places.into_iter().find_map(|place| {
+            let record = self.shared.log.update(*place, |record| record.clone());
+            gate.refuse(&record)
+        });
+        refusal.map(|refusal| InPlace::refusal(request.dialect, refusal))
     }
 
     /// What is passed on of a request that was held: all of it, unless it is changed or refused.
-    fn decide(&self, request: &Current, held: Vec<u8>) -> Result<Vec<u8>, Refusal> {
-        if let Some(refusal) = self.refusal(request.place) {
-            return Err(refusal);
+    fn decide(&self, request: &Current, held: Vec<u8>) -> Result<Vec<u8>, InPlace> {
+        let options = &self.shared.options;
+        if let Some(answer) = self.refused(request) {
+            return Err(answer);
         }
-        let (Some(head), Some(sent)) = (&request.head, &request.body) else {
+        if options.gate.is_some()
+            && let Some(doubt) = request.doubt()
+        {
+            let message = format!("shellproof: refused, since its body cannot be judged: {doubt}");
+            return Err(InPlace::refusal(request.dialect, Refusal { message }));
+        }
+        let (true, Some(sent)) = (request.may_change, &request.body) else {
             return Ok(held);
         };
-        let log = &self.relay.log;
-        let options = &self.relay.options;
+        let log = &self.shared.log;
         let mut changed = None;
         if let Some(prepare) = &options.prepare {
             let record = log.update(request.place, |record| record.clone());
             changed = match prepare.prepare(&record, sent.whole()) {
                 Prepared::AsSent => None,
                 Prepared::Changed(body) => Some(body),
-                Prepared::Refused(refusal) => return Err(refusal),
+                Prepared::Refused(refusal) => return Err(InPlace::refusal(request.dialect, refusal)),
             };
         }
         if let Some(run) = &options.changes {
             let body = changed.as_deref().unwrap_or(sent.whole());
-            changed = removal::kept(request.dialect, body, run).or(changed);
+            changed = request.dialect.kept(body, run).or(changed);
         }
         let Some(body) = changed else {
             return Ok(held);
         };
         let forwarded = redact::body(&body);
         log.update(request.place, |record| record.forwarded = forwarded);
-        Ok(with_body(head, &body))
+        Ok(with_body(&request.head, &body))
     }
 
     /// Answers a request in the engine's place, behind all answers that the client still waits for, and closes.
-    async fn refuse(
+    async fn answer(
         &self,
         request: &Current,
-        refusal: Refusal,
+        answer: InPlace,
         mut from: OwnedReadHalf,
         mut to: OwnedWriteHalf,
     ) -> Result<(), RelayError> {
-        let message = &refusal.message;
-        let body = match request.dialect {
-            Dialect::Docker => json!({ "message": message }),
-            Dialect::Libpod => json!({ "cause": message, "message": message, "response": 403 }),
-        };
-        let body = body.to_string();
-        let answer = format!(
-            "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            body.len()
+        let head = format!(
+            "HTTP/1.1 {} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            answer.code,
+            answer.status,
+            answer.body.len()
         );
-        self.relay.log.update(request.place, |record| {
-            record.status = Some(403);
-            record.refused = Some(refusal);
-        });
-        // The receiver cannot outlive its sender here.
-        let _ = self
-            .exchange
-            .unanswered
-            .subscribe()
-            .wait_for(|number| *number == 0)
-            .await;
-        self.exchange.to_client(answer.as_bytes()).await?;
+        for place in request.implied.iter().chain([&request.place]) {
+            self.shared.log.update(*place, |record| {
+                record.status = Some(answer.code);
+                record.refused.clone_from(&answer.refusal);
+            });
+        }
+        self.all_answered().await;
+        self.exchange
+            .to_client(&[head.as_bytes(), &answer.body].concat())
+            .await?;
         self.exchange.to_client.lock().await.shutdown().await?;
         to.shutdown().await?;
         // Closing on a client that still sends would take the answer from it.
         tokio::io::copy(&mut from, &mut tokio::io::sink()).await?;
         Ok(())
+    }
+}
+
+impl InPlace {
+    fn refusal(dialect: Dialect, refusal: Refusal) -> Self {
+        Self {
+            status: "Forbidden",
+            code: 403,
+            body: dialect.error(403, &refusal.message).to_string().into_bytes(),
+            refusal: Some(refusal),
+        }
+    }
+
+    /// What the engine says of a container that it does not know.
+    fn missing(body: Vec<u8>) -> Self {
+        Self {
+            status: "Not Found",
+            code: 404,
+            body,
+            refusal: None,
+        }
     }
 }
 
@@ -272,16 +386,43 @@ impl Current {
         }
     }
 
+    /// Why its body does not say the same to all who read it, if so.
+    fn doubt(&self) -> Option<String> {
+        let body = self.body.as_ref()?;
+        let says_nothing = matches!(body.whole().trim_ascii(), b"" | b"{}" | b"null");
+        if self.action == Action::StartContainer && !says_nothing {
+            return Some("engines with an old interface take another configuration from it".to_owned());
+        }
+        if let Some(doubt) = body.doubt() {
+            return Some(doubt);
+        }
+        let value = json::read(body.whole()).ok()?;
+        let name = json::member(value.as_object()?, "name").ok()??.as_str()?;
+        let is_doubtful = self.action == Action::CreateContainer && is_id(name);
+        is_doubtful.then(|| "it names the container like an id".to_owned())
+    }
+
     /// What is held has a bound.
-    fn too_long(&self) -> Option<Refusal> {
+    fn too_long(&self) -> Option<InPlace> {
         let held = self.held.as_ref()?;
-        (held.len() > 2 * KEPT).then(|| Refusal {
-            message: format!(
+        (held.len() > 2 * KEPT).then(|| {
+            let message = format!(
                 "shellproof: a request of more than {} bytes is not judged, so it is refused",
                 2 * KEPT
-            ),
+            );
+            InPlace::refusal(self.dialect, Refusal { message })
         })
     }
+}
+
+/// A request's head with another target.
+fn with_target(head: &[u8], target: &str) -> Vec<u8> {
+    let line_end = head.iter().position(|byte| *byte == b'\r').unwrap_or(head.len());
+    let (line, rest) = head.split_at(line_end);
+    let mut words = line.split(|byte| *byte == b' ');
+    let method = words.next().unwrap_or_default();
+    let version = words.next_back().unwrap_or_default();
+    [method, b" ", target.as_bytes(), b" ", version, rest].concat()
 }
 
 /// A request with another body, and the headers that go with it.
@@ -310,6 +451,15 @@ fn with_body(head: &[u8], body: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_target_leaves_the_rest_of_a_head() {
+        let head = b"POST /containers/x/start?a=b HTTP/1.0\r\nX: POST /containers/x HTTP/1.0\r\n\r\n";
+        assert_eq!(
+            with_target(head, "/containers/ID/start?a=b"),
+            b"POST /containers/ID/start?a=b HTTP/1.0\r\nX: POST /containers/x HTTP/1.0\r\n\r\n"
+        );
+    }
 
     #[test]
     fn another_body_has_another_length_and_the_same_headers() {

@@ -1,31 +1,32 @@
-//! The programs that a container started: as a tree for a person, and in full for a program.
+//! The programs that a container started, as a tree for a person.
 
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use serde_json::{Value, json as value};
-use shellproof_kernel::{Answer, Executable, Kind, Program, Session};
-use shellproof_wire::redact;
+use shellproof_api::facts::{Answer, Kind};
 
-use super::human::{BAD, FAINT};
-use crate::policy::{Traced, kernel};
+use super::Styles;
+use super::document::{ProgramEntry, SessionEntry, TraceEntry};
 
 /// How many lines of one container's tree are shown.
 const LINES: usize = 40;
+/// How much of a command line is shown, in characters.
+const WIDTH: usize = 200;
 
 /// Who started whom, violations marked.
-pub(super) fn tree(traced: &Traced) -> String {
-    let indent = " ".repeat(9);
-    let mut text = format!("{indent}{FAINT}programs of `{}`:{FAINT:#}\n", traced.container);
+pub(super) fn tree(trace: &TraceEntry, indent: &str, styles: &Styles) -> String {
+    let faint = styles.faint;
+    let container = trace.scenario_container.as_ref().unwrap_or(&trace.container);
+    let mut text = format!("{indent}{faint}programs of `{container}`:{faint:#}\n");
     let mut lines = Vec::new();
-    for session in &traced.trace.sessions {
+    for session in &trace.sessions {
         if session.kind == Kind::Exec {
             lines.push(format!(
                 "{:>8.3}s put into the container:",
-                session.started_at.as_secs_f64()
+                session.started_ms / 1e3
             ));
         }
-        lines.extend(lines_of(session));
+        lines.extend(lines_of(session, styles));
     }
     let more = lines.len().saturating_sub(LINES);
     for line in lines.iter().take(LINES) {
@@ -34,13 +35,13 @@ pub(super) fn tree(traced: &Traced) -> String {
     if more > 0 {
         let _ = writeln!(
             text,
-            "{indent}{FAINT}and {more} more: `--format json` has them all{FAINT:#}"
+            "{indent}{faint}and {more} more: `--format json` has them all{faint:#}"
         );
     }
     text
 }
 
-fn lines_of(session: &Session) -> Vec<String> {
+fn lines_of(session: &SessionEntry, styles: &Styles) -> Vec<String> {
     let mut children: HashMap<Option<usize>, Vec<usize>> = HashMap::new();
     for (place, program) in session.programs.iter().enumerate() {
         children.entry(program.parent).or_default().push(place);
@@ -51,7 +52,7 @@ fn lines_of(session: &Session) -> Vec<String> {
     let mut waiting: Vec<(usize, usize)> = roots.map(|root| (*root, 0)).collect();
     while let Some((place, depth)) = waiting.pop() {
         let program = &session.programs[place];
-        lines.push(line(program, depth));
+        lines.push(line(program, depth, styles));
         let below = children.get(&Some(place)).into_iter().flatten().rev();
         // What was not there has started nothing: its process tried again.
         let deeper = depth + usize::from(program.file.is_some());
@@ -64,12 +65,12 @@ fn lines_of(session: &Session) -> Vec<String> {
     lines
 }
 
-fn line(program: &Program, depth: usize) -> String {
+fn line(program: &ProgramEntry, depth: usize, styles: &Styles) -> String {
     let mut line = format!(
         "{:>8.3}s {}{}",
-        program.at.as_secs_f64(),
+        program.at_ms / 1e3,
         "  ".repeat(depth),
-        printable(&kernel::line(program))
+        printable(&command_line(program))
     );
     if program.file.is_none() && program.readable {
         line.push_str(" (not there)");
@@ -77,10 +78,22 @@ fn line(program: &Program, depth: usize) -> String {
     if program.answer == Answer::Denied {
         line.push_str(" (denied)");
     }
-    if let Some(rule) = kernel::rule(program) {
-        let _ = write!(line, "  {BAD}{rule}{BAD:#}");
+    if let Some(rule) = program.rule {
+        let _ = write!(line, "  {bad}{rule}{bad:#}", bad = styles.bad);
     }
     line
+}
+
+fn command_line(program: &ProgramEntry) -> String {
+    let words = program.argv.join(" ");
+    let mut shown: String = words.chars().take(WIDTH).collect();
+    if program.argv_cut || shown.len() < words.len() {
+        shown.push('…');
+    }
+    if shown.is_empty() {
+        shown.clone_from(&program.path);
+    }
+    shown
 }
 
 /// Arguments and names may hold anything, also what would move a terminal's cursor.
@@ -95,59 +108,11 @@ pub(super) fn printable(line: &str) -> String {
     line.chars().map(shown).collect()
 }
 
-/// All of it.
-pub(super) fn json(traced: &Traced) -> Value {
-    let sessions = traced.trace.sessions.iter().map(|session| {
-        value!({
-            "kind": match session.kind { Kind::Start => "start", Kind::Exec => "exec" },
-            "started_ms": session.started_at.as_secs_f64() * 1e3,
-            "ended_ms": session.ended.map(|ended| ended.as_secs_f64() * 1e3),
-            "lost": session.lost,
-            "programs": session.programs.iter().map(program).collect::<Vec<_>>(),
-        })
-    });
-    value!({
-        "container": traced.container,
-        "sessions": sessions.collect::<Vec<_>>(),
-        "faults": traced.trace.faults,
-    })
-}
-
-fn program(program: &Program) -> Value {
-    let file = |file: &Executable| value!({ "path": file.path, "sha256": file.content.map(|content| content.to_string()) });
-    let interpreters = program.interpreters.iter().map(|interpreter| {
-        value!({
-            "path": interpreter.path,
-            "argument": interpreter.argument,
-            "file": interpreter.file.as_ref().map(file),
-        })
-    });
-    value!({
-        "at_ms": program.at.as_secs_f64() * 1e3,
-        "pid": program.pid,
-        "parent": program.parent,
-        "caller": program.caller,
-        "call": program.call.to_string(),
-        "path": program.path,
-        "argv": redact::words(&program.argv),
-        "argv_cut": program.argv_cut,
-        "file": program.file.as_ref().map(file),
-        "interpreters": interpreters.collect::<Vec<_>>(),
-        "answer": match program.answer {
-            Answer::Continued => "continued",
-            Answer::Denied => "denied",
-            Answer::Withdrawn => "withdrawn",
-        },
-        "rule": kernel::rule(program).map(|rule| rule.as_str()),
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use shellproof_kernel::Trace;
-
     use super::*;
     use crate::policy::kernel::tests::{program, session};
+    use crate::report::build;
 
     #[test]
     fn the_tree_shows_who_started_whom_and_what_is_wrong_with_it() {
@@ -160,14 +125,13 @@ mod tests {
         programs[1].parent = Some(0);
         programs[2].parent = Some(1);
         programs[3].parent = Some(0);
-        let traced = Traced {
-            container: "job".into(),
-            trace: Trace {
-                sessions: vec![session(Kind::Start, programs)],
-                faults: Vec::new(),
-            },
+        let mut trace = TraceEntry {
+            container: "run-job".into(),
+            scenario_container: Some("job".into()),
+            faults: Vec::new(),
+            sessions: vec![build::session(&session(Kind::Start, programs))],
         };
-        let shown = super::super::human::plain(&tree(&traced));
+        let shown = tree(&trace, "", &Styles::PLAIN);
         let lines: Vec<&str> = shown.lines().map(str::trim_start).collect();
         assert_eq!(
             lines,
@@ -179,8 +143,25 @@ mod tests {
                 "0.000s   id '\\u{1b}",
             ]
         );
-        let json = json(&traced);
+        let json = serde_json::to_value(&trace).unwrap();
         assert_eq!(json["sessions"][0]["programs"][1]["rule"], "shell");
         assert_eq!(json["sessions"][0]["programs"][3]["parent"], 0);
+        trace.scenario_container = None;
+        assert!(tree(&trace, "", &Styles::PLAIN).starts_with("programs of `run-job`:\n"));
+    }
+
+    #[test]
+    fn a_long_command_line_is_cut_and_an_empty_one_is_its_path() {
+        let shown = |argv: &[&str]| {
+            let session = build::session(&session(Kind::Start, vec![program(argv)]));
+            command_line(&session.programs[0])
+        };
+        assert_eq!(shown(&["x", &"y".repeat(198)]).chars().count(), WIDTH);
+        let cut = shown(&["x", &"y".repeat(199)]);
+        assert!(cut.ends_with("y…") && cut.chars().count() == WIDTH + 1, "{cut}");
+        let mut unnamed = program(&["/bin/true"]);
+        unnamed.argv.clear();
+        let session = build::session(&session(Kind::Start, vec![unnamed]));
+        assert_eq!(command_line(&session.programs[0]), "/bin/true");
     }
 }

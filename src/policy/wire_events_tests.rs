@@ -1,7 +1,14 @@
-use shellproof_wire::{Events, Refusal};
+use shellproof_wire::{Event, EventKind, Events, InspectedContainer, Record, Recording, Refusal};
 
-use super::super::wire::tests::{record, recording, run};
+use super::tests::{record, recording, run};
 use super::*;
+
+/// What is found by the engine's events.
+fn judged(recording: &Recording) -> Vec<Evidence> {
+    let mut found = super::tests::judged(recording);
+    found.retain(|one| one.source == "the engine's events");
+    found
+}
 
 fn event(kind: EventKind, container: &str, exec: Option<&str>, program: Option<&str>) -> Event {
     Event {
@@ -10,6 +17,19 @@ fn event(kind: EventKind, container: &str, exec: Option<&str>, program: Option<&
         name: format!("name-{container}"),
         exec: exec.map(str::to_owned),
         program: program.map(str::to_owned),
+    }
+}
+
+/// A request to prepare an exec in a container.
+fn exec_of(container: &str) -> Record {
+    let subject = InspectedContainer {
+        id: container.into(),
+        ..InspectedContainer::default()
+    };
+    Record {
+        made: Some("e".into()),
+        subject: Some(subject),
+        ..record("POST", "/containers/name-1/exec")
     }
 }
 
@@ -22,21 +42,48 @@ fn rules(health_test: &[&str], more: Vec<Record>, seen: Vec<Event>) -> Vec<Rule>
     let mut recording = recording(run("1", &["/tiny"], health_test));
     recording.records.extend(more);
     recording.events = Some(Events { seen, gap: None });
-    judge(&recording).iter().map(|one| one.rule).collect()
+    judged(&recording).iter().map(|one| one.rule).collect()
 }
 
 #[test]
 fn what_was_recorded_is_explained() {
     assert_eq!(rules(&[], vec![], vec![start("1"), start("1")]), []);
-    let exec = Record {
-        made: Some("e".into()),
-        ..record("POST", "/containers/name-1/exec")
-    };
+    let exec = exec_of("1");
     let begun = record("POST", "/exec/e/start");
     for id in [Some("e"), None] {
         let events = vec![start("1"), event(EventKind::ExecStart, "1", id, None)];
         assert_eq!(rules(&[], vec![exec.clone(), begun.clone()], events), []);
     }
+}
+
+#[test]
+fn a_start_that_started_nothing_explains_no_event() {
+    for status in [304, 404, 500] {
+        let mut recording = recording(run("1", &["/tiny"], &[]));
+        recording.records[1].status = Some(status);
+        recording.events = Some(Events {
+            seen: vec![start("1")],
+            gap: None,
+        });
+        let rules: Vec<_> = judged(&recording).iter().map(|one| one.rule).collect();
+        assert_eq!(rules, [Rule::UnrecordedStart], "{status}");
+    }
+}
+
+#[test]
+fn a_request_explains_events_of_its_own_container_only() {
+    let unnamed = record("POST", "/containers/name-2/start");
+    let exec = Record {
+        route: shellproof_wire::Route::parse("POST", "/containers/1/exec"),
+        ..exec_of("12")
+    };
+    let events = vec![
+        start("1"),
+        start("2"),
+        event(EventKind::ExecStart, "1", None, None),
+    ];
+    let more = vec![unnamed, exec, record("POST", "/exec/e/start")];
+    assert_eq!(rules(&[], more, events), [Rule::UnrecordedExec, Rule::Foreign]);
 }
 
 #[test]
@@ -62,7 +109,7 @@ fn a_container_that_was_only_started_here_is_ours_too() {
         ],
         gap: None,
     });
-    let found = judge(&recording);
+    let found = judged(&recording);
     assert_eq!(
         found.iter().map(|one| one.rule).collect::<Vec<_>>(),
         [Rule::UnrecordedExec]
@@ -72,10 +119,7 @@ fn a_container_that_was_only_started_here_is_ours_too() {
 
 #[test]
 fn an_exec_that_was_prepared_here_and_started_by_another_door_is_not_explained() {
-    let prepared = Record {
-        made: Some("e".into()),
-        ..record("POST", "/containers/name-1/exec")
-    };
+    let prepared = exec_of("1");
     let refused = Record {
         refused: Some(Refusal { message: "no".into() }),
         ..record("POST", "/exec/e/start")
@@ -88,11 +132,29 @@ fn an_exec_that_was_prepared_here_and_started_by_another_door_is_not_explained()
 }
 
 #[test]
-fn one_recorded_exec_does_not_explain_two() {
-    let exec = Record {
-        made: Some("e".into()),
-        ..record("POST", "/containers/name-1/exec")
+fn an_exec_for_a_list_of_programs_names_its_request() {
+    let list = Record {
+        status: Some(200),
+        method: "GET".into(),
+        target: "/containers/1/top".into(),
+        route: shellproof_wire::Route::parse("GET", "/containers/1/top"),
+        ..exec_of("1")
     };
+    let mut recording = recording(run("1", &["/tiny"], &[]));
+    recording.records.push(list);
+    recording.events = Some(Events {
+        seen: vec![start("1"), event(EventKind::ExecStart, "1", None, None)],
+        gap: None,
+    });
+    assert_eq!(judged(&recording), []);
+    let [found] = super::tests::judged(&recording).try_into().unwrap();
+    assert_eq!((found.rule, found.detail.as_str()), (Rule::Exec, "exec of `ps`"));
+    assert!(found.source.contains("GET /containers/1/top"), "{}", found.source);
+}
+
+#[test]
+fn one_recorded_exec_does_not_explain_two() {
+    let exec = exec_of("1");
     let more = vec![exec, record("POST", "/exec/e/start")];
     let told = || event(EventKind::ExecStart, "1", None, None);
     assert_eq!(
@@ -140,7 +202,7 @@ fn a_start_by_another_door_violates_on_our_containers_alone() {
         seen: vec![start("1"), start("2")],
         gap: None,
     });
-    let rules: Vec<_> = judge(&recording).iter().map(|one| one.rule).collect();
+    let rules: Vec<_> = judged(&recording).iter().map(|one| one.rule).collect();
     assert_eq!(rules, [Rule::UnrecordedStart, Rule::Foreign]);
 }
 
@@ -154,7 +216,7 @@ fn a_start_of_another_container_explains_nothing() {
         seen: vec![start("1")],
         gap: None,
     });
-    let found = judge(&recording);
+    let found = judged(&recording);
     assert_eq!(found[0].rule, Rule::UnrecordedStart);
 }
 
@@ -166,7 +228,7 @@ fn foreign_containers_are_named_with_what_to_do() {
         seen: [start("1")].into_iter().chain(others).collect(),
         gap: None,
     });
-    let [note] = judge(&recording).try_into().unwrap();
+    let [note] = judged(&recording).try_into().unwrap();
     assert!(
         note.detail.ends_with("`name-5`, `name-6` and 2 more"),
         "{}",
@@ -183,7 +245,7 @@ fn a_disagreement_is_said() {
         seen: vec![start("1")],
         gap: Some("the stream ended".into()),
     });
-    assert_eq!(judge(&recording)[0].rule, Rule::EventsMissing);
+    assert_eq!(judged(&recording)[0].rule, Rule::EventsMissing);
     recording.events = None;
-    assert_eq!(judge(&recording), []);
+    assert_eq!(judged(&recording), []);
 }

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, getpgrp, kill_process};
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::super::Failure;
+use crate::failure::Failure;
 
 /// What would lead the program's client to another engine than the recorder.
 const OTHER_DOORS: &[&str] = &[

@@ -1,40 +1,36 @@
-//! The second witness: what the engine told, against what was recorded.
+//! What the engine told, against what was asked of it.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use shellproof_api::HealthTest;
-use shellproof_wire::{Action, Event, EventKind, Record, Recording, Subject};
+use shellproof_api::facts::{Container, Fact, Gap, What, Witness};
 
-use super::{Evidence, Rule};
-use crate::vocabulary::Witness;
+use super::{source, unseen};
+use crate::action::Action;
+use crate::container::InspectedContainer;
+use crate::event::{Event, EventKind};
+use crate::record::{Record, Recording};
 
-/// How many names a note lists.
-const NAMED: usize = 5;
-/// Where it was seen.
 const SOURCE: &str = "the engine's events";
 
 /// What the engine told and no record explains, and the other way round.
-pub(super) fn judge(recording: &Recording) -> Vec<Evidence> {
+pub(super) fn facts(recording: &Recording) -> Vec<Fact> {
     let Some(events) = &recording.events else {
         return Vec::new();
     };
-    let subjects: HashMap<&str, &Subject> = recording
+    let subjects: HashMap<&str, &InspectedContainer> = recording
         .starts()
         .filter_map(|record| record.subject.as_ref())
         .map(|subject| (subject.id.as_str(), subject))
         .collect();
     let created = recording.created();
     let is_ours = |id: &str| created.contains(id) || subjects.contains_key(id);
-    let mut evidence = Vec::new();
+    let mut facts = Vec::new();
     let mut foreign: (BTreeSet<&str>, BTreeSet<&str>) = Default::default();
     for event in &events.seen {
         if event.kind == EventKind::Start && !is_recorded_start(recording, event) {
             if created.contains(event.container.as_str()) {
-                evidence.push(found(
-                    Rule::UnrecordedStart,
-                    event,
-                    "a container was started by another door than the recorder".into(),
-                ));
+                facts.push(found(event, What::UntoldStart));
             } else {
                 foreign.0.insert(&event.name);
             }
@@ -45,19 +41,27 @@ pub(super) fn judge(recording: &Recording) -> Vec<Evidence> {
         if subject.is_some_and(|subject| is_health_check(event, subject)) {
             continue;
         }
-        if is_ours(&event.container) {
-            let program = event
-                .program
-                .as_ref()
-                .map_or(String::new(), |program| format!(" of `{program}`"));
-            let detail = format!("exec{program} by another door than the recorder");
-            evidence.push(found(Rule::UnrecordedExec, event, detail));
+        if let Some(request) = listing(recording, event) {
+            let what = What::Exec(Some(vec!["ps".to_owned()]));
+            facts.push(Fact {
+                source: source(request),
+                ..found(event, what)
+            });
+        } else if is_ours(&event.container) {
+            facts.push(found(event, What::UntoldExec(event.program.clone())));
         } else {
             foreign.1.insert(&event.name);
         }
     }
-    for (names, what) in [(&foreign.0, "were started"), (&foreign.1, "had an exec")] {
-        evidence.extend(note(names, what));
+    for (names, happened) in [(&foreign.0, "were started"), (&foreign.1, "had an exec")] {
+        let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+        if !names.is_empty() {
+            facts.push(Fact::new(
+                Witness::Wire,
+                SOURCE,
+                What::Foreign { names, happened },
+            ));
+        }
     }
     let told: HashSet<&str> = events
         .seen
@@ -70,32 +74,35 @@ pub(super) fn judge(recording: &Recording) -> Vec<Evidence> {
         .filter(|record| record.status == Some(204))
         .filter_map(|record| record.subject.as_ref())
         .filter(|subject| !told.contains(subject.id.as_str()));
-    evidence.extend(untold.map(|subject| {
-        missing(format!(
+    facts.extend(untold.map(|subject| {
+        let why = format!(
             "records and events disagree: the engine did not tell of the recorded start of `{}`",
             subject.name
-        ))
+        );
+        unseen(SOURCE, Gap::Events, why)
     }));
-    evidence.extend(
-        events
-            .gap
-            .iter()
-            .map(|gap| missing(format!("the engine's events are not whole: {gap}"))),
-    );
-    evidence
+    let gap = events.gap.iter();
+    facts.extend(gap.map(|gap| {
+        let why = format!("the engine's events are not whole: {gap}");
+        unseen(SOURCE, Gap::Events, why)
+    }));
+    facts
 }
 
+/// A start that the engine refused, or that started nothing since the container ran already, explains no event.
 fn is_recorded_start(recording: &Recording, event: &Event) -> bool {
-    recording.starts().any(|record| match &record.subject {
-        Some(subject) => subject.id == event.container,
-        None => names(record, event),
+    recording.starts().any(|record| {
+        let is_answered_well = record.status.is_none_or(|status| (200..300).contains(&status));
+        is_answered_well && is_of(record, event)
     })
 }
 
-/// Whether a request names the container of an event.
-fn names(record: &Record, event: &Event) -> bool {
-    let object = record.route.object.as_deref().unwrap_or_default();
-    !object.is_empty() && (event.name == object || event.container.starts_with(object))
+/// Whether a request concerns the container of an event: by the id that the engine gave, since a name may change.
+fn is_of(record: &Record, event: &Event) -> bool {
+    record
+        .subject
+        .as_ref()
+        .is_some_and(|subject| subject.id == event.container)
 }
 
 /// One event of each exec that no record explains. An engine that does not tell an exec's id is taken at the number
@@ -127,7 +134,7 @@ fn unrecorded_execs<'a>(recording: &Recording, events: &'a [Event]) -> Vec<&'a E
             }
             None => {
                 let left = explained.entry(&event.container).or_insert_with(|| {
-                    let here = prepared.iter().filter(|record| names(record, event));
+                    let here = prepared.iter().filter(|record| is_of(record, event));
                     let here: HashSet<_> = here.filter_map(|record| record.made.as_deref()).collect();
                     let is_here = |record: &&&Record| {
                         record
@@ -148,8 +155,17 @@ fn unrecorded_execs<'a>(recording: &Recording, events: &'a [Event]) -> Vec<&'a E
     unrecorded
 }
 
+/// The request to list a container's programs for which an engine that does not tell an exec's id has run one.
+fn listing<'a>(recording: &'a Recording, event: &Event) -> Option<&'a Record> {
+    let lists = |record: &&Record| {
+        record.route.action == Action::ListPrograms && record.status == Some(200) && is_of(record, event)
+    };
+    let mut records = recording.records.iter();
+    records.find(lists).filter(|_| event.exec.is_none())
+}
+
 /// Whether an exec is the container's own health check, which was judged when the container started.
-fn is_health_check(event: &Event, subject: &Subject) -> bool {
+fn is_health_check(event: &Event, subject: &InspectedContainer) -> bool {
     let Some(program) = &event.program else {
         return false;
     };
@@ -162,36 +178,9 @@ fn is_health_check(event: &Event, subject: &Subject) -> bool {
         })
 }
 
-fn found(rule: Rule, event: &Event, detail: String) -> Evidence {
-    Evidence {
-        container: Some(event.name.clone()),
-        ..Evidence::new(Witness::Wire, SOURCE, rule, detail)
-    }
-}
-
-fn missing(detail: String) -> Evidence {
-    Evidence::new(Witness::Wire, SOURCE, Rule::EventsMissing, detail)
-}
-
-fn note(names: &BTreeSet<&str>, what: &str) -> Option<Evidence> {
-    if names.is_empty() {
-        return None;
-    }
-    let shown: Vec<_> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
-    let more = match names.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let detail = format!(
-        "containers that were not made here {what} by another door meanwhile: {}{more}",
-        shown.join(", ")
-    );
-    Some(Evidence {
-        help: Some("if the program did this, it went past the recorder: see docs/audit.md".into()),
-        ..Evidence::new(Witness::Wire, SOURCE, Rule::Foreign, detail)
+fn found(event: &Event, what: What) -> Fact {
+    Fact::new(Witness::Wire, SOURCE, what).about(Container {
+        id: Some(event.container.clone()),
+        name: event.name.clone(),
     })
 }
-
-#[cfg(test)]
-#[path = "events_tests.rs"]
-mod tests;

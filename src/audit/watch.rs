@@ -4,12 +4,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
+use shellproof_api::facts::{Kind, Program, Trace, Traced};
 use shellproof_api::{Engine, EngineKind, Seccomp};
-use shellproof_kernel::{Kind, Program, Trace};
-use shellproof_wire::{Dialect, Prepare, Prepared, Record, Recording, Refusal, Subject, member};
+use shellproof_wire::{
+    Dialect, InspectedContainer, Prepare, Prepared, Record, Recording, Refusal, member, member_or, read_body,
+};
 
 use crate::kernel::{Kernel, Watch};
-use crate::policy::{Rule, Traced, kernel};
+use crate::policy::{Rule, kernel};
 
 /// The supervisors of the containers that were asked for.
 #[derive(Debug)]
@@ -55,8 +57,10 @@ impl Watches {
     }
 
     fn change(&self, record: &Record, body: &[u8]) -> Result<(Vec<u8>, Watch), String> {
-        let mut body: Map<String, Value> =
-            serde_json::from_slice(body).map_err(|error| format!("the request cannot be read: {error}"))?;
+        let body = read_body(body).map_err(|error| format!("the request cannot be read: {error}"))?;
+        let Value::Object(mut body) = body else {
+            return Err("the request is no object".to_owned());
+        };
         let deny: Option<shellproof_kernel::Deny> = self.denies_shells.then(|| Box::new(is_denied) as _);
         let watch = self
             .kernel
@@ -72,7 +76,7 @@ impl Watches {
     /// What the containers started that were started behind the recorder.
     pub(super) fn traced(&self, recording: &Recording) -> Vec<Traced> {
         let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let traced = |subject: &Subject| Traced {
+        let traced = |subject: &InspectedContainer| Traced {
             container: subject.name.clone(),
             trace: trace_of(subject, recording, &made),
         };
@@ -88,7 +92,11 @@ impl Watches {
     }
 }
 
-fn trace_of(subject: &Subject, recording: &Recording, made: &[(u64, Result<Watch, String>)]) -> Trace {
+fn trace_of(
+    subject: &InspectedContainer,
+    recording: &Recording,
+    made: &[(u64, Result<Watch, String>)],
+) -> Trace {
     let made_it = |record: &&Record| record.made.as_deref() == Some(subject.id.as_str());
     let number = recording.records.iter().find(made_it).map(|record| record.number);
     let watch = made.iter().find(|(made, _)| Some(*made) == number);
@@ -110,18 +118,12 @@ fn is_denied(_: Kind, program: &Program) -> bool {
 
 /// Docker takes the profile itself, Podman its path.
 fn add_to_docker(body: &mut Map<String, Value>, profile: &Path, engine: EngineKind) -> Result<(), String> {
-    let host = member(body, "HostConfig")?;
-    if host.is_null() {
-        *host = Value::Object(Map::new());
-    }
+    let host = member_or(body, "HostConfig", Value::Object(Map::new()))?;
     let host = host.as_object_mut().ok_or("`HostConfig` is no object")?;
-    if *member(host, "Privileged")? == true {
+    if member(host, "Privileged")?.is_some_and(|wish| *wish == true) {
         return Err("it is privileged, so that no seccomp profile holds".into());
     }
-    let options = member(host, "SecurityOpt")?;
-    if options.is_null() {
-        *options = Value::Array(Vec::new());
-    }
+    let options = member_or(host, "SecurityOpt", Value::Array(Vec::new()))?;
     let options = options.as_array_mut().ok_or("`SecurityOpt` is no list")?;
     let is_seccomp = |option: &Value| {
         option
@@ -140,13 +142,13 @@ fn add_to_docker(body: &mut Map<String, Value>, profile: &Path, engine: EngineKi
 }
 
 fn add_to_libpod(body: &mut Map<String, Value>, profile: &Path, default: &Seccomp) -> Result<(), String> {
-    if *member(body, "privileged")? == true {
+    if member(body, "privileged")?.is_some_and(|wish| *wish == true) {
         return Err("it is privileged, so that no seccomp profile holds".into());
     }
-    let path = member(body, "seccomp_profile_path")?;
+    let path = member_or(body, "seccomp_profile_path", Value::String(String::new()))?;
     let is_default = match (&*path, default) {
-        (Value::Null, _) => true,
         (Value::String(path), Seccomp::File(default)) => path.is_empty() || Path::new(path) == default,
+        (Value::String(path), _) => path.is_empty(),
         _ => false,
     };
     if !is_default {
@@ -202,6 +204,19 @@ mod tests {
                 .or(changed.get("Seccomp_Profile_Path"));
             assert_eq!(value, Some(&json!("/run/p.json")));
         }
+    }
+
+    #[test]
+    fn nothing_but_the_profile_is_added() {
+        let asked =
+            json!({ "Image": "x", "Cmd": null, "HostConfig": { "Memory": 1, "RestartPolicy": null } });
+        let mut expected = asked.clone();
+        expected["HostConfig"]["SecurityOpt"] = json!(["seccomp=/run/p.json"]);
+        assert_eq!(docker(asked), Ok(expected));
+        let asked = json!({ "image": "x", "command": null });
+        let mut expected = asked.clone();
+        expected["seccomp_profile_path"] = json!("/run/p.json");
+        assert_eq!(libpod(asked), Ok(expected));
     }
 
     #[test]

@@ -1,0 +1,260 @@
+//! Any program behind a recorder. The one place where a program that is no engine is started.
+
+mod child;
+mod record_file;
+mod watch;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use shellproof_api::facts::Fact;
+use shellproof_api::{Engine, labels};
+use shellproof_wire::{EventStream, Events, Gate, Recorder, RecorderOptions, Recording};
+use tokio::signal::unix::{SignalKind, signal};
+
+pub(crate) use record_file::replay;
+
+use crate::engines::{self, Choice, EngineError, EngineSpec};
+use crate::failure::Failure;
+use crate::invocation::Invocation;
+use crate::policy::{NO_IMAGE_WITNESS, Seen, Standing, judge_program, wire};
+use crate::result::{Audited, Case, CaseResult, Exit, ExpectedExit, Report};
+use crate::run;
+use crate::vocabulary::{Mode, Need};
+use watch::Watches;
+
+/// What is to be audited, and how.
+pub(crate) struct Order {
+    /// Which engines may be taken; one must be left.
+    pub(crate) engines: Vec<Choice>,
+    /// Which policy holds.
+    pub(crate) mode: Mode,
+    /// Answer requests that violate the policy, or that cannot be judged, in the engine's place.
+    pub(crate) deny: bool,
+    /// How much the kernel witness is needed, if that was said.
+    pub(crate) kernel: Option<Need>,
+    /// Answer shells and package managers inside the containers as if they could not be executed.
+    pub(crate) deny_shells: bool,
+    /// How the program is to end.
+    pub(crate) expected_exit: ExpectedExit,
+    /// The socket on which whoever comes is recorded.
+    pub(crate) listen: Option<PathBuf>,
+    /// Where the record goes.
+    pub(crate) record: Option<PathBuf>,
+    /// The program's stdout goes to stderr.
+    pub(crate) to_stderr: bool,
+    /// The program and its arguments; none to record whoever comes.
+    pub(crate) command: Vec<OsString>,
+}
+
+/// Runs a program behind a recorder and judges it.
+///
+/// # Errors
+/// The order makes no sense, the engine or the machine failed, or the record cannot be written.
+pub(crate) async fn run(order: Order) -> Result<Report, Failure> {
+    order.run().await
+}
+
+impl Order {
+    async fn run(self) -> Result<Report, Failure> {
+        let mode = self.mode;
+        if self.deny && mode == Mode::Layered {
+            return Err(Failure::Input(
+                "nothing is forbidden in layered mode, so `--deny` has nothing to deny\nhelp: add `--mode prebuilt`".into(),
+            ));
+        }
+        let invocation = Invocation::start().map_err(Failure::machine("no private directory can be made"))?;
+        let program = self.command.first().map(OsString::as_os_str);
+        let found = engines::find_for_program(program, &self.engines, &invocation.path("")).await?;
+        found.tell_notes();
+        let [spec] = found.engines.as_slice() else {
+            return Err(Failure::Input(
+                "one program is audited on one engine\nhelp: name it with `--engine NAME=unix:///path`"
+                    .into(),
+            ));
+        };
+        let (engine, kernel) = self.prove_alive(spec, &invocation, mode).await?;
+        let socket = self
+            .listen
+            .clone()
+            .unwrap_or_else(|| invocation.path("audit.sock"));
+        let options = RecorderOptions {
+            gate: self.deny.then(|| Gate::new(wire::refuse)),
+            prepare: kernel.as_ref().ok().map(Watches::prepare),
+            changes: (mode == Mode::Prebuilt).then(|| invocation.id().to_owned()),
+        };
+        let label = (labels::RUN, invocation.id());
+        let marker = format!("shellproof-{}-marker", invocation.id());
+        let events = match mode {
+            Mode::Prebuilt => Some(EventStream::open(&spec.endpoint, &marker, label).await),
+            Mode::Layered => None,
+        };
+        let recorder = Recorder::start_with(&spec.endpoint, &socket, options)
+            .await
+            .map_err(Failure::machine("the recorder's socket cannot be made"))?;
+        let began = Instant::now();
+        let exit = if self.command.is_empty() {
+            listen(&socket).await?;
+            None
+        } else {
+            let code = child::run(&self.command, &socket, self.to_stderr).await?;
+            Some(Exit {
+                code,
+                expected: self.expected_exit,
+            })
+        };
+        let duration = began.elapsed();
+        // First: what has ended by now is looked at before it is removed.
+        let left = recorder.left().await;
+        let mut recording = recorder.finish().await;
+        recording.events = match events {
+            None => None,
+            Some(Ok(stream)) => Some(stream.close(label).await),
+            Some(Err(gap)) => Some(Events {
+                gap: Some(gap),
+                ..Events::default()
+            }),
+        };
+        if let Some(events) = &mut recording.events {
+            // Podman tells what happened within the second before, too.
+            let canary = run::canary::name(&invocation);
+            events.seen.retain(|event| event.name != canary);
+        }
+        let mut result = self.result(mode, engine, exit, duration, &recording, &kernel);
+        result.leftovers = left.into_iter().map(leftover).collect();
+        if let Some(file) = &self.record {
+            record_file::write(file, &recording, &result, invocation.id())?;
+        }
+        Ok(report(result, invocation.id().to_owned()))
+    }
+
+    /// Who the engine is, and what the kernel witness can do there: neither counts before a canary was seen.
+    async fn prove_alive(
+        &self,
+        spec: &EngineSpec,
+        invocation: &Invocation,
+        mode: Mode,
+    ) -> Result<(Engine, Watching), Failure> {
+        let need = self.kernel.unwrap_or(match mode {
+            Mode::Prebuilt => Need::Required,
+            Mode::Layered => Need::Off,
+        });
+        let connection = engines::connect(spec, &invocation.path("engine.sock")).await?;
+        let engine = connection.runtime.engine().clone();
+        if need == Need::Off {
+            if self.deny_shells {
+                return Err(Failure::Input(
+                    "without the kernel witness nothing in a container can be denied\nhelp: leave out `--deny-shells`, or \
+                     add `--kernel required`"
+                        .into(),
+                ));
+            }
+            return Ok((engine, Err((need, "it was not asked for".to_owned()))));
+        }
+        let images = run::Images::new(connection.runtime.clone(), PathBuf::new(), true);
+        let kernel = run::prove_alive(spec, &connection, &images, invocation, Some(need)).await?;
+        let watching = match kernel {
+            Ok(kernel) => Ok(Watches::new(
+                kernel,
+                engine.clone(),
+                self.deny || self.deny_shells,
+                self.deny_shells,
+            )),
+            Err(reason) if self.deny_shells => {
+                return Err(Failure::Engine(EngineError::Machine(format!(
+                    "`--deny-shells` cannot be kept on engine `{}`: {reason}",
+                    engine.name
+                ))));
+            }
+            Err(reason) => Err((need, reason)),
+        };
+        Ok((engine, watching))
+    }
+
+    fn result(
+        &self,
+        mode: Mode,
+        engine: Engine,
+        exit: Option<Exit>,
+        duration: Duration,
+        recording: &Recording,
+        kernel: &Watching,
+    ) -> CaseResult {
+        let name = self.command.first().map(|program| {
+            let name = Path::new(program).file_name().unwrap_or(program);
+            name.to_string_lossy().into_owned()
+        });
+        let traced = kernel
+            .as_ref()
+            .map_or_else(|_| Vec::new(), |watches| watches.traced(recording));
+        let standing = match kernel {
+            Ok(_) => Standing::Heard,
+            Err((need, reason)) => Standing::unheard(*need, reason),
+        };
+        let mut facts = recording.facts();
+        facts.extend(traced.iter().flat_map(shellproof_kernel::facts));
+        facts.extend(traced.iter().filter_map(shellproof_kernel::outliving));
+        CaseResult {
+            judgement: Some(judge_program(mode, seen(&facts, standing))),
+            traced,
+            duration,
+            ..CaseResult::new(case(name, exit, recording, &facts), mode, engine)
+        }
+    }
+}
+
+fn case(name: Option<String>, exit: Option<Exit>, recording: &Recording, facts: &[Fact]) -> Case {
+    Case::Audited(Audited {
+        name,
+        exit,
+        has_started: wire::has_started(facts),
+        requests: recording.records.len(),
+    })
+}
+
+fn report(result: CaseResult, run_id: String) -> Report {
+    Report {
+        run_id,
+        results: vec![result],
+        interrupted: false,
+        leftovers: Vec::new(),
+    }
+}
+
+fn leftover(container: String) -> String {
+    format!(
+        "container `{container}` was made with `--rm` and is still there; nothing removes it when it ends, but `shellproof \
+         clean` does"
+    )
+}
+
+/// What watches the containers, or how much that was needed and why nothing does.
+type Watching = Result<Arc<Watches>, (Need, String)>;
+
+fn seen<'a>(facts: &'a [Fact], kernel: Standing<'a>) -> Seen<'a> {
+    Seen {
+        facts,
+        started: &[],
+        wire: Standing::Heard,
+        image: Standing::Off(NO_IMAGE_WITNESS),
+        kernel,
+    }
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn listen(socket: &Path) -> Result<(), Failure> {
+    let failed = Failure::machine("signals cannot be handled");
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(&failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(&failed)?;
+    anstream::eprintln!(
+        "recording on unix://{0}\nhelp: set DOCKER_HOST=unix://{0} and CONTAINER_HOST=unix://{0}; Ctrl-C judges",
+        socket.display()
+    );
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! What a trace says.
+
+use shellproof_api::facts::{Container, Fact, Gap, Kind, Program, Session, Traced, What, Witness};
+
+const SUPERVISOR: &str = "its supervisor";
+
+/// Everything that was seen of a container: its programs in the order in which they were asked for, the processes that
+/// the engine put into it, and what could not be followed.
+pub fn facts(traced: &Traced) -> Vec<Fact> {
+    let trace = &traced.trace;
+    let container = Container {
+        id: trace.sessions.first().map(|session| session.container.clone()),
+        name: traced.container.clone(),
+    };
+    let about = |source: String, what| Fact::new(Witness::Kernel, source, what).about(container.clone());
+    let seen = trace.sessions.iter().flat_map(|session| of_session(session));
+    let unseen = unseen(traced)
+        .into_iter()
+        .map(|(gap, why)| (SUPERVISOR.to_owned(), What::Unseen { gap, why, help: None }));
+    seen.chain(unseen)
+        .map(|(source, what)| about(source, what))
+        .collect()
+}
+
+/// The containers that go on without their supervisor: nothing can be started in them any more.
+pub fn outliving(traced: &Traced) -> Option<Fact> {
+    let runs = traced
+        .trace
+        .sessions
+        .iter()
+        .any(|session| session.ended.is_none());
+    let container = Container {
+        id: None,
+        name: traced.container.clone(),
+    };
+    runs.then(|| Fact::new(Witness::Kernel, SUPERVISOR, What::Outlives).about(container))
+}
+
+fn of_session(session: &Session) -> impl Iterator<Item = (String, What)> + '_ {
+    let programs = session.programs.iter().enumerate();
+    let programs =
+        programs.filter(|(place, program)| !is_tried_again(program, &session.programs[place + 1..]));
+    let entered = (session.kind == Kind::Exec).then(|| {
+        let first = session.programs.first();
+        let source = first.map_or_else(|| SUPERVISOR.to_owned(), source);
+        (source, What::Entered(first.cloned()))
+    });
+    programs
+        .map(|(_, program)| (source(program), What::Program(program.clone())))
+        .chain(entered)
+}
+
+/// What was not seen.
+fn unseen(traced: &Traced) -> Vec<(Gap, String)> {
+    let (sessions, faults) = (&traced.trace.sessions, &traced.trace.faults);
+    let mut unseen: Vec<_> = faults
+        .iter()
+        .map(|fault| (Gap::Programs, fault.clone()))
+        .collect();
+    let lost: u64 = sessions.iter().map(|session| session.lost).sum();
+    let programs = || sessions.iter().flat_map(|session| &session.programs);
+    let unreadable = programs().filter(|program| !program.readable).count();
+    let unread: u64 = sessions.iter().map(|session| session.unread).sum();
+    for (is_any, why) in [
+        (
+            lost > 0,
+            format!("{lost} programs more were started than can be kept"),
+        ),
+        (
+            unreadable > 0,
+            format!("{unreadable} programs were started that could not be read"),
+        ),
+        (
+            unread > 0,
+            format!("the content of {unread} programs could not be read"),
+        ),
+    ] {
+        if is_any {
+            unseen.push((Gap::Programs, why));
+        }
+    }
+    let has_begun = sessions
+        .iter()
+        .any(|session| session.kind == Kind::Start && !session.programs.is_empty());
+    if !has_begun && faults.is_empty() {
+        unseen.push((
+            Gap::AnyProgram,
+            "no program was seen, not even its first".to_owned(),
+        ));
+    }
+    unseen
+}
+
+/// Whether a program was not there and its process looked for it elsewhere, as `PATH` wants it: the last try counts.
+fn is_tried_again(program: &Program, later: &[Program]) -> bool {
+    let name = base_name(&program.path);
+    let is_same = |other: &Program| {
+        other.pid == program.pid && other.argv == program.argv && base_name(&other.path) == name
+    };
+    program.file.is_none() && later.iter().any(is_same)
+}
+
+fn base_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+fn source(program: &Program) -> String {
+    let caller = program.caller.as_deref().unwrap_or("an unknown program");
+    format!(
+        "{} of `{}` by `{caller}`, process {}",
+        program.call, program.path, program.pid
+    )
+}

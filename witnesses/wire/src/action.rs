@@ -1,0 +1,60 @@
+//! What a request does.
+
+/// What a request does, as far as the audit cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Only reads.
+    Read,
+    /// Lists a container's programs. Podman may run `ps` in the container for it.
+    ListPrograms,
+    /// Changes something that the audit has no interest in: networks, volumes, stopping, removing, pulling.
+    Harmless,
+    /// Joins a container's streams, and may leave HTTP for it.
+    Attach,
+    /// Makes a container.
+    CreateContainer,
+    /// Starts a container.
+    StartContainer,
+    /// Prepares a further program in a running container.
+    CreateExec,
+    /// Starts a further program in a running container.
+    StartExec,
+    /// Runs a container's health check, whatever the method is.
+    RunHealthCheck,
+    /// Builds an image.
+    Build,
+    /// Makes an image of a container.
+    Commit,
+    /// Writes files into a container.
+    CopyIn,
+    /// Changes a container's configuration.
+    Update,
+    /// Removes a container, or containers.
+    Remove,
+    /// Opens a stream on which nothing can be read.
+    Opaque,
+    /// Changes something, and nobody here knows what.
+    Unknown,
+}
+
+impl Action {
+    /// Nothing runs for it.
+    pub(crate) fn is_harmless(self) -> bool {
+        matches!(
+            self,
+            Self::Read | Self::ListPrograms | Self::Harmless | Self::Remove
+        )
+    }
+
+    /// It concerns what a container runs, so that the engine is asked about the container first.
+    pub(crate) fn runs_container(self) -> bool {
+        matches!(
+            self,
+            Self::StartContainer
+                | Self::Attach
+                | Self::CreateExec
+                | Self::RunHealthCheck
+                | Self::ListPrograms
+        )
+    }
+}

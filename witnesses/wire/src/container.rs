@@ -1,0 +1,117 @@
+//! A container as its engine describes it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shellproof_api::labels;
+
+/// What an engine says that a container will run: the image's configuration merged in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InspectedContainer {
+    /// The container's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its image's id.
+    pub image: String,
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// Its health check's `Test`, empty when there is none.
+    pub health_test: Vec<String>,
+    /// The `Test` of the check that Podman runs until a container has started.
+    pub startup_test: Vec<String>,
+    /// The compose service that it belongs to.
+    pub service: Option<String>,
+    /// The engine removes it as soon as it has ended.
+    pub auto_remove: bool,
+    /// The run that removes it in the engine's place.
+    pub kept_by: Option<String>,
+    /// It runs already.
+    pub running: bool,
+    /// Where volumes and host directories are mounted.
+    pub mounts: Vec<String>,
+    /// The engine gives it an init of its own.
+    #[serde(default)]
+    pub init: bool,
+    /// The ids of the containers that have to run before it, and that Podman starts with it.
+    #[serde(default)]
+    pub dependencies: Vec<String>,
+}
+
+impl InspectedContainer {
+    /// Reads the answer to an inspect of either dialect.
+    pub fn from_inspect(inspect: &Value) -> Option<Self> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let words = |value: &Value| -> Vec<String> {
+            value
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect()
+        };
+        let id = inspect.get("Id")?.as_str()?.to_owned();
+        let mut argv = vec![inspect.get("Path")?.as_str()?.to_owned()];
+        argv.extend(words(&inspect["Args"]));
+        let (config, host) = (&inspect["Config"], &inspect["HostConfig"]);
+        let mounts = inspect["Mounts"].as_array().into_iter().flatten();
+        Some(Self {
+            id,
+            name: text(&inspect["Name"]).trim_start_matches('/').to_owned(),
+            image: text(&inspect["Image"]),
+            argv,
+            health_test: words(&config["Healthcheck"]["Test"]),
+            startup_test: words(&config["StartupHealthCheck"]["Test"]),
+            service: config["Labels"]["com.docker.compose.service"]
+                .as_str()
+                .map(str::to_owned),
+            auto_remove: host["AutoRemove"] == true,
+            kept_by: config["Labels"][labels::KEPT].as_str().map(str::to_owned),
+            running: inspect["State"]["Running"] == true,
+            mounts: mounts.map(|mount| text(&mount["Destination"])).collect(),
+            init: host["Init"] == true,
+            dependencies: words(&inspect["Dependencies"]),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_is_read_from_an_inspect() {
+        let inspect = serde_json::json!({
+            "Id": "abc", "Name": "/job", "Image": "sha256:1", "Path": "env", "Args": ["sh", "-c", "true"],
+            "Config": {
+                "Healthcheck": { "Test": ["CMD-SHELL", "exit 0"] },
+                "StartupHealthCheck": { "Test": ["CMD", "/up"] },
+                "Labels": { "com.docker.compose.service": "web" }
+            },
+            "HostConfig": { "AutoRemove": true },
+            "Mounts": [{ "Destination": "/data" }],
+            "Dependencies": ["b"]
+        });
+        let container = InspectedContainer::from_inspect(&inspect).unwrap();
+        assert_eq!((container.id.as_str(), container.name.as_str()), ("abc", "job"));
+        assert_eq!(container.argv, ["env", "sh", "-c", "true"]);
+        assert_eq!(container.health_test, ["CMD-SHELL", "exit 0"]);
+        assert_eq!(container.startup_test, ["CMD", "/up"]);
+        assert_eq!(container.service.as_deref(), Some("web"));
+        assert!(container.auto_remove);
+        assert_eq!(container.mounts, ["/data"]);
+        assert_eq!(container.dependencies, ["b"]);
+    }
+
+    #[test]
+    fn an_inspect_without_a_program_is_no_container() {
+        assert_eq!(
+            InspectedContainer::from_inspect(&serde_json::json!({ "Id": "abc" })),
+            None
+        );
+        assert_eq!(
+            InspectedContainer::from_inspect(&serde_json::json!({ "message": "no such container" })),
+            None
+        );
+    }
+}

@@ -1,0 +1,221 @@
+//! What a recording says, without the protocol that it was said in.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+use shellproof_api::HealthTest;
+use shellproof_api::facts::{Check, CheckKind, Container, Fact, Gap, Outcome, Start, What, Witness};
+
+use crate::action::Action;
+use crate::container::InspectedContainer;
+use crate::record::{Record, Recording};
+
+mod changes;
+mod events;
+mod wishes;
+
+/// What the whole recording says about the objects of its requests.
+#[derive(Default)]
+pub(crate) struct Known<'a> {
+    /// The containers that were made on the recorder, by id.
+    created: HashSet<&'a str>,
+    /// The containers of which a start was passed on, by id and by name.
+    started: HashMap<&'a str, &'a InspectedContainer>,
+    /// The execs that were prepared on the recorder, by id.
+    prepared: HashSet<&'a str>,
+}
+
+impl<'a> Known<'a> {
+    fn of(recording: &'a Recording) -> Self {
+        let subjects = recording.starts().filter_map(|record| record.subject.as_ref());
+        let prepared = recording
+            .records
+            .iter()
+            .filter(|record| record.route.action == Action::CreateExec);
+        Self {
+            created: recording.created(),
+            started: subjects
+                .flat_map(|subject| [(subject.id.as_str(), subject), (subject.name.as_str(), subject)])
+                .collect(),
+            prepared: prepared.filter_map(|record| record.made.as_deref()).collect(),
+        }
+    }
+}
+
+impl Recording {
+    /// Everything that was seen on this recorder, in the order in which it was asked for; then what the engine itself
+    /// told, what containers changed, and what could not be followed.
+    pub fn facts(&self) -> Vec<Fact> {
+        let known = Known::of(self);
+        let asked = self.records.iter().filter_map(|record| fact(record, &known));
+        let faults = self
+            .faults
+            .iter()
+            .map(|fault| unseen("recorder", Gap::Requests, fault.clone()));
+        asked
+            .chain(events::facts(self))
+            .chain(changes::facts(self))
+            .chain(faults)
+            .collect()
+    }
+}
+
+impl Record {
+    /// What a request asks for, by itself: it may not have been passed on yet. Nothing where it only reads, or changes
+    /// what nobody minds.
+    pub fn fact(&self) -> Option<Fact> {
+        match self.route.action {
+            Action::CreateContainer => Some(wish(self)),
+            _ => fact(self, &Known::default()),
+        }
+    }
+}
+
+/// What a request asked for; nothing where it only reads, or changes what nobody minds.
+fn fact(record: &Record, known: &Known<'_>) -> Option<Fact> {
+    let object = record.route.object.as_deref();
+    let subject = record
+        .subject
+        .as_ref()
+        .or_else(|| object.and_then(|object| known.started.get(object).copied()));
+    let what = match record.route.action {
+        // Podman prepares a container's program as soon as somebody attaches to it.
+        Action::Attach => match &record.subject {
+            Some(subject) if !subject.running && !known.started.contains_key(subject.id.as_str()) => {
+                What::Start(start(subject, known, Outcome::Prepared))
+            }
+            _ => return None,
+        },
+        // What it would run is told when it starts; a refused one never does.
+        Action::CreateContainer if record.refused.is_some() => return Some(wish(record)),
+        // Where no engine leaves HTTP, nobody knows what follows.
+        Action::Read | Action::ListPrograms | Action::Harmless | Action::Remove | Action::CreateContainer
+            if !record.left_http =>
+        {
+            return None;
+        }
+        Action::Read
+        | Action::ListPrograms
+        | Action::Harmless
+        | Action::Remove
+        | Action::CreateContainer
+        | Action::Opaque => What::OpaqueStream,
+        Action::StartContainer => match subject {
+            Some(subject) => What::Start(start(subject, known, outcome(record))),
+            // A start of what does not exist starts nothing.
+            None if record.status == Some(404) => return None,
+            None => What::UnreadStart,
+        },
+        Action::CreateExec => What::Exec(Some(wishes::exec(&record.body))),
+        // The request that prepared it says what it runs.
+        Action::StartExec if object.is_some_and(|exec| known.prepared.contains(exec)) => return None,
+        Action::StartExec => What::Exec(None),
+        Action::RunHealthCheck => {
+            What::CheckRun(subject.map(|subject| (checks(subject), subject.service.clone())))
+        }
+        Action::Build => What::ImageBuilt,
+        Action::Commit => What::ImageCommitted,
+        Action::CopyIn => What::FilesWritten,
+        Action::Update => match wishes::updated_checks(&record.body) {
+            Ok(tests) if tests.is_empty() => return None,
+            Ok(tests) => What::ChecksSet(tests),
+            Err(()) => What::Reconfigured,
+        },
+        Action::Unknown => What::Unknown,
+    };
+    let container = subject.map(container).or_else(|| {
+        object.map(|name| Container {
+            id: None,
+            name: name.to_owned(),
+        })
+    });
+    Some(Fact {
+        container,
+        ..Fact::new(Witness::Wire, source(record), what)
+    })
+}
+
+fn start(subject: &InspectedContainer, known: &Known<'_>, outcome: Outcome) -> Start {
+    Start {
+        argv: subject.argv.clone(),
+        checks: checks(subject),
+        service: subject.service.clone(),
+        made_here: known.created.contains(subject.id.as_str()),
+        outcome,
+    }
+}
+
+fn outcome(record: &Record) -> Outcome {
+    match record.status {
+        _ if record.refused.is_some() => Outcome::Denied,
+        Some(200..400) => Outcome::Begun,
+        Some(_) => Outcome::Failed,
+        None => Outcome::Unanswered,
+    }
+}
+
+/// The health checks of a container that runs something.
+fn checks(subject: &InspectedContainer) -> Vec<Check> {
+    [
+        (CheckKind::Regular, &subject.health_test),
+        (CheckKind::Startup, &subject.startup_test),
+    ]
+    .into_iter()
+    .filter_map(|(kind, test)| {
+        let test = HealthTest::from_api(test)?;
+        (test != HealthTest::None).then_some(Check { kind, test })
+    })
+    .collect()
+}
+
+/// What a request to make a container says by itself.
+fn wish(record: &Record) -> Fact {
+    let name = record
+        .route
+        .query
+        .split('&')
+        .find_map(|parameter| parameter.strip_prefix("name="));
+    let name = name.or_else(|| record.body["name"].as_str()).map(str::to_owned);
+    Fact {
+        container: name.map(|name| Container { id: None, name }),
+        ..Fact::new(
+            Witness::Wire,
+            source(record),
+            What::Wish(wishes::of(&record.body)),
+        )
+    }
+}
+
+fn container(subject: &InspectedContainer) -> Container {
+    Container {
+        id: Some(subject.id.clone()),
+        name: subject.name.clone(),
+    }
+}
+
+fn unseen(source: &str, gap: Gap, why: String) -> Fact {
+    Fact::new(Witness::Wire, source, What::Unseen { gap, why, help: None })
+}
+
+/// Where a request stands in the record.
+fn source(record: &Record) -> String {
+    let client = record.client.program.as_deref().unwrap_or("an unknown program");
+    let refused = if record.refused.is_some() { ", refused" } else { "" };
+    format!(
+        "request {}: {} {} by {client}{refused}",
+        record.number, record.method, record.target
+    )
+}
+
+/// A list of words, or a word.
+fn words(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(word) => vec![word.clone()],
+        Value::Array(words) => words
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
+        _ => Vec::new(),
+    }
+}

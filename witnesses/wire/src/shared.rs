@@ -1,0 +1,132 @@
+//! What all connections of one recorder share, and what they ask of the engine.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use hyper::{Method, StatusCode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::changes::{Changes, reading};
+use crate::container::InspectedContainer;
+use crate::dialect::Dialect;
+use crate::endpoint::Endpoint;
+use crate::http;
+use crate::log::Log;
+use crate::options::RecorderOptions;
+
+/// The longest answer to an inspect that is read, in bytes.
+const INSPECT: usize = 4 << 20;
+/// How long an engine may take to say what it is about to run.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What all connections of one recorder share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) engine: Endpoint,
+    pub(crate) log: Log,
+    pub(crate) options: RecorderOptions,
+    /// Containers that were kept and started: they are to be removed when they end.
+    pub(crate) kept: UnboundedSender<String>,
+}
+
+/// What an engine says of a container.
+pub(crate) enum Described {
+    /// It is there.
+    Container(Box<InspectedContainer>),
+    /// It is not, in these words.
+    Missing(Vec<u8>),
+}
+
+impl Shared {
+    /// Asks the engine what a container would run if it were started now; nothing when there is no such container.
+    pub(crate) async fn inspect(&self, container: &str) -> Result<Option<InspectedContainer>, String> {
+        Ok(match self.ask(container).await? {
+            Described::Container(container) => Some(*container),
+            Described::Missing(_) => None,
+        })
+    }
+
+    /// As [`Shared::inspect`], with what the engine says of a container that it does not know.
+    pub(crate) async fn ask(&self, container: &str) -> Result<Described, String> {
+        let name = utf8_percent_encode(container, NON_ALPHANUMERIC).to_string();
+        let path = Dialect::of(self.engine.kind).inspect(&name);
+        let failed = |why: String| format!("container `{container}` could not be inspected: {why}");
+        let asked = http::call(&self.engine.socket, Method::GET, &path, None, INSPECT);
+        let (status, body) = tokio::time::timeout(PATIENCE, asked)
+            .await
+            .map_err(|_| failed(format!("no answer within {} s", PATIENCE.as_secs())))?
+            .map_err(|error| failed(error.to_string()))?;
+        match status {
+            StatusCode::NOT_FOUND => Ok(Described::Missing(body.to_vec())),
+            StatusCode::OK => {
+                let inspect = serde_json::from_slice(&body).unwrap_or_default();
+                let described = InspectedContainer::from_inspect(&inspect);
+                described
+                    .map(|container| Described::Container(Box::new(container)))
+                    .ok_or_else(|| format!("the engine does not say what container `{container}` runs"))
+            }
+            status => Err(failed(status.to_string())),
+        }
+    }
+
+    /// Whether the engine finds a container by its id, and not another one that has this id for a name.
+    pub(crate) async fn is_found_by_id(&self, container: &InspectedContainer) -> bool {
+        if !Dialect::of(self.engine.kind).prefers_names() {
+            return true;
+        }
+        let found = self.inspect(&container.id).await;
+        found.is_ok_and(|found| found.is_some_and(|found| found.id == container.id))
+    }
+
+    /// The containers that do not run and that an engine starts before this one, as Podman does: what they depend on first.
+    pub(crate) async fn dependencies(
+        &self,
+        container: &InspectedContainer,
+    ) -> Vec<Result<InspectedContainer, String>> {
+        let mut wanted: Vec<String> = container.dependencies.clone();
+        let mut seen: HashSet<String> = HashSet::from([container.id.clone()]);
+        let mut found = Vec::new();
+        while let Some(id) = wanted.pop() {
+            if !seen.insert(id.clone()) {
+                continue;
+            }
+            match self.inspect(&id).await {
+                Ok(Some(dependency)) => {
+                    wanted.extend(dependency.dependencies.iter().cloned());
+                    if !dependency.running {
+                        found.push(Ok(dependency));
+                    }
+                }
+                // Then the engine cannot start it either.
+                Ok(None) => {}
+                Err(fault) => found.push(Err(fault)),
+            }
+        }
+        found.reverse();
+        found
+    }
+
+    /// Notes what a container has changed.
+    pub(crate) async fn read_changes(&self, container: &str) {
+        let unknown = match self.inspect(container).await {
+            Ok(Some(described)) => return self.note_changes(&described).await,
+            Ok(None) => "the container is gone".to_owned(),
+            Err(reason) => reason,
+        };
+        self.log.changes(Changes::unknown(container, unknown));
+    }
+
+    /// The same of one that the engine has just described.
+    pub(crate) async fn note_changes(&self, described: &InspectedContainer) {
+        let at = self.log.elapsed();
+        self.log.changes(reading::of(&self.engine, described, at).await);
+    }
+
+    /// Notes what all containers that were started here have changed.
+    pub(crate) async fn read_all_changes(&self) {
+        for container in self.log.started() {
+            self.read_changes(&container).await;
+        }
+    }
+}
