@@ -1,41 +1,57 @@
 # shellcheck shell=bash
 # What the scripts share: messages, and installing Debian packages after saying so.
 
-say() { printf '%s\n' "$*" >&2; }
+say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 
-# fail MESSAGE HELP: something is missing on this machine. Exit 4, as everywhere in this project.
+# fail CODE MESSAGE HELP: 1 it failed, 2 the command line is wrong, 4 this machine lacks something.
 fail() {
-  say "error: $1"
-  say "help: $2"
-  exit 4
+  printf 'error: %s\nhelp: %s\n' "$2" "$3" >&2
+  exit "$1"
 }
 
-can_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
+seconds_since() {
+  local tenths=$(((${EPOCHREALTIME/./} - ${1/./}) / 100000))
+  echo "$((tenths / 10)).$((tenths % 10))"
+}
 
-# need PROGRAM:PACKAGE... : makes programs present. Root on Debian or Ubuntu installs what is missing.
+# show_help SCRIPT: the comment at its head.
+show_help() { sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$1"; }
+
+# is_here THING: a program, a file by its whole path, or a static library such as libc.a.
+is_here() {
+  case $1 in
+    /*) [[ -e $1 ]] ;;
+    lib*.a) [[ $(cc -print-file-name="$1" 2>/dev/null) == /* ]] ;;
+    *) command -v "$1" >/dev/null ;;
+  esac
+}
+
+# need THING:PACKAGE... : makes things present. Root on Debian or Ubuntu installs what is missing, and says so first;
+# anybody else is told what to install.
 need() {
-  local pair missing=()
-  for pair in "$@"; do
-    command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
+  local pair packages=() log install=(apt-get install -y --no-install-recommends)
+  for pair; do
+    is_here "${pair%:*}" || packages+=("${pair##*:}")
   done
-  [ "${#missing[@]}" -gt 0 ] || return 0
-  can_install || fail "missing on this machine: ${missing[*]}" \
-    "install them (Debian, Ubuntu: apt-get install ${missing[*]}) and run this again"
-  say "installing Debian packages: ${missing[*]}"
-  local log
-  log=$(mktemp)
-  if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"; } \
-    >"$log" 2>&1; then
-    tail -n 20 "$log" >&2
-    rm -f "$log"
-    fail "apt-get could not install ${missing[*]}" "mend what it says above and run this again"
+  ((${#packages[@]})) || return 0
+  if ((EUID != 0)) || ! grep -qsE '^ID(_LIKE)?=.*(debian|ubuntu)' /etc/os-release; then
+    fail 4 "missing on this machine: ${packages[*]}" \
+      "install them (Debian, Ubuntu: apt-get install ${packages[*]}) and run this again"
   fi
-  rm -f "$log"
+  say "installing Debian packages: ${packages[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  log=$("${install[@]}" "${packages[@]}" 2>&1 </dev/null) ||
+    log=$({ apt-get update && "${install[@]}" "${packages[@]}"; } 2>&1 </dev/null) ||
+    fail 4 "apt-get could not install ${packages[*]}" "mend what it says and run this again: $(tail -n 20 <<<"$log")"
 }
 
 need_rust() {
-  command -v cargo >/dev/null || fail "no Rust toolchain is here" \
+  is_here cargo || fail 4 "no Rust toolchain is here" \
     "install Rust 1.89 or newer, with rustup or from your company's mirror; Debian 12's own rustc is too old"
-  need cc:gcc
-  [ -n "$(find /usr/lib /usr/lib64 -name libc.a -print -quit 2>/dev/null)" ] || need libc.a:libc6-dev
+  need cc:gcc libc.a:libc6-dev
+}
+
+# Where Cargo builds, as a whole path: CARGO_TARGET_DIR, Cargo's configuration, or `target` here.
+target_directory() {
+  cargo metadata --locked --offline --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/'
 }

@@ -1,10 +1,9 @@
 //! The kernel witness on one engine: a supervisor for each container, and the profile that leads to it.
 
 use std::fs::{self, Permissions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use shellproof_api::{Engine, EngineKind, Seccomp};
@@ -82,9 +81,9 @@ impl Kernel {
     /// # Errors
     /// Socket or profile cannot be made.
     pub(crate) fn watch(&self, deny: Option<Deny>) -> io::Result<Watch> {
-        static WATCHES: AtomicUsize = AtomicUsize::new(0);
-        let number = WATCHES.fetch_add(1, Ordering::Relaxed);
-        let socket = self.directory.join(format!("{number}.sock"));
+        // Whoever can name the socket can send it a listener, and so can a container's own profile.
+        let name = secret()?;
+        let socket = self.directory.join(&name);
         let text = profile::notify(&self.default, &socket).map_err(io::Error::other)?;
         let options = Options {
             owner: self.owner,
@@ -93,12 +92,24 @@ impl Kernel {
         };
         let watch = Watch {
             supervisor: Supervisor::start(&socket, options)?,
-            profile: self.directory.join(format!("{number}.json")),
+            profile: self.directory.join(format!("{name}.json")),
         };
         fs::write(&watch.profile, text)?;
         fs::set_permissions(&watch.profile, Permissions::from_mode(0o644))?;
         Ok(watch)
     }
+
+    /// Where sockets and profiles are: nobody but us has reason to name it.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+}
+
+/// A name that nobody can guess.
+fn secret() -> io::Result<String> {
+    let mut bytes = [0; 16];
+    fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))
 }
 
 impl Watch {

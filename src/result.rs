@@ -86,6 +86,8 @@ pub struct Image {
     pub reference: String,
     /// Its configuration.
     pub config: ImageConfig,
+    /// The shells that were found in it, by path; `None` where nobody looked.
+    pub shells: Option<Vec<String>>,
 }
 
 /// A container that a scenario declares, as far as it got.
@@ -95,6 +97,12 @@ pub struct ContainerResult {
     pub name: String,
     /// Its name on the engine.
     pub engine_name: String,
+    /// Whether a program ran in it.
+    pub started: bool,
+    /// The code with which it ended by itself.
+    pub exit_code: Option<i64>,
+    /// Whether it ended as it was to, or lived and answered as long as it was to.
+    pub as_expected: bool,
 }
 
 /// One expectation of a scenario.

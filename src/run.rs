@@ -17,6 +17,7 @@ mod job;
 pub(crate) mod naming;
 mod options;
 mod output;
+mod shells;
 mod store;
 
 use std::collections::HashMap;

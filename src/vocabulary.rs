@@ -125,6 +125,11 @@ words! {
 }
 
 impl Criterion {
+    /// Whether scenarios can show it; the others are judged by the project's own tests.
+    pub const fn is_for_scenarios(self) -> bool {
+        self.mode().is_some()
+    }
+
     /// The image mode that a scenario must run in to say anything about this criterion.
     pub const fn mode(self) -> Option<Mode> {
         match self {
@@ -180,6 +185,22 @@ words! {
         /// An expectation was not met, or an expected violation was not seen.
         Failed = "failed",
         /// The policy is violated, and that was not expected.
+        Violated = "violated",
+    }
+}
+
+words! {
+    /// What a run says about a success criterion. Where several results count, the last of these does.
+    CriterionVerdict, "verdict on a criterion" {
+        /// It is shown.
+        Clean = "clean",
+        /// It is shown but for violations that a scenario accepts for a while.
+        Waived = "waived",
+        /// It is not shown.
+        Unproven = "unproven",
+        /// What a scenario expects did not hold.
+        Failed = "failed",
+        /// The policy is violated.
         Violated = "violated",
     }
 }

@@ -1,5 +1,4 @@
-//! `shellproof audit` around real clients, each once clean and once violating, on every engine that
-//! `SHELLPROOF_ENGINES` names.
+//! `shellproof audit` around real clients, each once clean and once violating, on every engine.
 //!
 //! A client that is not here is an ignored test that says so. `SHELLPROOF_COMPOSE` names docker-compose,
 //! `SHELLPROOF_PODMAN` podman and `SHELLPROOF_PODMAN_COMPOSE` podman-compose.
@@ -12,6 +11,7 @@ use std::process::{Command, ExitCode, Output};
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use shellproof_conformance::lab::{self, Engine};
 
 /// A run of the program: what it is called, what it is to end with, and what it is to say.
 struct Run {
@@ -339,11 +339,10 @@ const PODMAN: &[Run] = &[
 ];
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    let Ok(engines) = std::env::var("SHELLPROOF_ENGINES") else {
-        let trial = Trial::test("SHELLPROOF_ENGINES names no engine", || Ok(())).with_ignored_flag(true);
-        return libtest_mimic::run(&arguments, vec![trial]).exit_code();
-    };
+    lab::main(|_| true, on_engines)
+}
+
+fn on_engines(arguments: &Arguments, engines: Vec<Engine>) -> ExitCode {
     let has_docker = Command::new("docker").arg("--version").output().is_ok();
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let clients = [
@@ -362,31 +361,29 @@ fn main() -> ExitCode {
     ];
     let directory = Arc::new(tempfile::tempdir().expect("a directory"));
     let mut trials = Vec::new();
-    for engine in engines.split(',') {
-        let (name, url) = engine.split_once('=').expect("NAME=unix:///path");
+    for engine in engines {
         for (client, runs, is_here, kind) in &clients {
-            // Docker 20.10 gives nobody a listener.
-            let is_tried = name.starts_with(kind) && !(*client == "kernel" && name.starts_with("docker-20"));
+            let is_tried =
+                engine.name.starts_with(kind) && (*client != "kernel" || engine.has_kernel_witness());
             for run in runs.iter().filter(|_| is_tried) {
-                let (engine, url, directory) = (engine.to_owned(), url.to_owned(), directory.clone());
-                let title = format!("{client}::{}::{name}", run.name);
+                let (engine, directory) = (engine.clone(), directory.clone());
+                let title = format!("{client}::{}::{}", run.name, engine.name);
                 let container = format!("audit-{}-{client}-{}", std::process::id(), run.name);
                 let has_wire = *client != "kernel";
                 let trial = Trial::test(title, move || {
-                    try_out(run, &engine, &url, &container, directory.path(), has_wire)
+                    try_out(run, &engine, &container, directory.path(), has_wire)
                 });
                 trials.push(trial.with_ignored_flag(!is_here));
             }
         }
     }
-    libtest_mimic::run(&arguments, trials).exit_code()
+    libtest_mimic::run(arguments, trials).exit_code()
 }
 
 /// `is_the_wires`: what is found needs no kernel, so that a replay finds it too.
 fn try_out(
     run: &Run,
-    engine: &str,
-    url: &str,
+    engine: &Engine,
     container: &str,
     directory: &Path,
     is_the_wires: bool,
@@ -417,27 +414,28 @@ fn try_out(
         }
         text
     };
-    load_images(url)?;
-    let record = directory.join(format!(
-        "{container}-{}",
-        engine.split('=').next().unwrap_or_default()
-    ));
+    let url = engine.url();
+    load_images(&url)?;
+    let record = directory.join(format!("{container}-{}", engine.name));
     let line = fill(run.line);
     let mut audit = Command::new(env!("CARGO_BIN_EXE_shellproof"));
-    audit.arg("audit").args(run.options).arg("--engine").arg(engine);
+    audit
+        .arg("audit")
+        .args(run.options)
+        .args(["--engine", &engine.choice()]);
     audit.arg("--record").arg(&record).args(["--", "sh", "-c", &line]);
     let output = audit.output().map_err(|error| error.to_string())?;
     let network = format!("{container}_default");
     // Podman would wait ten seconds for a program that does not mind being told to end.
     let removed = ["kill", "rm"].map(|verb| {
         Command::new("docker")
-            .args(["-H", url, verb, container, &format!("{container}-web-1")])
+            .args(["-H", &url, verb, container, &format!("{container}-web-1")])
             .output()
     });
     let said = text(&output);
     let wrong = |what: &str| Failed::from(format!("{what}\n{line}\n{said}"));
-    // Docker 20.10 gives nobody a listener, so that the kernel witness cannot say that all is well.
-    let is_unproven = engine.starts_with("docker-20") && run.exit == 0 && run.options.contains(&"prebuilt");
+    // Without a listener the kernel witness cannot say that all is well.
+    let is_unproven = !engine.has_kernel_witness() && run.exit == 0 && run.options.contains(&"prebuilt");
     let exit = if is_unproven { 3 } else { run.exit };
     if output.status.code() != Some(exit) {
         return Err(wrong(&format!(
@@ -472,7 +470,7 @@ fn try_out(
     }
     // podman-compose leaves it.
     let removed_network = Command::new("docker")
-        .args(["-H", url, "network", "rm", &network])
+        .args(["-H", &url, "network", "rm", &network])
         .output();
     for removed in removed.into_iter().chain([removed_network]) {
         removed.map_err(|error| error.to_string())?;

@@ -1,4 +1,4 @@
-//! The catalogue of evasions: every file below `tests/evasions` on every engine that `SHELLPROOF_ENGINES` names.
+//! The catalogue of evasions: every file below `tests/evasions` on every engine.
 //!
 //! A file holds requests as they go over the wire, and the verdict that they must lead to: in `caught/` what must never
 //! be clean, in `clean/` look-alikes that must never alarm, in `beyond/` what the wire cannot see and the kernel can.
@@ -15,12 +15,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use shellproof::engines::{self, EngineSpec};
 use shellproof::invocation::Invocation;
 use shellproof::policy::{Rule, Seen, Standing, Weight, judge_program, wire};
-use shellproof::testing;
 use shellproof::vocabulary::Mode;
-use shellproof_wire::{EventKind, EventStream, Gate, Recorder, RecorderOptions};
+use shellproof_conformance::lab::{self, Engine};
+use shellproof_wire::{Endpoint, EventKind, EventStream, Gate, Recorder, RecorderOptions};
 
 use case::{Case, Denied};
 use client::Client;
@@ -33,13 +32,12 @@ struct Count {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    lab::main(|_| true, on_engines)
+}
+
+fn on_engines(arguments: &Arguments, engines: Vec<Engine>) -> ExitCode {
     let invocation = Arc::new(Invocation::start().expect("a private directory"));
     let runtime = Arc::new(tokio::runtime::Runtime::new().expect("a runtime"));
-    let choices = testing::engines().unwrap_or_else(|error| panic!("{error}"));
-    let found = runtime
-        .block_on(engines::find(&choices, &invocation.path("")))
-        .expect("the engines that SHELLPROOF_ENGINES names");
     let kinds = ["caught", "clean", "beyond"];
     let counts = Arc::new(kinds.map(|kind| (kind, Count::default())));
     let mut trials = Vec::new();
@@ -54,7 +52,7 @@ fn main() -> ExitCode {
         }
         for case in cases {
             let case = Arc::new(case);
-            for engine in found.engines.iter().filter(|engine| case.is_for(engine)) {
+            for engine in engines.iter().filter(|engine| case.is_for(engine)) {
                 for denied in [None].into_iter().chain(case.denied.map(Some)) {
                     let deny = if denied.is_some() { "::deny" } else { "" };
                     let name = format!("{kind}::{}{deny}::{}", case.name, engine.name);
@@ -72,7 +70,7 @@ fn main() -> ExitCode {
             }
         }
     }
-    let conclusion = libtest_mimic::run(&arguments, trials);
+    let conclusion = libtest_mimic::run(arguments, trials);
     for ((_, count), what) in counts.iter().zip([
         "evasions caught",
         "look-alikes without a false alarm",
@@ -92,20 +90,23 @@ fn main() -> ExitCode {
 async fn run(
     case: &Case,
     denied: Option<Denied>,
-    engine: &EngineSpec,
+    engine: &Engine,
     invocation: &Invocation,
     id: &str,
 ) -> Result<(), Failed> {
+    let endpoint = Endpoint {
+        kind: engine.kind,
+        socket: engine.socket.clone(),
+    };
     let label = ("io.shellproof.run", invocation.id());
-    let stream = EventStream::open(&engine.endpoint, &format!("shellproof-{id}"), label).await?;
+    let stream = EventStream::open(&endpoint, &format!("shellproof-{id}"), label).await?;
     let options = RecorderOptions {
         gate: denied.map(|_| Gate::new(wire::refuse)),
         changes: Some(invocation.id().to_owned()),
         ..RecorderOptions::default()
     };
-    let recorder =
-        Recorder::start_with(&engine.endpoint, &invocation.path(&format!("{id}.sock")), options).await?;
-    let mut client = Client::new(recorder.socket(), &engine.endpoint.socket, id);
+    let recorder = Recorder::start_with(&endpoint, &invocation.path(&format!("{id}.sock")), options).await?;
+    let mut client = Client::new(recorder.socket(), &engine.socket, id);
     let played = client.play(case).await;
     let mut recording = recorder.finish().await;
     recording.events = Some(stream.close(label).await);

@@ -1,15 +1,16 @@
 //! Every way to a shell that crosses no wire, from an image with a shell and from one without; and what only looks like
-//! one. On each engine of `SHELLPROOF_ENGINES` whose containers can be watched.
+//! one. On each engine whose containers can be watched.
 //!
 //! Each case is a line of Python that the container's first program runs: the wire sees `python3` and nothing else.
 
-#[path = "support/listeners.rs"]
-mod listeners;
+#[path = "support/choices.rs"]
+mod choices;
 
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use shellproof::testing::{self, Matrix};
+use shellproof::testing::Matrix;
+use shellproof_conformance::lab;
 
 /// What is in the image.
 #[derive(Clone, Copy, PartialEq)]
@@ -47,6 +48,7 @@ struct Case {
 
 const BOTH: &[Image] = &[WithShell, WithoutShell];
 const WITH: &[Image] = &[WithShell];
+const WITHOUT: &[Image] = &[WithoutShell];
 
 const fn shell(name: &'static str, images: &'static [Image], code: &'static str) -> Case {
     Case {
@@ -253,12 +255,83 @@ os.execv(shutil.copy("/bin/busybox", "/tmp/tool"), ["sh", "-c", "true"])
         WITH,
         r#"run(shutil.copy("/bin/busybox", "/tmp/busybox.static"), "sh", "-c", "true")"#,
     ),
+    shell(
+        "on-standard-input",
+        WITH,
+        r#"subprocess.run(["/dev/stdin", "-c", "true"], stdin=open(shutil.copy("/bin/dash", "/tmp/tool")))"#,
+    ),
+    shell(
+        "on-a-threads-descriptor",
+        WITH,
+        r#"
+fd = os.open(shutil.copy("/bin/dash", "/tmp/tool"), os.O_RDONLY)
+run_it = lambda: subprocess.run(["/proc/thread-self/fd/%d" % fd, "-c", "true"], pass_fds=[fd])
+thread = threading.Thread(target=run_it)
+thread.start()
+thread.join()
+"#,
+    ),
+    shell(
+        "behind-its-own-root",
+        WITH,
+        r#"
+shutil.copy("/bin/dash", "/tmp/tool")
+run("/proc/%d/root/proc/self/cwd/tmp/tool" % os.getpid(), "-c", "true")
+"#,
+    ),
+    shell(
+        "from-a-removed-directory",
+        WITH,
+        r#"
+shutil.copy("/bin/dash", "/tmp/tool")
+os.mkdir("/tmp/d")
+os.chdir("/tmp/d")
+os.rmdir("/tmp/d")
+run("../tool", "-c", "true")
+"#,
+    ),
+    shell(
+        "as-a-loader",
+        WITH,
+        r#"
+loader, base = shutil.copy("/bin/dash", "/tmp/tool").encode() + b"\0", 0x10000000
+size = 64 + 2 * 56 + len(loader)
+segment = lambda kind, at, length: struct.pack("<IIQQQQQQ", kind, 5, at, base + at, base + at, length, length, 4096)
+elf = b"\x7fELF\2\1\1" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, base, 64, 0, 0, 64, 56, 2, 0, 0, 0)
+elf += segment(1, 0, size) + segment(3, 64 + 2 * 56, len(loader)) + loader
+open("/tmp/app", "wb").write(elf)
+os.chmod("/tmp/app", 0o755)
+run("/tmp/app", "-c", "true")
+"#,
+    ),
+    shell(
+        "rewritten-in-memory",
+        WITH,
+        r#"
+import mmap, time
+ls, sh = (open(path, "rb").read() for path in ("/bin/ls", "/bin/dash"))
+fd = os.memfd_create("tool")
+os.write(fd, ls + bytes(len(sh)))
+memory = mmap.mmap(fd, 0)
+time.sleep(0.3)
+tool = "/proc/self/fd/%d" % fd
+for _ in range(2):
+    subprocess.run([tool, "/"], pass_fds=[fd])
+memory[:len(sh)] = sh
+subprocess.run([tool, "-c", "true"], pass_fds=[fd])
+"#,
+    ),
     Case {
-        // In the container this is its own `/bin/ls`, by a path that means another file to whoever else opens it.
-        name: "a-file-out-of-our-reach",
-        images: WITH,
+        name: "pip-behind-many-flags",
+        images: WITHOUT,
+        rule: Some("package-manager"),
+        code: r#"run(sys.executable, *["-B"] * 1000, "-m", "pip", "install", "nothing")"#,
+    },
+    Case {
+        name: "pip-behind-more-flags-than-are-kept",
+        images: WITHOUT,
         rule: Some("kernel-fault"),
-        code: r#"run("/proc/self/root/bin/ls", "/")"#,
+        code: r#"run(sys.executable, *["-B"] * 5000, "-m", "pip", "install", "nothing")"#,
     },
     Case {
         name: "pip",
@@ -301,6 +374,36 @@ run("/tmp/ls", "/")
         "script-by-env-python",
         WITH,
         r##"run(file("/tmp/script", "#!/usr/bin/env python3\nprint(1)\n"))"##,
+    ),
+    clean(
+        "names-that-only-the-process-can-follow",
+        WITH,
+        r#"
+subprocess.run(["/dev/stdin", "/"], stdin=open("/bin/ls"))
+run("/proc/self/root/bin/ls", "/")
+run("/proc/self/fd/999")
+os.mkdir("/tmp/d")
+os.chdir("/tmp/d")
+os.rmdir("/tmp/d")
+run("../../bin/ls", "/")
+run("sh-counter")
+"#,
+    ),
+    clean(
+        "written-run-and-removed",
+        WITH,
+        r#"
+for number in range(30):
+    program = shutil.copy("/bin/ls", "/tmp/t%d" % number)
+    running = subprocess.Popen([program, "/bin/ls"])
+    os.unlink(program)
+    running.wait()
+"#,
+    ),
+    clean(
+        "many-arguments-of-a-program-that-is-no-wrapper",
+        WITH,
+        r#"run("ls", *["/"] * 5000)"#,
     ),
     clean("find-library", BOTH, r#"print(ctypes.util.find_library("c"))"#),
     clean("dpkg-list", WITH, r#"run("dpkg", "-l")"#),
@@ -351,7 +454,9 @@ fn main() -> ExitCode {
             std::fs::write(path, scenario(case, *image)).expect("a file can be written");
         }
     }
-    let mut engines = testing::engines().unwrap_or_else(|error| panic!("{error}"));
-    engines.retain(listeners::are_given_by);
-    Matrix::new([directory.path()]).engines(engines).run()
+    lab::main(lab::Engine::has_kernel_witness, |_, engines| {
+        Matrix::new([directory.path()])
+            .engines(choices::of(engines))
+            .run()
+    })
 }

@@ -1,29 +1,37 @@
 //! Every shipped scenario, and every one that must be caught, in both modes on every engine.
 
-#[path = "support/listeners.rs"]
-mod listeners;
-
 use std::process::ExitCode;
 
 use shellproof::run::RunOptions;
-use shellproof::testing::{self, Matrix};
+use shellproof::testing::Matrix;
 use shellproof::vocabulary::Need;
+use shellproof_conformance::lab;
+
+#[path = "support/choices.rs"]
+mod choices;
 
 fn main() -> ExitCode {
-    let engines = testing::engines().unwrap_or_else(|error| panic!("{error}"));
-    let (with, without): (Vec<_>, Vec<_>) = engines.into_iter().partition(listeners::are_given_by);
-    let matrix = || Matrix::new(["scenarios", "tests/scenarios"]).env_file("scenarios/fixtures.env");
-    let mut ended = Vec::new();
-    if !with.is_empty() {
-        ended.push(matrix().engines(with).run());
-    }
-    if !without.is_empty() {
-        let options = RunOptions {
-            kernel: Some(Need::IfAvailable),
-            ..RunOptions::default()
-        };
-        ended.push(matrix().engines(without).options(options).run());
-    }
-    let failed = ended.into_iter().find(|code| *code != ExitCode::SUCCESS);
-    failed.unwrap_or(ExitCode::SUCCESS)
+    lab::main(
+        |_| true,
+        |_, engines| {
+            let (with, without): (Vec<_>, Vec<_>) =
+                engines.into_iter().partition(lab::Engine::has_kernel_witness);
+            let matrix = || Matrix::new(["scenarios", "tests/scenarios"]).env_file("scenarios/fixtures.env");
+            let mut ended = Vec::new();
+            if !with.is_empty() {
+                ended.push(matrix().engines(choices::of(with)).run());
+            }
+            if !without.is_empty() {
+                let options = RunOptions {
+                    kernel: Some(Need::IfAvailable),
+                    ..RunOptions::default()
+                };
+                ended.push(matrix().engines(choices::of(without)).options(options).run());
+            }
+            // `FAILURE` is more than a failed test: nothing may hide it.
+            let worst = ended.iter().find(|code| **code == ExitCode::FAILURE);
+            let failed = worst.or(ended.iter().find(|code| **code != ExitCode::SUCCESS));
+            failed.copied().unwrap_or(ExitCode::SUCCESS)
+        },
+    )
 }

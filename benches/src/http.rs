@@ -1,6 +1,6 @@
 //! HTTP/1.1 over a unix socket, blocking and by hand.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -33,9 +33,6 @@ impl Client {
     }
 
     /// Sends one request and reads the whole answer.
-    ///
-    /// # Errors
-    /// The peer cannot be reached, or does not answer in HTTP/1.1.
     pub fn call(&mut self, method: &str, path: &str, json: Option<&str>) -> io::Result<Answer> {
         let content = json.map_or_else(String::new, |json| {
             format!(
@@ -53,30 +50,28 @@ impl Client {
     }
 
     /// Sends a body of unknown length in chunks, as `docker build` does, and reads the whole answer.
-    ///
-    /// # Errors
-    /// As [`Client::call`].
     pub fn upload(&mut self, path: &str, content_type: &str, body: &mut impl Read) -> io::Result<Answer> {
-        let stream = self.stream()?.get_mut();
+        let mut stream = BufWriter::with_capacity(PIECE + 16, self.stream()?.get_mut());
         write!(
             stream,
             "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {content_type}\r\n\
              Transfer-Encoding: chunked\r\n\r\n"
         )?;
-        let mut piece = Vec::with_capacity(PIECE + 16);
+        let mut piece = vec![0; PIECE];
         loop {
-            piece.clear();
-            // The size's digits are filled in when the size is known.
-            piece.extend(b"00000000\r\n");
-            let read = body.by_ref().take(PIECE as u64).read_to_end(&mut piece)?;
+            // In one write each.
+            stream.flush()?;
+            let read = body.read(&mut piece)?;
             if read == 0 {
                 break;
             }
-            piece[..8].copy_from_slice(format!("{read:08x}").as_bytes());
-            piece.extend(b"\r\n");
-            stream.write_all(&piece)?;
+            write!(stream, "{read:x}\r\n")?;
+            stream.write_all(&piece[..read])?;
+            stream.write_all(b"\r\n")?;
         }
-        stream.write_all(b"0\r\n\r\n")?;
+        write!(stream, "0\r\n\r\n")?;
+        stream.flush()?;
+        drop(stream);
         self.answer()
     }
 
@@ -124,9 +119,6 @@ impl Client {
 }
 
 /// A message's head, without its empty line.
-///
-/// # Errors
-/// The peer closed the connection, or does not send text.
 pub fn head(stream: &mut impl BufRead) -> io::Result<String> {
     let mut head = String::new();
     loop {
@@ -142,9 +134,6 @@ pub fn head(stream: &mut impl BufRead) -> io::Result<String> {
 }
 
 /// Reads a chunked body to its end, trailers included.
-///
-/// # Errors
-/// The framing is broken off or malformed.
 pub fn read_chunks(stream: &mut impl BufRead, body: &mut impl Write) -> io::Result<()> {
     loop {
         let mut line = String::new();

@@ -43,9 +43,18 @@ impl Watches {
     }
 
     fn take(&self, record: &Record, body: &[u8]) -> Prepared {
-        let changed = self.change(record, body);
+        let ours = self.kernel.directory().to_string_lossy();
+        let ours = ours.trim_end_matches('/');
+        let is_refused = serde_json::from_slice(body).is_ok_and(|body| names(&body, ours));
+        let changed = match is_refused {
+            true => Err("it names a directory of shellproof's own".to_owned()),
+            false => self.change(record, body),
+        };
         let prepared = match &changed {
             Ok((body, _)) => Prepared::Changed(body.clone()),
+            Err(reason) if is_refused => Prepared::Refused(Refusal {
+                message: format!("shellproof: refused, since {reason}"),
+            }),
             Err(reason) if self.refuses => Prepared::Refused(Refusal {
                 message: format!("shellproof: refused, since its programs cannot be watched: {reason}"),
             }),
@@ -108,6 +117,24 @@ fn trace_of(
         Some((_, Ok(watch))) => watch.settled(),
         Some((_, Err(reason))) => unwatched(reason),
         None => unwatched("it was not made by a request that could be given a listener"),
+    }
+}
+
+/// Whether a request names a path: it could point a filter of its own at the socket of a container that is watched.
+fn names(value: &Value, path: &str) -> bool {
+    match value {
+        Value::String(text) => {
+            // A security option of Docker's holds a whole profile as text.
+            let profile = text
+                .find('{')
+                .and_then(|start| serde_json::from_str(&text[start..]).ok());
+            text.contains(path) || profile.is_some_and(|profile: Value| names(&profile, path))
+        }
+        Value::Array(list) => list.iter().any(|value| names(value, path)),
+        Value::Object(fields) => fields
+            .iter()
+            .any(|(key, value)| key.contains(path) || names(value, path)),
+        _ => false,
     }
 }
 
@@ -217,6 +244,32 @@ mod tests {
         let mut expected = asked.clone();
         expected["seccomp_profile_path"] = json!("/run/p.json");
         assert_eq!(libpod(asked), Ok(expected));
+    }
+
+    #[test]
+    fn a_request_that_names_our_directory_is_known() {
+        let ours = "/run/shellproof/1a2b3c4d/shared";
+        let profile = |path: &str| {
+            let profile = json!({ "listenerPath": path }).to_string();
+            json!({ "HostConfig": { "SecurityOpt": ["seccomp=".to_owned() + &profile] } })
+        };
+        let escaped = r#"seccomp={"listenerPath":"\/run\/shellproof\/1a2b3c4d\u002fshared/x"}"#;
+        for asked in [
+            profile("/run/shellproof/1a2b3c4d/shared/x"),
+            json!({ "HostConfig": { "SecurityOpt": [escaped] } }),
+            json!({ "seccomp_profile_path": "/run/shellproof/1a2b3c4d/shared/x.json" }),
+            json!({ "mounts": [{ "source": "/run/shellproof/1a2b3c4d/shared" }] }),
+            json!({ "volumes": { "/run/shellproof/1a2b3c4d/shared/:/x": {} } }),
+        ] {
+            assert!(names(&asked, ours), "{asked}");
+        }
+        for asked in [
+            profile("/run/other.sock"),
+            json!({ "Image": "x", "Cmd": ["ls", "/run/shellproof"], "Tty": false, "User": null }),
+            json!({ "seccomp_profile_path": "{" }),
+        ] {
+            assert!(!names(&asked, ours), "{asked}");
+        }
     }
 
     #[test]

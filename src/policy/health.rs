@@ -36,9 +36,9 @@ pub(super) fn judge(test: &HealthTest, what: &str, service: Option<&str>) -> Opt
         Reading::Other => return None,
         Reading::Shell(_) => (Rule::HealthCheckShell, "run by a shell".to_owned()),
         Reading::PackageManager(_) => (Rule::PackageManager, "a package manager".to_owned()),
-        Reading::Unreadable(wrapper) => (
+        Reading::Unreadable(unread) | Reading::Cut(unread) => (
             Rule::UnreadableWrapper,
-            format!("and what `{wrapper}` makes of it cannot be read"),
+            format!("and what `{unread}` is or runs cannot be judged"),
         ),
     };
     let mut detail = format!("{what} `{line}`, {problem}");

@@ -7,7 +7,7 @@ use shellproof_api::facts::{
     Executable, Fact, Gap, Likeness, Outcome, Program, Start, What, Witness, without_secrets,
 };
 
-use super::programs::{self, Reading};
+use super::programs::{self, Content, Reading};
 use super::{Evidence, Rule};
 use crate::vocabulary::Mode;
 
@@ -15,6 +15,9 @@ use crate::vocabulary::Mode;
 const SHOWN: usize = 10;
 /// How much of a command line is shown, in characters.
 const LINE: usize = 200;
+
+/// What the kernel adds to the path of a file that has been removed.
+const REMOVED: &str = " (deleted)";
 
 /// What this witness saw.
 pub(super) fn facts(all: &[Fact]) -> impl Iterator<Item = &Fact> {
@@ -77,6 +80,7 @@ pub fn rule(program: &Program) -> Option<Rule> {
         Reading::Shell(_) => Some(Rule::Shell),
         Reading::PackageManager(_) => Some(Rule::PackageManager),
         Reading::Unreadable(_) => Some(Rule::UnreadableWrapper),
+        Reading::Cut(_) => Some(Rule::KernelFault),
     }
 }
 
@@ -94,47 +98,86 @@ pub fn line(program: &Program) -> String {
     shown
 }
 
-/// What a program is: by what it was called, by its real path, by what is in it, and by its interpreters.
+/// What a program is: by what it was called, by its real path, by what is in it, by its loader and its interpreters.
 fn read(program: &Program) -> Reading {
     let arguments: Vec<&str> = program.argv.iter().skip(1).map(String::as_str).collect();
     let called = program.argv.first().map_or("", String::as_str);
     // What is in a script is no program, whatever the script is called.
     let called = program.interpreters.is_empty().then_some(called);
-    let reading = read_file(&program.path, program.file.as_ref(), called, &arguments);
-    if reading != Reading::Other {
-        return reading;
+    let is_cut = program.argv_cut;
+    let mut reading = read_file(&program.path, program.file.as_ref(), called, &arguments, is_cut);
+    if let Some(loader) = &program.loader {
+        let path = loader.path.as_str();
+        let file = loader.file.as_ref();
+        // The kernel starts it with the program's own arguments. A real loader's are not meant for it, and the program that
+        // it loads is judged by itself.
+        let rest = match content(file, false) {
+            Content::MultiCall => arguments.as_slice(),
+            _ => &[],
+        };
+        reading = match read_file(path, file, called, rest, is_cut) {
+            Reading::Other | Reading::Unreadable(_) | Reading::Cut(_) => reading,
+            Reading::Shell(_) => reading.or(Reading::Shell(path.to_owned())),
+            read => reading.or(read),
+        };
     }
     for interpreter in &program.interpreters {
+        if matches!(reading, Reading::Shell(_) | Reading::PackageManager(_)) {
+            break;
+        }
         let path = interpreter.path.as_str();
         // What the kernel runs: the interpreter with the rest of its line, the script, and the script's arguments.
         let mut rest: Vec<&str> = interpreter.argument.as_deref().into_iter().collect();
-        rest.push(&program.path);
+        // A script that was read is not what its name says.
+        rest.push(match content(program.file.as_ref(), true) {
+            Content::Script => "script",
+            _ => &program.path,
+        });
         rest.extend(&arguments);
-        match read_file(path, interpreter.file.as_ref(), Some(path), &rest) {
-            Reading::Other => {}
-            Reading::Shell(_) => return Reading::Shell(path.to_owned()),
-            reading => return reading,
-        }
+        let read = match read_file(path, interpreter.file.as_ref(), Some(path), &rest, is_cut) {
+            Reading::Shell(_) => Reading::Shell(path.to_owned()),
+            read => read,
+        };
+        reading = reading.or(read);
     }
-    Reading::Other
+    reading
 }
 
 /// What a file is that is started at `path`. A multi-call program is what it is `called`; a script never is one.
-fn read_file(path: &str, file: Option<&Executable>, called: Option<&str>, arguments: &[&str]) -> Reading {
-    let as_program = |name: &str| programs::read_started(&[&[name], arguments].concat());
+fn read_file(
+    path: &str,
+    file: Option<&Executable>,
+    called: Option<&str>,
+    arguments: &[&str],
+    is_cut: bool,
+) -> Reading {
+    let read = |name: &str, content| programs::read_started(&[&[name], arguments].concat(), is_cut, content);
     let real = file.map_or("", |file| file.path.as_str());
-    let is_multi_call = || programs::is_multi_call(real);
-    match (file.and_then(|file| file.likeness), called) {
-        (Some(Likeness::Shell), _) => Reading::Shell(path.to_owned()),
-        (Some(Likeness::Loader), _) => programs::read_loader(path, arguments),
-        (Some(Likeness::MultiCall), Some(called)) => as_program(called),
-        (None, Some(called)) if is_multi_call() => as_program(called),
-        _ => [path, real]
-            .into_iter()
-            .filter(|name| !name.is_empty())
-            .map(as_program)
-            .find(|reading| *reading != Reading::Other)
-            .unwrap_or(Reading::Other),
+    let real = real.strip_suffix(REMOVED).unwrap_or(real);
+    match (content(file, called.is_none()), called) {
+        (Content::MultiCall, Some(called)) => read(called, Content::MultiCall),
+        (Content::Unknown | Content::Other, Some(called)) if programs::is_multi_call(real) => {
+            read(called, Content::MultiCall)
+        }
+        (content, _) => read(path, content).or(match real {
+            "" => Reading::Other,
+            real => read(real, content),
+        }),
+    }
+}
+
+fn content(file: Option<&Executable>, is_script: bool) -> Content {
+    match file.map(|file| (file.likeness, file.content)) {
+        // That it is a script shows in its having an interpreter.
+        Some((None, _)) if is_script => Content::ManagerScript,
+        None | Some((None, None)) => Content::Unknown,
+        Some((Some(Likeness::Shell), _)) => Content::Shell,
+        Some((Some(Likeness::PackageManager), _)) if is_script => Content::ManagerScript,
+        Some((Some(Likeness::PackageManager), _)) => Content::PackageManager,
+        Some((Some(Likeness::MultiCall), _)) => Content::MultiCall,
+        Some((Some(Likeness::Loader), _)) => Content::Loader,
+        Some((Some(Likeness::Script), _)) => Content::Script,
+        Some((None, Some(_))) => Content::Other,
     }
 }
 
@@ -145,7 +188,8 @@ fn judge_program(mode: Mode, fact: &Fact, program: &Program) -> Option<Evidence>
         None => "was to be started, and is not there",
     };
     let (rule, detail) = match (mode, read(program)) {
-        (_, Reading::Other) | (Mode::Layered, Reading::Shell(_) | Reading::Unreadable(_)) => return None,
+        (_, Reading::Other)
+        | (Mode::Layered, Reading::Shell(_) | Reading::Unreadable(_) | Reading::Cut(_)) => return None,
         // One that another started is part of what was noted already.
         (Mode::Layered, Reading::PackageManager(_)) if is_by_package_manager(program) => return None,
         (Mode::Layered, Reading::PackageManager(_)) => {
@@ -164,9 +208,13 @@ fn judge_program(mode: Mode, fact: &Fact, program: &Program) -> Option<Evidence>
             Rule::PackageManager,
             format!("`{line}`, a package manager, {done}"),
         ),
-        (Mode::Prebuilt, Reading::Unreadable(loader)) => (
+        (Mode::Prebuilt, Reading::Unreadable(unread)) => (
             Rule::UnreadableWrapper,
-            format!("`{line}` was started, and what `{loader}` loads cannot be judged"),
+            format!("`{line}` {done}, and what `{unread}` is or runs cannot be judged"),
+        ),
+        (Mode::Prebuilt, Reading::Cut(_)) => (
+            Rule::KernelFault,
+            format!("`{line}` {done}, and what it was to do depends on arguments that were not kept"),
         ),
     };
     Some(Evidence::of(fact, rule, detail))

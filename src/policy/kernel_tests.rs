@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use shellproof_api::facts::{Abi, Answer, Call, Interpreter, Kind, Session, Trace, Traced};
+use shellproof_api::facts::{
+    Abi, Answer, Call, Executable, Interpreter, Kind, Session, Trace, Traced, Unread,
+};
 use shellproof_wire::Recording;
 
 use super::super::wire::tests::{recording, run};
@@ -21,6 +23,7 @@ pub(crate) fn program(argv: &[&str]) -> Program {
         readable: true,
         file: file(&path, None),
         interpreters: Vec::new(),
+        loader: None,
         answer: Answer::Continued,
     }
 }
@@ -42,8 +45,8 @@ pub(crate) fn session(kind: Kind, programs: Vec<Program>) -> Session {
 fn file(path: &str, likeness: Option<Likeness>) -> Option<Executable> {
     Some(Executable {
         path: path.to_owned(),
-        content: None,
         likeness,
+        ..Executable::default()
     })
 }
 
@@ -118,6 +121,107 @@ fn rules(mode: Mode, traced: &[Traced], recording: &Recording) -> Vec<Rule> {
 
 fn of_programs(mode: Mode, programs: Vec<Program>) -> Vec<Rule> {
     rules(mode, &traced(vec![session(Kind::Start, programs)]), &started(&[]))
+}
+
+/// A program that the kernel starts by way of a loader.
+fn loaded(path: &str, loader: &str, likeness: Option<Likeness>, argv: &[&str]) -> Program {
+    Program {
+        path: path.to_owned(),
+        loader: Some(Interpreter {
+            path: loader.to_owned(),
+            argument: None,
+            file: file(loader, likeness),
+        }),
+        ..program(argv)
+    }
+}
+
+#[test]
+fn a_shell_as_a_loader_is_one() {
+    for (shell, likeness) in [
+        ("/opt/tool", Some(Likeness::Shell)),
+        ("/bin/sh", None),
+        ("/proc/self/fd/0", Some(Likeness::Shell)),
+    ] {
+        let rules = of_programs(
+            Mode::Prebuilt,
+            vec![loaded("/opt/app", shell, likeness, &["app"])],
+        );
+        assert_eq!(rules, [Rule::Shell], "{shell}");
+    }
+    let applet = |name| loaded("/opt/app", "/opt/box", Some(Likeness::MultiCall), &[name]);
+    assert_eq!(of_programs(Mode::Prebuilt, vec![applet("ash")]), [Rule::Shell]);
+    assert_eq!(of_programs(Mode::Prebuilt, vec![applet("ls")]), []);
+    for (loader, likeness) in [
+        ("/lib64/ld-linux-x86-64.so.2", Some(Likeness::Loader)),
+        ("/lib64/ld-linux-x86-64.so.2", None),
+        ("/lib/ld-musl-x86_64.so.1", Some(Likeness::Loader)),
+        ("/opt/own-loader", None),
+    ] {
+        let app = loaded("/opt/app", loader, likeness, &["app", "-c", "true"]);
+        assert_eq!(of_programs(Mode::Prebuilt, vec![app]), [], "{loader}");
+        // What it is told is not what its loader is told.
+        let reader = loaded("/usr/bin/cat", loader, likeness, &["cat", "/bin/sh"]);
+        assert_eq!(of_programs(Mode::Prebuilt, vec![reader]), [], "{loader}");
+    }
+}
+
+#[test]
+fn arguments_that_are_not_there_are_a_gap_where_they_decide() {
+    let cut = |argv: &[&str]| Program {
+        argv_cut: true,
+        ..program(argv)
+    };
+    let flags = ["-B"; 50];
+    let python = [&["/usr/bin/python3"][..], &flags].concat();
+    for argv in [
+        &python[..],
+        &["/usr/bin/apt-get", "-q"],
+        &["/usr/bin/dpkg", "--force-all"],
+        &["/bin/busybox"],
+        &["/lib64/ld-linux-x86-64.so.2", "--library-path", "/x"],
+    ] {
+        assert_eq!(
+            of_programs(Mode::Prebuilt, vec![cut(argv)]),
+            [Rule::KernelFault],
+            "{argv:?}"
+        );
+        assert_eq!(of_programs(Mode::Layered, vec![cut(argv)]), [], "{argv:?}");
+    }
+    for argv in [
+        &["/usr/bin/java", "-cp", "x"][..],
+        &["/usr/bin/python3", "app.py", "x"],
+        &["/usr/bin/postgres", "-c", "x"],
+    ] {
+        assert_eq!(of_programs(Mode::Prebuilt, vec![cut(argv)]), [], "{argv:?}");
+    }
+    let shell = cut(&["/bin/sh", "-c"]);
+    assert_eq!(of_programs(Mode::Prebuilt, vec![shell]), [Rule::Shell]);
+}
+
+#[test]
+fn a_removed_file_has_its_name_still() {
+    let removed = linked("/proc/self/fd/3", "/usr/bin/dash (deleted)", &["x"]);
+    assert_eq!(of_programs(Mode::Prebuilt, vec![removed]), [Rule::Shell]);
+    let other = linked("/proc/self/fd/3", "/usr/bin/dashing (deleted)", &["x"]);
+    assert_eq!(of_programs(Mode::Prebuilt, vec![other]), []);
+}
+
+#[test]
+fn a_file_that_could_not_be_read_is_named() {
+    let mut hidden = program(&["/opt/tool"]);
+    hidden.file.as_mut().unwrap().unread = Some(Unread::OutOfReach);
+    let start = Session {
+        unread: 1,
+        ..session(Kind::Start, vec![program(&["/app"]), hidden])
+    };
+    let [gap] = gaps(&facts_of(&traced(vec![start]), &started(&[])), &[])
+        .try_into()
+        .unwrap();
+    assert_eq!(
+        gap.detail,
+        "the content of 1 programs could not be read: it is out of reach (`/opt/tool`)"
+    );
 }
 
 #[test]

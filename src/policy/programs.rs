@@ -1,26 +1,83 @@
 //! Which program an argument vector runs: shells and package managers, seen through their wrappers.
 //!
-//! What is a shell, a package manager or a wrapper is data, in `lists.rs`.
+//! What is a shell, a package manager, an interpreter or a wrapper is data, in the modules below.
 
-mod lists;
+mod interpreters;
+mod managers;
+mod name;
+mod options;
+mod shells;
+mod wrappers;
 
-use lists::{
-    LOADER, MULTI_CALL, ONLY_ASKS, PACKAGE_MANAGERS, RUN_SHELLS, SHELLS, UNREADABLE_WRAPPERS, WRAPPERS,
-    Wrapper,
-};
+use managers::Told;
+use name::By;
+use options::{CUT, Item, Scan, has, is_cut};
+use shells::{MULTI_CALL, RUN_SHELLS, SCRIPTED, SHELLS};
+use wrappers::{LOADER, UNREADABLE_WRAPPERS, WRAPPERS, Wrapper};
+
+pub use managers::is_package_manager;
+pub use name::base_name;
 
 /// What an argument vector runs, as far as it can be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reading {
     /// A program that is neither shell nor package manager.
     Other,
-    /// A shell, as named in the arguments.
-    Shell(String),
+    /// A program of which arguments matter that were not kept, as named in the arguments.
+    Cut(String),
+    /// A wrapper that cannot be seen through, or a name that too many programs have, as named in the arguments.
+    Unreadable(String),
     /// A package manager that does more than answer, as named in the arguments.
     PackageManager(String),
-    /// A wrapper that cannot be seen through, as named in the arguments.
-    Unreadable(String),
+    /// A shell, as named in the arguments.
+    Shell(String),
 }
+
+impl Reading {
+    /// The graver of two, and the first of equals.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        if other.gravity() > self.gravity() {
+            other
+        } else {
+            self
+        }
+    }
+
+    fn gravity(&self) -> u8 {
+        match self {
+            Self::Other => 0,
+            Self::Cut(_) => 1,
+            Self::Unreadable(_) => 2,
+            Self::PackageManager(_) => 3,
+            Self::Shell(_) => 4,
+        }
+    }
+}
+
+/// What is known of a program's content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Nothing: there is no file, or nobody read it.
+    Unknown,
+    /// It is a shell.
+    Shell,
+    /// It is a package manager.
+    PackageManager,
+    /// It holds many programs, and is what it is called by.
+    MultiCall,
+    /// It runs what its arguments name.
+    Loader,
+    /// It is a script that may be a package manager's.
+    ManagerScript,
+    /// It is a script that has nothing to do with one.
+    Script,
+    /// It was read, and is none of these.
+    Other,
+}
+
+/// As many bytes of one argument as a witness keeps at least.
+const KEPT: usize = 2048;
 
 /// Reads an argument vector as an engine gives it to the kernel.
 pub fn read(argv: &[String]) -> Reading {
@@ -28,31 +85,29 @@ pub fn read(argv: &[String]) -> Reading {
     read_words(&words)
 }
 
-/// Reads an argument vector as the kernel was given it.
+/// Reads an argument vector as the kernel was given it, of a program with some content. `is_cut` says that there were
+/// more or longer arguments than these.
 ///
 /// A wrapper is nothing by itself, since the kernel is given what it runs too. What a loader loads never is: it must be
 /// read here, and where it is no shell by name, nobody knows what it is.
-pub fn read_started(argv: &[&str]) -> Reading {
-    let Some((program, arguments)) = argv.split_first() else {
-        return Reading::Other;
-    };
-    if is_loader(base_name(program)) {
-        read_loader(program, arguments)
-    } else {
-        read_itself(program, arguments, read_started).unwrap_or(Reading::Other)
+pub fn read_started(argv: &[&str], is_cut: bool, content: Content) -> Reading {
+    if !is_cut {
+        return read_one(argv, content);
     }
-}
-
-/// Reads what a dynamic loader was told to load, whatever it is called itself.
-pub fn read_loader(program: &str, arguments: &[&str]) -> Reading {
-    match after_options(arguments, &LOADER) {
-        Some([]) => Reading::Other,
-        Some(loaded) => match read_started(loaded) {
-            Reading::Other => unreadable(program),
-            reading => reading,
-        },
-        None => unreadable(program),
-    }
+    let last = argv.len().saturating_sub(1);
+    let words: Vec<String> = argv
+        .iter()
+        .enumerate()
+        .map(
+            |(place, word)| match word.len() >= KEPT || (place == last && place > 0) {
+                true => format!("{word}{CUT}"),
+                false => (*word).to_owned(),
+            },
+        )
+        .chain([CUT.to_string()])
+        .collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    read_one(&words, content)
 }
 
 /// Whether a program is one that holds many others, and is what it is called by. BusyBox takes any name that begins like
@@ -62,19 +117,53 @@ pub fn is_multi_call(program: &str) -> bool {
     MULTI_CALL.iter().any(|multi| name.starts_with(multi))
 }
 
+/// Reads one program that was started.
+fn read_one(argv: &[&str], content: Content) -> Reading {
+    let Some((program, arguments)) = argv.split_first() else {
+        return Reading::Other;
+    };
+    if is_cut(program) {
+        return Reading::Cut(program.trim_end_matches(CUT).to_owned());
+    }
+    match content {
+        Content::Shell => Reading::Shell((*program).to_owned()),
+        Content::Loader => read_loader(program, arguments),
+        // What it is called by is no file's name.
+        Content::MultiCall if is_multi_call(program) => read_one(arguments, Content::MultiCall),
+        Content::Unknown | Content::Other if is_loader(base_name(program)) => read_loader(program, arguments),
+        _ => read_itself(program, arguments, content, |applet| {
+            read_one(applet, Content::MultiCall)
+        })
+        .unwrap_or(Reading::Other),
+    }
+}
+
+/// Reads what a dynamic loader was told to load, whatever it is called itself.
+fn read_loader(program: &str, arguments: &[&str]) -> Reading {
+    match after_options(arguments, &LOADER) {
+        After::Answer | After::Words([]) => Reading::Other,
+        After::Words(loaded) => match read_one(loaded, Content::Unknown) {
+            Reading::Other => unreadable(program),
+            reading => reading,
+        },
+        After::Unknown => unreadable(program),
+        After::Cut => Reading::Cut(program.to_owned()),
+    }
+}
+
 fn read_words(argv: &[&str]) -> Reading {
     let Some((program, arguments)) = argv.split_first() else {
         return Reading::Other;
     };
-    if let Some(reading) = read_itself(program, arguments, read_words) {
+    if let Some(reading) = read_itself(program, arguments, Content::Unknown, read_words) {
         return reading;
     }
     let name = base_name(program);
-    if RUN_SHELLS.iter().any(|runner| is_called(name, runner)) {
+    if RUN_SHELLS.contains(&name) {
         return Reading::Shell((*program).to_owned());
     }
     if is_loader(name) {
-        return after_options(arguments, &LOADER).map_or_else(|| unreadable(program), read_words);
+        return read_after(program, after_options(arguments, &LOADER), read_words);
     }
     if UNREADABLE_WRAPPERS.contains(&name) {
         return unreadable(program);
@@ -82,117 +171,76 @@ fn read_words(argv: &[&str]) -> Reading {
     let Some(wrapper) = WRAPPERS.iter().find(|wrapper| wrapper.name == name) else {
         return Reading::Other;
     };
+    let after = after_options(arguments, wrapper);
     match wrapper.name {
         "env" => read_env(program, wrapper, arguments),
-        "sudo" => {
-            after_options(arguments, wrapper).map_or_else(|| unreadable(program), read_after_assignments)
-        }
-        _ => after_options(arguments, wrapper).map_or_else(|| unreadable(program), read_words),
+        "sudo" => read_after(program, after, read_after_assignments),
+        // Alone, it starts a shell.
+        "chroot" if matches!(after, After::Words([])) => Reading::Shell((*program).to_owned()),
+        _ => read_after(program, after, read_words),
     }
 }
 
 /// Reads a program that is what it is by itself; `None` where it may be a wrapper. `applet` reads what a multi-call
 /// program is told to be.
-fn read_itself(program: &str, arguments: &[&str], applet: fn(&[&str]) -> Reading) -> Option<Reading> {
+fn read_itself(
+    program: &str,
+    arguments: &[&str],
+    content: Content,
+    applet: impl Fn(&[&str]) -> Reading,
+) -> Option<Reading> {
     let name = base_name(program);
-    if is_multi_call(program) {
+    let is_script = matches!(content, Content::Script | Content::ManagerScript);
+    if is_multi_call(program) && !is_script {
         return Some(applet(arguments));
     }
-    if is_shell(name) {
-        return Some(Reading::Shell(program.to_owned()));
+    if let Some(reading) = read_shell(program, name, content) {
+        return Some(reading);
     }
-    let is_manager = |(manager, _): &&(&str, &[&str])| is_called(name, manager);
-    if let Some((_, asks)) = PACKAGE_MANAGERS.iter().find(is_manager) {
-        return Some(read_package_manager(program, asks, arguments));
+    if let Some((manager, by)) = managers::find(name) {
+        return Some(read_manager(program, manager.told(arguments), by, content));
     }
-    is_called(name, "python").then(|| read_python(arguments))
+    if content == Content::PackageManager {
+        return Some(match managers::told_nameless(arguments) {
+            Told::Act => package_manager(program),
+            Told::Cut => Reading::Cut(program.to_owned()),
+            Told::Ask | Told::Other => Reading::Other,
+        });
+    }
+    interpreters::read(program, arguments)
+}
+
+/// Reads a program as a shell by its name; `None` where it has no shell's name.
+fn read_shell(program: &str, name: &str, content: Content) -> Option<Reading> {
+    let shell = SHELLS.iter().find(|shell| shell.is(name))?;
+    Some(match (content, shell.by) {
+        (Content::PackageManager, _) => return None,
+        (Content::Script | Content::ManagerScript, _) if !SCRIPTED.contains(&shell.name) => Reading::Other,
+        (Content::Other, By::Content | By::NameUnlessRead) => Reading::Other,
+        (Content::Unknown, By::Content) => unreadable(program),
+        _ => Reading::Shell(program.to_owned()),
+    })
+}
+
+/// Reads a program that has a package manager's name, and was told something.
+fn read_manager(program: &str, told: Told, by: By, content: Content) -> Reading {
+    let is_read = matches!(content, Content::Script | Content::Other);
+    match (told, by) {
+        (Told::Ask, _) => Reading::Other,
+        (_, By::Content | By::NameUnlessRead) if is_read => Reading::Other,
+        (Told::Cut, _) => Reading::Cut(program.to_owned()),
+        (Told::Act, _) => package_manager(program),
+        (Told::Other, By::Content) if content == Content::Unknown => unreadable(program),
+        (Told::Other, _) => Reading::Other,
+    }
 }
 
 fn unreadable(program: &str) -> Reading {
     Reading::Unreadable(program.to_owned())
 }
 
-/// The last component of a path, without the dash of a login shell.
-pub fn base_name(program: &str) -> &str {
-    program
-        .rsplit('/')
-        .next()
-        .unwrap_or(program)
-        .trim_start_matches('-')
-}
-
-/// Whether a program is a package manager, whatever it is told to do.
-pub fn is_package_manager(program: &str) -> bool {
-    let name = base_name(program);
-    PACKAGE_MANAGERS
-        .iter()
-        .any(|(manager, _)| is_called(name, manager))
-}
-
-/// Whether a base name is a shell's.
-pub fn is_shell(name: &str) -> bool {
-    SHELLS.iter().any(|shell| is_called(name, shell))
-}
-
-/// Whether `name` is `program`, perhaps with a version or `-static` behind it: `bash`, `bash5`, `bash-5.2`, `pip3.11`.
-fn is_called(name: &str, program: &str) -> bool {
-    let Some(rest) = name.strip_prefix(program) else {
-        return false;
-    };
-    let rest = rest.strip_suffix("-static").unwrap_or(rest);
-    let version = rest.strip_prefix('-').unwrap_or(rest);
-    rest.is_empty()
-        || version.starts_with(|first: char| first.is_ascii_digit())
-            && version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
-}
-
-fn read_package_manager(program: &str, asks: &[&str], arguments: &[&str]) -> Reading {
-    // Without arguments it prints its usage.
-    let only_asks = arguments
-        .first()
-        .is_none_or(|first| asks.contains(first) || ONLY_ASKS.contains(first));
-    if only_asks {
-        Reading::Other
-    } else {
-        Reading::PackageManager(program.to_owned())
-    }
-}
-
-fn read_python(mut arguments: &[&str]) -> Reading {
-    loop {
-        match arguments {
-            ["-m", module, rest @ ..] => return read_python_module(module, rest),
-            ["-c" | "-", ..] | [] => return Reading::Other,
-            ["-X" | "-W" | "--check-hash-based-pycs", _, rest @ ..] => arguments = rest,
-            [option, rest @ ..] if option.starts_with('-') => {
-                // `-Im pip` and `-mpip` are spellings of `-m pip`.
-                if let Some((flags, module)) = option[1..].split_once('m')
-                    && flags.bytes().all(|flag| b"bBdEiIOPqsSuvx".contains(&flag))
-                {
-                    return match (module, rest) {
-                        ("", [module, rest @ ..]) => read_python_module(module, rest),
-                        (module, rest) => read_python_module(module, rest),
-                    };
-                }
-                arguments = rest;
-            }
-            [script, rest @ ..] => return read_python_module(script.trim_end_matches("/__main__.py"), rest),
-        }
-    }
-}
-
-/// A module or a script: pip is run either way.
-fn read_python_module(module: &str, arguments: &[&str]) -> Reading {
-    let name = base_name(module).trim_end_matches(".py");
-    let name = name.trim_end_matches(".pyz").trim_end_matches(".__main__");
-    match PACKAGE_MANAGERS
-        .iter()
-        .find(|(manager, _)| is_called(name, manager))
-    {
-        Some((_, asks)) => read_package_manager(module, asks, arguments),
-        None if name == "ensurepip" => Reading::PackageManager(module.to_owned()),
-        None => Reading::Other,
-    }
+fn package_manager(program: &str) -> Reading {
+    Reading::PackageManager(program.to_owned())
 }
 
 /// A dynamic loader or an emulator counts as what it loads.
@@ -205,7 +253,7 @@ fn is_loader(name: &str) -> bool {
     loader || (name.starts_with("qemu-") && !name.starts_with("qemu-system") && !name.starts_with("qemu-img"))
 }
 
-fn read_env(program: &str, wrapper: &Wrapper, arguments: &[&str]) -> Reading {
+fn read_env(program: &str, wrapper: &'static Wrapper, arguments: &[&str]) -> Reading {
     let split = arguments
         .iter()
         .take_while(|word| word.starts_with('-') && **word != "--")
@@ -235,7 +283,11 @@ fn read_env(program: &str, wrapper: &Wrapper, arguments: &[&str]) -> Reading {
         words.extend(after);
         return read_env(program, wrapper, &words);
     }
-    after_options(arguments, wrapper).map_or_else(|| unreadable(program), read_after_assignments)
+    // `env - …` is `env -i …`.
+    match after_options(arguments, wrapper) {
+        After::Words(["-", words @ ..]) => read_after_assignments(words),
+        after => read_after(program, after, read_after_assignments),
+    }
 }
 
 /// Reads what follows the variables that `env` and `sudo` set.
@@ -248,45 +300,51 @@ fn read_after_assignments(mut words: &[&str]) -> Reading {
     read_words(words)
 }
 
-/// What follows a wrapper's options and operands; `None` when an option is unknown, since it may take a value.
-fn after_options<'a>(mut arguments: &'a [&'a str], wrapper: &Wrapper) -> Option<&'a [&'a str]> {
-    while let [word, rest @ ..] = arguments {
-        if *word == "--" {
-            arguments = rest;
-            break;
-        }
-        if let Some(long) = word.strip_prefix("--") {
-            let (name, attached) = long
-                .split_once('=')
-                .map_or((long, false), |(name, _)| (name, true));
-            arguments =
-                if wrapper.long_flags.contains(&name) || (attached && wrapper.long_valued.contains(&name)) {
-                    rest
-                } else if wrapper.long_valued.contains(&name) {
-                    rest.get(1..)?
-                } else {
-                    return None;
-                };
-        } else if let Some(short) = word.strip_prefix('-').filter(|short| !short.is_empty()) {
-            arguments = match short
-                .char_indices()
-                .find(|(_, flag)| !wrapper.flags.contains(*flag))
-            {
-                None => rest,
-                Some((at, flag)) if wrapper.valued.contains(flag) => {
-                    if at + flag.len_utf8() == short.len() {
-                        rest.get(1..)?
-                    } else {
-                        rest
-                    }
+fn read_after(program: &str, after: After<'_>, read: impl Fn(&[&str]) -> Reading) -> Reading {
+    match after {
+        After::Words(words) => read(words),
+        After::Answer => Reading::Other,
+        After::Unknown => unreadable(program),
+        After::Cut => Reading::Cut(program.to_owned()),
+    }
+}
+
+/// What follows a wrapper's options and operands.
+enum After<'a> {
+    Words(&'a [&'a str]),
+    /// Nothing: with these options it only answers.
+    Answer,
+    /// An option is unknown, and may take a value; or there is too little.
+    Unknown,
+    /// What was kept ends before.
+    Cut,
+}
+
+fn after_options<'a>(arguments: &'a [&'a str], wrapper: &'static Wrapper) -> After<'a> {
+    let mut scan = Scan::new(&wrapper.options, arguments);
+    while let Some(item) = scan.next() {
+        match item {
+            Item::Cut => return After::Cut,
+            Item::Operand => break,
+            Item::Option { name, .. } if has(wrapper.answers, name) => return After::Answer,
+            Item::Option {
+                name,
+                is_known: true,
+                value,
+                ..
+            } => {
+                // A value that is missing.
+                if value.is_none() && wrapper.options.needs_value(name) {
+                    return After::Unknown;
                 }
-                Some(_) => return None,
-            };
-        } else {
-            break;
+            }
+            Item::Option { .. } => return After::Unknown,
         }
     }
-    arguments.get(wrapper.operands..)
+    match scan.rest.get(wrapper.operands..) {
+        Some(rest) => After::Words(rest),
+        None => After::Unknown,
+    }
 }
 
 #[cfg(test)]

@@ -130,9 +130,9 @@ fn judge_program(fact: &Fact, argv: &[String]) -> Option<Evidence> {
             Rule::PackageManager,
             format!("`{line}`, a package manager, was about to run"),
         ),
-        Reading::Unreadable(wrapper) => (
+        Reading::Unreadable(unread) | Reading::Cut(unread) => (
             Rule::UnreadableWrapper,
-            format!("`{line}` was about to run, and what `{wrapper}` makes of it cannot be read"),
+            format!("`{line}` was about to run, and what `{unread}` is or runs cannot be judged"),
         ),
     };
     Some(Evidence::of(fact, rule, detail))

@@ -51,6 +51,7 @@ impl ResultEntry {
         let mut expectations: Vec<_> = result.expectations.iter().map(expectation).collect();
         expectations.extend(audited.and_then(exit));
         let evidence = result.judgement.iter().flat_map(|judgement| &judgement.evidence);
+        let evidence: Vec<_> = evidence.map(|one| evidence_entry(one, result)).collect();
         let criteria = scenario.iter().flat_map(|scenario| &scenario.criteria);
         Self {
             scenario: audited.map_or_else(
@@ -66,13 +67,13 @@ impl ResultEntry {
             expected_rule: expected.rule.map(|rule| rule.value),
             as_expected: result.is_expected_verdict(),
             criteria: criteria.map(|criterion| criterion.value).collect(),
-            reasons: reasons(result, &expectations),
+            reasons: reasons(result.broken.as_ref(), &evidence, &expectations),
             broken: result.broken.clone(),
             witnesses: result.judgement.as_ref().map(witnesses),
             images: result.images.iter().map(image).collect(),
             containers: result.containers.clone(),
             expectations,
-            evidence: evidence.map(|one| evidence_entry(one, result)).collect(),
+            evidence,
             traces: result.traced.iter().map(|one| trace(one, result)).collect(),
             exit_code: audited.and_then(|audited| audited.exit).map(|exit| exit.code),
             requests: audited.map(|audited| audited.requests),
@@ -114,8 +115,12 @@ fn fraction(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-fn reasons(result: &CaseResult, expectations: &[ExpectationEntry]) -> Vec<String> {
-    let against = result.judgement.iter().flat_map(Judgement::against);
+fn reasons(
+    broken: Option<&String>,
+    evidence: &[EvidenceEntry],
+    expectations: &[ExpectationEntry],
+) -> Vec<String> {
+    let against = evidence.iter().filter(|one| one.is_against());
     let failed = expectations
         .iter()
         .filter_map(|one| Some((one, one.failure.as_ref()?)))
@@ -123,9 +128,9 @@ fn reasons(result: &CaseResult, expectations: &[ExpectationEntry]) -> Vec<String
             Some(actual) => format!("expected {}, {actual}", one.what),
             None => format!("expected {}", one.what),
         });
-    let broken = result.broken.iter().cloned();
+    let broken = broken.into_iter().cloned();
     broken
-        .chain(against.map(ToString::to_string))
+        .chain(against.map(EvidenceEntry::seen))
         .chain(failed)
         .collect()
 }
@@ -156,6 +161,7 @@ fn image(image: &Image) -> ImageEntry {
         id: image.config.id.clone(),
         digest: image.config.digest.clone(),
         stand_in: image.stand_in().map(str::to_owned),
+        shells: image.shells.clone(),
     }
 }
 

@@ -7,7 +7,7 @@ use shellproof_api::{Engine, EngineKind, Seccomp};
 
 use crate::policy::{Rule, Weight};
 use crate::result::{ContainerResult, ExpectedExit};
-use crate::vocabulary::{Criterion, Mode, Status, VerdictKind, Witness};
+use crate::vocabulary::{Criterion, CriterionVerdict, Mode, Status, VerdictKind, Witness};
 
 /// The form of the document; raised when a key changes its meaning.
 pub(super) const SCHEMA: u32 = 1;
@@ -148,6 +148,9 @@ pub struct ImageEntry {
     pub digest: Option<String>,
     /// What it stands in for.
     pub stand_in: Option<String>,
+    /// The shells that were found in it, by path; null where nobody looked.
+    #[serde(default)]
+    pub shells: Option<Vec<String>>,
 }
 
 /// One expectation.
@@ -204,6 +207,13 @@ pub struct EvidenceEntry {
 }
 
 impl EvidenceEntry {
+    /// What was seen and where, by the scenario's name for the container if it has one.
+    pub fn seen(&self) -> String {
+        let container = self.scenario_container.as_ref().or(self.container.as_ref());
+        let place = container.map(|container| format!(" in `{container}`"));
+        self.detail.clone() + &place.unwrap_or_default()
+    }
+
     /// Whether it stands against a clean verdict.
     pub fn is_against(&self) -> bool {
         self.waived.is_none() && self.rule.weight() > Weight::Note
@@ -299,13 +309,19 @@ pub struct CriterionEntry {
     /// The criterion.
     pub id: Criterion,
     /// What is said of it.
-    pub verdict: VerdictKind,
+    pub verdict: CriterionVerdict,
     /// How many results it rests on.
     pub results: usize,
-    /// Their scenarios.
+    /// The scenarios that carry it, but for those that count for nothing here.
     pub scenarios: Vec<String>,
     /// Their engines.
     pub engines: Vec<String>,
+    /// The witnesses that spoke in each result that it rests on.
+    #[serde(default)]
+    pub witnesses: Vec<String>,
+    /// Why it is not clean, one line each.
+    #[serde(default)]
+    pub reasons: Vec<String>,
     /// What was shown on stand-ins only, and so is not proven.
     pub stand_ins: Vec<String>,
 }

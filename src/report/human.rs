@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use super::Styles;
 use super::document::{Document, EvidenceEntry, FailureEntry, ResultEntry, TraceEntry, WitnessWord};
+use super::styles::Styles;
 use super::tree::{printable, tree};
 use crate::policy::Rule;
-use crate::vocabulary::{Status, VerdictKind as Verdict, Witness};
+use crate::vocabulary::{CriterionVerdict, Status, VerdictKind as Verdict, Witness};
 
 /// Under the first word of a result.
 const INDENT: &str = "         ";
@@ -62,13 +62,9 @@ fn spoke(result: &ResultEntry) -> String {
     let witnesses = result.witnesses.iter();
     let spoke: Vec<_> = witnesses
         .flat_map(|witnesses| witnesses.spoke())
-        .map(Witness::as_str)
+        .map(|witness| witness.to_string())
         .collect();
-    if spoke.is_empty() {
-        "none".to_owned()
-    } else {
-        spoke.join(", ")
-    }
+    or_none(&spoke)
 }
 
 /// What a reader needs when a result is no plain pass.
@@ -134,12 +130,7 @@ fn untold_wire(result: &ResultEntry) -> Option<&str> {
 /// One piece of evidence: what was seen, where, and what to do about it.
 fn evidence_lines(evidence: &EvidenceEntry, styles: &Styles) -> String {
     let (faint, unsure) = (styles.faint, styles.unsure);
-    let container = evidence
-        .scenario_container
-        .as_ref()
-        .or(evidence.container.as_ref());
-    let container = container.map(|container| format!(" in `{container}`"));
-    let seen = printable(&(evidence.detail.clone() + &container.unwrap_or_default()));
+    let seen = printable(&evidence.seen());
     if let Some(reason) = &evidence.waived {
         return format!(
             "{INDENT}{unsure}waived:{unsure:#} {seen}: {}\n",
@@ -200,6 +191,13 @@ fn leftover_lines(indent: &str, leftovers: &[String], styles: &Styles) -> String
     leftovers.iter().map(line).collect()
 }
 
+fn or_none(words: &[String]) -> String {
+    match words {
+        [] => "none".to_owned(),
+        words => words.join(", "),
+    }
+}
+
 fn closing(document: &Document, styles: &Styles) -> String {
     let (faint, strong, unsure) = (styles.faint, styles.strong, styles.unsure);
     let mut text = String::new();
@@ -213,24 +211,36 @@ fn closing(document: &Document, styles: &Styles) -> String {
     if !document.criteria.is_empty() {
         let _ = writeln!(
             text,
-            "\n{strong}{:<20} {:<9} {:<44} engines{strong:#}",
-            "criterion", "verdict", "scenarios"
+            "\n{strong}{:<20} {:<9} {:<14} {:<44} engines{strong:#}",
+            "criterion", "verdict", "witnesses", "scenarios"
         );
     }
     for one in &document.criteria {
         let style = match one.verdict {
-            Verdict::Clean => styles.good,
-            Verdict::Unproven => styles.unsure,
-            Verdict::Violated => styles.bad,
+            CriterionVerdict::Clean => styles.good,
+            CriterionVerdict::Waived | CriterionVerdict::Unproven => styles.unsure,
+            CriterionVerdict::Failed | CriterionVerdict::Violated => styles.bad,
         };
         let _ = writeln!(
             text,
-            "{:<20} {style}{:<9}{style:#} {:<44} {}",
+            "{:<20} {style}{:<9}{style:#} {:<14} {:<44} {}",
             one.id,
             one.verdict,
-            one.scenarios.join(", "),
-            one.engines.join(", ")
+            or_none(&one.witnesses),
+            or_none(&one.scenarios),
+            or_none(&one.engines)
         );
+        // What failed or violated is told above.
+        if one.verdict == CriterionVerdict::Unproven {
+            for reason in &one.reasons {
+                let _ = writeln!(
+                    text,
+                    "{:<20} {unsure}not proven:{unsure:#} {}",
+                    "",
+                    printable(reason)
+                );
+            }
+        }
         if !one.stand_ins.is_empty() {
             let _ = writeln!(
                 text,

@@ -11,6 +11,9 @@ fn container(name: &str) -> ContainerResult {
     ContainerResult {
         name: name.into(),
         engine_name: format!("shellproof-00000000-0-{name}"),
+        started: true,
+        exit_code: Some(0),
+        as_expected: true,
     }
 }
 
@@ -63,6 +66,8 @@ fn evidence_points_at_its_own_container() {
         assert_eq!(evidence.container.as_deref(), Some(engine_name.as_str()));
         assert_eq!(evidence.scenario_container.as_deref(), Some(name));
         assert_eq!(evidence.at.as_deref(), Some(place));
+        let reason = format!("`sh`, a shell, was started in `{name}`");
+        assert_eq!(document.results[0].reasons, [reason]);
         let told = human(&document, &Styles::PLAIN);
         for part in [
             format!("a shell, was started in `{name}`  shell, kernel: process 7\n         at {place}\n"),
@@ -71,6 +76,8 @@ fn evidence_points_at_its_own_container() {
             assert!(told.contains(&part), "no `{part}` in:\n{told}");
         }
         assert!(!told.contains(&engine_name), "{told}");
+        // The whole of it is there for whoever looks for the container itself.
+        assert_eq!(document.results[0].traces[0].container, engine_name);
     }
 }
 
@@ -196,4 +203,39 @@ fn what_is_written_can_be_read_and_shows_the_same() {
             junit(&written).unwrap().replace("\n", "")
         );
     }
+}
+
+#[test]
+fn the_table_names_the_witnesses_and_what_is_missing() {
+    let carrying = "criteria: [no-shell-prebuilt]";
+    let mut result = CaseResult {
+        judgement: Some(judgement(Verdict::Clean, &[], None)),
+        containers: vec![container("job")],
+        ..of_scenario(carrying)
+    };
+    let table = |result: &CaseResult| {
+        let told = human(&document(result.clone()), &Styles::PLAIN);
+        let lines: Vec<_> = told.lines().map(str::to_owned).collect();
+        let start = lines.iter().position(|line| line.starts_with("criterion "));
+        let rows = &lines[start.expect("a table") + 1..];
+        let end = rows.iter().position(|line| line.starts_with("left behind"));
+        rows[..end.expect("what was left")].to_vec()
+    };
+    assert_eq!(
+        table(&result),
+        ["no-shell-prebuilt    clean     wire, image, kernel test                                         x"]
+    );
+    result.containers[0].as_expected = false;
+    assert_eq!(
+        table(&result),
+        [
+            "no-shell-prebuilt    unproven  none           test                                         x",
+            "                     not proven: `test` on x: `job` ended with 0, and nothing asked it to",
+        ]
+    );
+    result.expectations = vec![failed(&result)];
+    assert_eq!(
+        table(&result),
+        ["no-shell-prebuilt    failed    none           test                                         x"]
+    );
 }

@@ -3,7 +3,8 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 use super::document::{Document, ResultEntry};
-use super::{Styles, human};
+use super::human;
+use super::styles::Styles;
 use crate::vocabulary::Status;
 
 /// A run as a JUnit file: one suite per engine, one case per scenario and mode. A broken run is an `error`, a failed

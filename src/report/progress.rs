@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::Styles;
+use super::styles::Styles;
 use crate::run::{Event, Job};
 
 /// Shows on stderr what a run is doing: a live view on a terminal, plain lines elsewhere.

@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use shellproof_api::facts::{Answer, Kind};
 
-use super::Styles;
 use super::document::{ProgramEntry, SessionEntry, TraceEntry};
+use super::styles::Styles;
 
 /// How many lines of one container's tree are shown.
 const LINES: usize = 40;

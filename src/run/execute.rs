@@ -1,5 +1,6 @@
 //! One scenario, in one mode, on one engine: from its networks to the last expectation.
 
+mod fate;
 mod launch;
 mod probe;
 mod running;
@@ -15,7 +16,7 @@ use super::expect::{Checked, more_might_meet};
 use super::output::Collected;
 use crate::kernel::Watch;
 use crate::policy::Standing;
-use crate::result::{ContainerResult, Expectation, Failure, Image};
+use crate::result::{Expectation, Failure, Image};
 use crate::scenario::{AfterState, ContainerPlan, Probe, Ready, Scenario};
 use probe::Question;
 use running::ended_first;
@@ -63,6 +64,7 @@ impl<'a> Execution<'a> {
         for (container, image) in plan.containers.iter().zip(&images) {
             self.check_files(container, image).await?;
         }
+        self.look_for_shells().await?;
         Ok(())
     }
 
@@ -127,15 +129,6 @@ impl<'a> Execution<'a> {
 
     pub(super) fn scenario(&self) -> &'a Scenario {
         self.context.scenario
-    }
-
-    /// The containers of the scenario, by both of their names.
-    pub(super) fn containers(&self) -> Vec<ContainerResult> {
-        let result = |container: &ContainerPlan| ContainerResult {
-            name: container.name.value.clone(),
-            engine_name: self.name(&container.name),
-        };
-        self.context.plan.containers.iter().map(result).collect()
     }
 
     async fn make_surroundings(&mut self) -> Result<(), Error> {

@@ -3,11 +3,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use shellproof_api::{ContainerSpec, ErrorKind, FileKind, ImageFile, PullProgress, Runtime, labels};
+use shellproof_api::{ContainerSpec, ErrorKind, ImageFile, PullProgress, Runtime, labels};
 use tokio::sync::{Mutex, OnceCell};
 
 use super::archive;
 use super::credentials;
+use super::shells;
 use crate::invocation::Invocation;
 use crate::platform::Platform;
 use crate::result::Image;
@@ -22,8 +23,6 @@ const FIXTURE: &str = "fixture:";
 
 /// What the engines take for a container that sets no `PATH`.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// How many links are followed from a path to a program, as many as the kernel follows.
-const LINKS: usize = 40;
 
 /// An image that could not be made present. The engine or the machine failed, not the scenario.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +69,8 @@ pub(crate) struct Images {
     known: Mutex<HashMap<String, Arc<OnceCell<Image>>>>,
     /// Whether an image has a program, by the image's id and the program's name.
     programs: Mutex<HashMap<(String, String), bool>>,
+    /// The shells of each image, by its reference.
+    shells: Mutex<HashMap<String, Arc<OnceCell<Vec<String>>>>>,
 }
 
 impl fmt::Debug for Images {
@@ -88,6 +89,7 @@ impl Images {
             offline,
             known: Mutex::default(),
             programs: Mutex::default(),
+            shells: Mutex::default(),
         }
     }
 
@@ -185,6 +187,24 @@ impl Images {
         })
     }
 
+    /// The shells of an image, by path, looked for once; none when it is shell-less as far as such a look goes.
+    pub(crate) async fn shells(
+        &self,
+        image: &Image,
+        invocation: &Invocation,
+    ) -> Result<Vec<String>, shellproof_api::Error> {
+        let cell = self
+            .shells
+            .lock()
+            .await
+            .entry(image.reference.clone())
+            .or_default()
+            .clone();
+        let labels = invocation.labels();
+        let found = cell.get_or_try_init(|| shells::look(&*self.runtime, &image.reference, &labels));
+        found.await.cloned()
+    }
+
     /// Reads a file of an image.
     pub(crate) async fn read_file(
         &self,
@@ -209,38 +229,16 @@ impl Images {
         if let Some(known) = self.programs.lock().await.get(&key) {
             return Ok(*known);
         }
+        let labels = invocation.labels();
         let mut has = false;
         for path in places(&image.config.env, program) {
-            if self.is_executable(image, path, invocation).await? {
-                has = true;
+            has |= shells::is_program(&*self.runtime, &image.reference, &labels, &path).await?;
+            if has {
                 break;
             }
         }
         self.programs.lock().await.insert(key, has);
         Ok(has)
-    }
-
-    async fn is_executable(
-        &self,
-        image: &Image,
-        mut path: String,
-        invocation: &Invocation,
-    ) -> Result<bool, shellproof_api::Error> {
-        for _ in 0..LINKS {
-            let Some(file) = self.read_file(image, &path, invocation).await? else {
-                return Ok(false);
-            };
-            match file.kind {
-                FileKind::File => return Ok(file.mode & 0o111 != 0),
-                FileKind::Symlink(target) if target.starts_with('/') => path = target,
-                FileKind::Symlink(target) => {
-                    let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
-                    path = format!("{directory}/{target}");
-                }
-                FileKind::Directory | FileKind::Other => return Ok(false),
-            }
-        }
-        Ok(false)
     }
 
     async fn load_fixture(
@@ -312,6 +310,7 @@ impl Images {
             source: source.to_owned(),
             reference: reference.to_owned(),
             config,
+            shells: None,
         }))
     }
 }

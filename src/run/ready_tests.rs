@@ -145,6 +145,7 @@ async fn an_answer_that_comes_to_fit_passes() {
     let text = job("    expect: { http: [{ port: 80, path: /, body: { equals: fine } }] }");
     let ran = run(fake, &text).await;
     assert_eq!((ran.failed(), ran.status()), (vec![], Status::Passed));
+    assert!(ran.result.containers[0].as_expected, "it answered and lived");
     // Only the last answer is told of.
     assert_eq!(ran.result.expectations.len(), 2);
 }

@@ -15,6 +15,8 @@ use crate::scenario;
 
 #[path = "failure_tests.rs"]
 mod failures;
+#[path = "fate_tests.rs"]
+mod fates;
 #[path = "ready_tests.rs"]
 mod readiness;
 #[path = "repeat_tests.rs"]

@@ -60,6 +60,12 @@ fn modes(scenario: &Scenario, found: &mut Vec<Diagnostic>) {
         }
     }
     for criterion in &scenario.criteria {
+        if !criterion.is_for_scenarios() {
+            let title = format!("no scenario can show the criterion `{criterion}`");
+            let error =
+                Diagnostic::new(file, criterion.span, title).label("is judged by the project's own tests");
+            found.push(error.help("remove it; `scripts/test` prints its verdict"));
+        }
         if let Some(mode) = criterion.mode().filter(|&mode| is_off(mode)) {
             let title = format!("the criterion `{criterion}` needs {mode} mode");
             let error = Diagnostic::new(file, criterion.span, title);

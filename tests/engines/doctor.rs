@@ -1,22 +1,11 @@
 //! What `doctor` says of an engine that is here.
 
-use rstest::rstest;
+use shellproof_conformance::on_each_engine;
 
 use crate::support::{beside_others, engine, finish, shellproof};
 
-#[rstest]
-#[ignore = "needs engines: scripts/test runs it"]
-fn doctor_names_engine_version_and_witnesses(
-    #[values(
-        "docker-20",
-        "docker-26",
-        "podman-4",
-        "podman-4-rootless",
-        "podman-5",
-        "podman-5-rootless"
-    )]
-    name: &str,
-) {
+on_each_engine!(doctor_names_engine_version_and_witnesses);
+fn doctor_names_engine_version_and_witnesses(name: &str) {
     let (_gate, engine) = (beside_others(), engine(name));
     let version = engine.get("/version")["Version"]
         .as_str()

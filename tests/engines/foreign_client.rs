@@ -16,6 +16,7 @@ use shellproof::result::CaseResult;
 use shellproof::run::{self, Event, RunOptions, Runner};
 use shellproof::scenario;
 use shellproof::vocabulary::{Mode, Need, Status, Witness};
+use shellproof_conformance::on_each_engine;
 use shellproof_wire::http;
 use tokio::sync::watch;
 
@@ -185,22 +186,9 @@ fn an_exec_by_another_door_is_seen(
     judge(name, Request::ExecByAnotherDoor);
 }
 
-#[rstest]
-#[ignore = "needs engines: scripts/test runs it"]
-fn what_another_client_asks_is_judged(
-    #[values(
-        "docker-20",
-        "docker-26",
-        "podman-4",
-        "podman-4-rootless",
-        "podman-5",
-        "podman-5-rootless"
-    )]
-    name: &str,
-    #[values(Request::Exec, Request::Change, Request::Unknown)] request: Request,
-) {
-    judge(name, request);
-}
+on_each_engine!(an_exec_of_another_client_is_judged => |name| super::judge(name, super::Request::Exec));
+on_each_engine!(a_change_by_another_client_is_judged => |name| super::judge(name, super::Request::Change));
+on_each_engine!(the_unknown_of_another_client_is_judged => |name| super::judge(name, super::Request::Unknown));
 
 fn judge(name: &str, request: Request) {
     let (_gate, engine) = (beside_others(), engine(name));

@@ -3,6 +3,7 @@
 use rstest::rstest;
 use rustix::process::Signal;
 use shellproof_api::labels;
+use shellproof_conformance::on_each_engine;
 
 use crate::fixtures;
 use crate::support::{
@@ -29,19 +30,8 @@ fn going_on(engine: &Engine, what: &str) -> (Scenarios, Going, Container) {
     (scenarios, going, container)
 }
 
-#[rstest]
-#[ignore = "needs engines: scripts/test runs it"]
-fn ctrl_c_cleans_up(
-    #[values(
-        "docker-20",
-        "docker-26",
-        "podman-4",
-        "podman-4-rootless",
-        "podman-5",
-        "podman-5-rootless"
-    )]
-    name: &str,
-) {
+on_each_engine!(ctrl_c_cleans_up);
+fn ctrl_c_cleans_up(name: &str) {
     let (_gate, engine) = (beside_others(), engine(name));
     let (_scenarios, going, container) = going_on(&engine, "interrupted");
     going.signal(Signal::INT);
@@ -79,19 +69,8 @@ fn two_signals_at_once_are_one(#[values("docker-26", "podman-5-rootless")] name:
     assert_eq!(engine.of_run(&container.run), [""; 0]);
 }
 
-#[rstest]
-#[ignore = "needs engines: scripts/test runs it"]
-fn clean_removes_what_a_kill_left_and_nothing_that_is_in_use(
-    #[values(
-        "docker-20",
-        "docker-26",
-        "podman-4",
-        "podman-4-rootless",
-        "podman-5",
-        "podman-5-rootless"
-    )]
-    name: &str,
-) {
+on_each_engine!(clean_removes_what_a_kill_left_and_nothing_that_is_in_use);
+fn clean_removes_what_a_kill_left_and_nothing_that_is_in_use(name: &str) {
     let (_gate, engine) = (alone(), engine(name));
     let (_killed_files, killed, dead) = going_on(&engine, "killed");
     let (_alive_files, going, alive) = going_on(&engine, "alive");
@@ -156,19 +135,8 @@ fn clean_removes_a_container_whose_removal_a_killed_audit_had_taken_over(
     assert_eq!(engine.labelled(&label), [""; 0]);
 }
 
-#[rstest]
-#[ignore = "needs engines: scripts/test runs it"]
-fn clean_leaves_no_image_of_ours(
-    #[values(
-        "docker-20",
-        "docker-26",
-        "podman-4",
-        "podman-4-rootless",
-        "podman-5",
-        "podman-5-rootless"
-    )]
-    name: &str,
-) {
+on_each_engine!(clean_leaves_no_image_of_ours);
+fn clean_leaves_no_image_of_ours(name: &str) {
     let (_gate, engine) = (alone(), engine(name));
     let (_files, killed, dead) = going_on(&engine, "killed-too");
     killed.signal(Signal::KILL);

@@ -1,8 +1,8 @@
 //! What a run amounts to: exit codes, the three reports, and many scenarios at once.
 
 use quick_junit::{NonSuccessKind, TestCaseStatus};
-use rstest::rstest;
 use serde_json::Value;
+use shellproof_conformance::on_each_engine;
 
 use crate::support::{Engine, Scenarios, beside_others, engine, finish, run, scenario};
 
@@ -35,19 +35,8 @@ fn one_of_each() -> Scenarios {
     ])
 }
 
-#[rstest]
-#[ignore = "needs engines: scripts/test runs it"]
-fn each_exit_code_is_met(
-    #[values(
-        "docker-20",
-        "docker-26",
-        "podman-4",
-        "podman-4-rootless",
-        "podman-5",
-        "podman-5-rootless"
-    )]
-    name: &str,
-) {
+on_each_engine!(each_exit_code_is_met);
+fn each_exit_code_is_met(name: &str) {
     let (_gate, engine, scenarios) = (beside_others(), engine(name), one_of_each());
     std::fs::write(scenarios.file("h-wrong.yaml"), "schema: 1\nnmae: x\n").expect("a file can be written");
     for (file, code) in [
@@ -78,19 +67,8 @@ fn result<'a>(document: &'a Value, scenario: &str) -> &'a Value {
         .unwrap_or_else(|| panic!("no result of `{scenario}` in {document:#}"))
 }
 
-#[rstest]
-#[ignore = "needs engines: scripts/test runs it"]
-fn json_and_junit_tell_the_same(
-    #[values(
-        "docker-20",
-        "docker-26",
-        "podman-4",
-        "podman-4-rootless",
-        "podman-5",
-        "podman-5-rootless"
-    )]
-    name: &str,
-) {
+on_each_engine!(json_and_junit_tell_the_same);
+fn json_and_junit_tell_the_same(name: &str) {
     let (_gate, engine, scenarios) = (beside_others(), engine(name), one_of_each());
     let junit = scenarios.file("junit.xml");
     let ended = finish(
@@ -198,19 +176,8 @@ fn check_junit(text: &str, name: &str) {
     );
 }
 
-#[rstest]
-#[ignore = "needs engines: scripts/test runs it"]
-fn a_failure_says_what_where_and_why(
-    #[values(
-        "docker-20",
-        "docker-26",
-        "podman-4",
-        "podman-4-rootless",
-        "podman-5",
-        "podman-5-rootless"
-    )]
-    name: &str,
-) {
+on_each_engine!(a_failure_says_what_where_and_why);
+fn a_failure_says_what_where_and_why(name: &str) {
     let (_gate, engine) = (beside_others(), engine(name));
     let keys = "entrypoint: [/tiny, exec, missing]\n    expect: { exit: 0 }";
     let violating = "entrypoint: [/bin/sh, -c, 'echo hi']\n    expect: { exit: 0 }";
@@ -259,19 +226,8 @@ fn a_failure_says_what_where_and_why(
     assert!(!told.contains('\u{1b}'), "a pipe gets no escape codes");
 }
 
-#[rstest]
-#[ignore = "needs engines: scripts/test runs it"]
-fn eight_scenarios_at_once(
-    #[values(
-        "docker-20",
-        "docker-26",
-        "podman-4",
-        "podman-4-rootless",
-        "podman-5",
-        "podman-5-rootless"
-    )]
-    name: &str,
-) {
+on_each_engine!(eight_scenarios_at_once);
+fn eight_scenarios_at_once(name: &str) {
     let (_gate, engine) = (beside_others(), engine(name));
     let files: Vec<_> = (1..=8)
         .map(|number| {

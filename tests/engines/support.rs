@@ -1,13 +1,14 @@
 //! Engines, scenario files, and the binary as a process.
 
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use shellproof::testing::ENGINES;
 use shellproof_api::labels;
+use shellproof_conformance::lab;
 use shellproof_wire::http;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -15,54 +16,24 @@ use tokio::runtime::Runtime;
 /// How long anything may take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An engine under test.
+/// An engine under test, and what it says when it is asked past every recorder.
 #[derive(Clone)]
-pub struct Engine {
-    pub name: String,
-    pub socket: PathBuf,
+pub struct Engine(lab::Engine);
+
+impl Deref for Engine {
+    type Target = lab::Engine;
+
+    fn deref(&self) -> &lab::Engine {
+        &self.0
+    }
 }
 
-/// The engine of this name.
-///
-/// # Panics
-/// `SHELLPROOF_ENGINES` does not name it: a test that cannot run has not passed.
+/// The engine of this name, which must be there.
 pub fn engine(name: &str) -> Engine {
-    let named = std::env::var(ENGINES).unwrap_or_default();
-    let url = named
-        .split(',')
-        .filter_map(|one| one.trim().split_once('='))
-        .find_map(|(known, url)| (known == name).then_some(url));
-    let Some(url) = url else {
-        panic!("the engine `{name}` is missing: {ENGINES} does not name it (it is `{named}`)");
-    };
-    let socket = url
-        .strip_prefix("unix://")
-        .unwrap_or_else(|| panic!("`{url}` is no unix socket"));
-    Engine {
-        name: name.to_owned(),
-        socket: socket.into(),
-    }
+    Engine(lab::engine(name))
 }
 
 impl Engine {
-    /// What `--engine` takes.
-    pub fn choice(&self) -> String {
-        format!("{}={}", self.name, self.url())
-    }
-
-    pub fn url(&self) -> String {
-        format!("unix://{}", self.socket.display())
-    }
-
-    /// Whether its containers can have a listener on them.
-    pub fn has_kernel_witness(&self) -> bool {
-        !self.name.starts_with("docker-20")
-    }
-
-    pub fn is_podman(&self) -> bool {
-        self.name.starts_with("podman")
-    }
-
     /// Asks the engine itself, past every recorder.
     pub fn get(&self, path: &str) -> Value {
         let (status, body) = self.request("GET", path);

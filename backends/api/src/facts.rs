@@ -14,6 +14,7 @@ use crate::HealthTest;
 
 pub use program::{
     Abi, Answer, Call, Digest, Executable, Interpreter, Kind, Likeness, Program, Session, Trace, Traced,
+    Unread,
 };
 pub use secrets::without_secrets;
 pub use wire::{ChangedFile, Check, CheckKind, Content, Outcome, Start, Wish};

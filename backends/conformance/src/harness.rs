@@ -17,12 +17,7 @@ use tokio::runtime::Runtime as Tokio;
 use tokio::sync::OnceCell;
 
 use crate::network::Network;
-use crate::{Bench, Case, Needs, Subject, cases};
-
-/// Names the engines to test: `NAME=unix:///path`, separated by commas. A name starts with the engine's kind.
-pub const ENGINES: &str = "SHELLPROOF_ENGINES";
-/// Set it, or `CI=true`, to make a missing engine a failure.
-pub const REQUIRE_ENGINES: &str = "SHELLPROOF_REQUIRE_ENGINES";
+use crate::{Bench, Case, Needs, Subject, cases, lab};
 
 /// Longer than any case takes on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(180);
@@ -43,25 +38,22 @@ pub struct Backend {
     pub skip: fn(engine: &str, case: &Case) -> Option<&'static str>,
 }
 
-/// Runs every case on every engine of the backend's kind that [`ENGINES`] names.
+/// Runs every case on every engine of the backend's kind that the environment names.
 pub fn main(backend: Backend) -> ExitCode {
-    let arguments = Arguments::from_args();
-    let engines = match engines(backend.kind, &std::env::var(ENGINES).unwrap_or_default()) {
-        Ok(engines) => engines,
-        Err(error) => {
-            eprintln!("error: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    if engines.is_empty() {
-        let trial = no_engine(backend.kind);
-        return libtest_mimic::run(&arguments, vec![trial]).exit_code();
-    }
-    let labs: Vec<_> = engines
-        .into_iter()
-        .map(|(name, endpoint)| Lab::new(&name, backend.skip, Source::Engine { backend, endpoint }))
-        .collect();
-    run(&arguments, &labs)
+    lab::main(
+        |engine| engine.kind == backend.kind,
+        |arguments, engines| {
+            let source = |engine: lab::Engine| {
+                let endpoint = Endpoint {
+                    kind: engine.kind,
+                    socket: engine.socket,
+                };
+                Lab::new(&engine.name, backend.skip, Source::Engine { backend, endpoint })
+            };
+            let labs: Vec<_> = engines.into_iter().map(source).collect();
+            run(arguments, &labs)
+        },
+    )
 }
 
 /// Runs the cases that need no kernel on a runtime that is there already.
@@ -98,42 +90,6 @@ fn run(arguments: &Arguments, labs: &[Arc<Lab>]) -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
-}
-
-fn no_engine(kind: EngineKind) -> Trial {
-    let name = format!("{kind}::no_engine_is_named_in_{ENGINES}");
-    let set = |variable| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
-    let required = std::env::var("CI").is_ok_and(|ci| ci == "true") || set(REQUIRE_ENGINES);
-    let fail = move || {
-        Err(Failed::from(format!(
-            "{ENGINES} names no {kind} engine: nothing was tested"
-        )))
-    };
-    Trial::test(name, fail).with_ignored_flag(!required)
-}
-
-fn engines(kind: EngineKind, variable: &str) -> std::result::Result<Vec<(String, Endpoint)>, String> {
-    let mut engines = Vec::new();
-    for entry in variable
-        .split(',')
-        .map(str::trim)
-        .filter(|entry| !entry.is_empty())
-    {
-        let (name, url) = entry
-            .split_once('=')
-            .ok_or_else(|| format!("`{entry}` in {ENGINES} is no NAME=URL"))?;
-        let known = [EngineKind::Docker, EngineKind::Podman];
-        let Some(of) = known.into_iter().find(|kind| name.starts_with(kind.as_str())) else {
-            return Err(format!(
-                "`{name}` in {ENGINES} starts neither with `docker` nor with `podman`"
-            ));
-        };
-        let socket = Endpoint::socket_path(url).map_err(|error| format!("`{name}` in {ENGINES}: {error}"))?;
-        if of == kind {
-            engines.push((name.to_owned(), Endpoint { kind, socket }));
-        }
-    }
-    Ok(engines)
 }
 
 enum Source {
@@ -307,32 +263,6 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn engines_are_taken_by_their_kind() {
-        let variable = "docker-26=unix:///run/d.sock, podman=unix:///run/p.sock,";
-        let names = |kind| -> Vec<String> {
-            engines(kind, variable)
-                .unwrap()
-                .into_iter()
-                .map(|(name, _)| name)
-                .collect()
-        };
-        assert_eq!(names(EngineKind::Docker), ["docker-26"]);
-        assert_eq!(names(EngineKind::Podman), ["podman"]);
-        assert!(engines(EngineKind::Docker, "").unwrap().is_empty());
-    }
-
-    #[test]
-    fn an_engine_that_cannot_be_meant_is_an_error() {
-        for variable in [
-            "docker",
-            "containerd=unix:///run/c.sock",
-            "docker=tcp://127.0.0.1:1",
-        ] {
-            assert!(engines(EngineKind::Docker, variable).is_err(), "{variable}");
-        }
-    }
 
     #[test]
     fn no_case_has_the_name_of_another() {

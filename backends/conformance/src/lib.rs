@@ -1,7 +1,7 @@
 //! One suite for every backend: each sentence of the [`shellproof_api::Runtime`] contract is a case.
 //!
 //! A backend's `tests/conformance.rs` hands [`harness::main`] a way to connect, and every case becomes a test of
-//! its own on every engine named in `SHELLPROOF_ENGINES`. A case that cannot run on an engine is reported as
+//! its own on every engine of its kind that [`lab`] knows. A case that cannot run on an engine is reported as
 //! ignored with the reason, never as passed.
 //!
 //! Invariants:
@@ -13,6 +13,7 @@
 mod bench;
 mod cases;
 pub mod harness;
+pub mod lab;
 mod network;
 mod registry;
 mod subject;

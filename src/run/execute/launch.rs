@@ -37,6 +37,7 @@ impl Execution<'_> {
                 return Ok(Running {
                     output,
                     ended,
+                    is_started: false,
                     follower: tokio::spawn(async {}).abort_handle(),
                 });
             }
@@ -58,6 +59,7 @@ impl Execution<'_> {
         Ok(Running {
             output,
             ended,
+            is_started: true,
             follower: follower.abort_handle(),
         })
     }

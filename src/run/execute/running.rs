@@ -12,6 +12,8 @@ use crate::run::output::{Collected, Collector};
 pub(super) struct Running {
     pub(super) output: Arc<Collector>,
     pub(super) ended: watch::Receiver<Option<Ended>>,
+    /// Whether its program could be started.
+    pub(super) is_started: bool,
     /// Follows its output; ends with it.
     pub(super) follower: AbortHandle,
 }
@@ -33,6 +35,19 @@ impl Running {
             // The follower tells the end before it ends, unless it panicked; then nothing is known for ever.
             _ => std::future::pending().await,
         }
+    }
+
+    /// The code with which it has ended by now.
+    pub(super) fn exit_code(&self) -> Option<i64> {
+        match &*self.ended.borrow() {
+            Some(Ok(code)) => Some(*code),
+            _ => None,
+        }
+    }
+
+    /// Whether it has not ended yet.
+    pub(super) fn is_alive(&self) -> bool {
+        self.ended.borrow().is_none()
     }
 
     /// What has been written so far.

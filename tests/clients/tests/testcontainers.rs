@@ -3,30 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rstest::rstest;
+use shellproof_conformance::{lab, on_each_engine};
 
-/// Docker 20.10 gives nobody a listener: what it runs is unproven at best.
-const WITHOUT_KERNEL: &str = "docker-20";
+on_each_engine!(layered => |name| super::is_judged(name, "layered", false));
+on_each_engine!(layered_with_exec => |name| super::is_judged(name, "layered", true));
+on_each_engine!(prebuilt => |name| super::is_judged(name, "prebuilt", false));
+on_each_engine!(prebuilt_with_exec => |name| super::is_judged(name, "prebuilt", true));
 
-#[rstest]
-#[ignore = "needs engines: scripts/test runs it"]
-fn a_program_of_testcontainers_is_judged(
-    #[values(
-        "docker-20",
-        "docker-26",
-        "podman-4",
-        "podman-4-rootless",
-        "podman-5",
-        "podman-5-rootless"
-    )]
-    engine: &str,
-    #[values("layered", "prebuilt")] mode: &str,
-    #[values(false, true)] execs: bool,
-) {
-    let (repository, tag) = tiny(engine);
+fn is_judged(name: &str, mode: &str, execs: bool) {
+    let engine = lab::engine(name);
+    let (repository, tag) = tiny(&engine.url());
     let mut audit = Command::new(shellproof());
     audit
-        .args(["audit", "--mode", mode, "--engine", &address(engine), "--"])
+        .args(["audit", "--mode", mode, "--engine", &engine.choice(), "--"])
         .args([env!("CARGO_BIN_EXE_shellproof-clients"), &repository, &tag]);
     if execs {
         audit.arg("exec");
@@ -35,22 +24,12 @@ fn a_program_of_testcontainers_is_judged(
     let said = String::from_utf8_lossy(&[ended.stdout, ended.stderr].concat()).into_owned();
     let (code, verdict) = match (mode, execs) {
         ("prebuilt", true) => (1, "exec of `/tiny echo hi` in `"),
-        ("prebuilt", false) if engine == WITHOUT_KERNEL => (3, "UNPROVEN"),
+        // Without a listener the kernel witness cannot say that all is well.
+        ("prebuilt", false) if !engine.has_kernel_witness() => (3, "UNPROVEN"),
         _ => (0, "CLEAN"),
     };
     assert_eq!(ended.status.code(), Some(code), "{said}");
     assert!(said.contains(verdict), "no `{verdict}` in:\n{said}");
-}
-
-/// What `--engine` takes.
-fn address(engine: &str) -> String {
-    let named = std::env::var("SHELLPROOF_ENGINES").unwrap_or_default();
-    let address = named
-        .split(',')
-        .find(|one| one.starts_with(&format!("{engine}=")));
-    address
-        .unwrap_or_else(|| panic!("the engine `{engine}` is missing: SHELLPROOF_ENGINES does not name it"))
-        .to_owned()
 }
 
 /// The binary, beside this test's own.
@@ -61,14 +40,12 @@ fn shellproof() -> PathBuf {
 }
 
 /// The fixture, loaded by the docker CLI: nobody can be asked for it.
-fn tiny(engine: &str) -> (String, String) {
+fn tiny(url: &str) -> (String, String) {
     let fixtures =
         std::env::var_os("SHELLPROOF_FIXTURES").map_or_else(|| "../../target/fixtures".into(), PathBuf::from);
     let key =
         std::fs::read_to_string(fixtures.join("tiny.key")).expect("`scripts/fixtures tiny` has built it");
     let reference = key.lines().find_map(|line| line.strip_prefix("reference "));
-    let address = address(engine);
-    let (_, url) = address.split_once('=').expect("NAME=unix:///path");
     let loaded = Command::new("docker")
         .args(["-H", url, "load", "-q", "-i"])
         .arg(fixtures.join("tiny.tar"))

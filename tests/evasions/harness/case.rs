@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use shellproof::engines::EngineSpec;
+use shellproof_conformance::lab::Engine;
 
 /// What a file tries, and what must come of it.
 pub struct Case {
@@ -57,10 +57,10 @@ pub enum How {
 }
 
 impl Case {
-    pub fn is_for(&self, engine: &EngineSpec) -> bool {
+    pub fn is_for(&self, engine: &Engine) -> bool {
         self.kind
             .as_deref()
-            .is_none_or(|kind| kind == engine.endpoint.kind.as_str())
+            .is_none_or(|kind| kind == engine.kind.as_str())
     }
 
     fn read(name: &str, text: &str) -> Self {

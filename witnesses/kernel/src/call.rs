@@ -2,6 +2,8 @@
 
 use shellproof_api::facts::{Abi, Call};
 
+use crate::sys::Notification;
+
 /// The bit of an x86-64 call's number that means x32.
 const X32: i32 = 0x4000_0000;
 
@@ -64,13 +66,25 @@ impl FromKernel for Call {
             path: path & mask,
             argv: argv & mask,
             empty_path: flags & libc::AT_EMPTY_PATH != 0,
+            follows: flags & libc::AT_SYMLINK_NOFOLLOW == 0,
             pointer_bytes,
         })
     }
 }
 
+impl Notification {
+    /// Whether this is a call of the same thread with the same arguments.
+    pub(crate) fn repeats(&self, other: &Self) -> bool {
+        let asked = |call: &Self| {
+            let kind = Call::of(call.arch, call.number);
+            (call.thread, kind, kind.arguments(&call.arguments))
+        };
+        asked(self) == asked(other)
+    }
+}
+
 /// The arguments of an `execve` or `execveat`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Arguments {
     /// What a relative path is relative to.
     pub descriptor: i32,
@@ -80,6 +94,8 @@ pub(crate) struct Arguments {
     pub argv: u64,
     /// An empty path means the descriptor itself.
     pub empty_path: bool,
+    /// The path's last component may be a symbolic link.
+    pub follows: bool,
     /// How wide a pointer is.
     pub pointer_bytes: usize,
 }
@@ -131,6 +147,7 @@ mod tests {
             path: 0x1_0000_2000,
             argv: 0x1_0000_3000,
             empty_path: true,
+            follows: true,
             pointer_bytes: 8,
         };
         assert_eq!(Call::Execveat(Abi::X86_64).arguments(&raw), Some(expected));
@@ -146,6 +163,10 @@ mod tests {
             .arguments(&[1, 2, 3, 4, 0x1000, 6])
             .unwrap();
         assert_eq!((execve.path, execve.argv, execve.empty_path), (1, 2, false));
+        let no_link = Call::Execveat(Abi::Aarch64)
+            .arguments(&[1, 2, 3, 4, 0x100, 6])
+            .unwrap();
+        assert!(execve.follows && !no_link.follows);
         assert_eq!(Call::Unknown { arch: 0, number: 0 }.arguments(&raw), None);
     }
 }

@@ -1,27 +1,34 @@
-//! Hashes of executed files, and what they show a file to be, taken on a thread of their own so that no call waits.
+//! What is in executed files. A small one is copied before its call is answered, so that nothing can change it; its hash
+//! is taken on a thread of its own, and no call waits for that.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{Stat, fstat};
 use sha2::{Digest as _, Sha256};
+use shellproof_api::facts::{Digest, Likeness, Unread};
 
-use crate::files::{Found, Shebang, shebang};
-use crate::{Digest, Likeness};
+use crate::files::Found;
+use crate::format::Format;
+use crate::likeness::Signs;
+use crate::sys::has_extents;
 
 /// The largest file that is hashed, in bytes.
 const LARGEST: u64 = 512 << 20;
-/// The largest file that is taken for a shell, in bytes: several times the largest shell, and less than what tools
-/// that check scripts weigh.
-const LARGEST_SHELL: u64 = 8 << 20;
-/// How many files may wait.
-const BACKLOG: usize = 64;
+/// The largest file that is copied before the answer, in bytes: larger ones are read afterwards.
+const LARGEST_COPY: u64 = 8 << 20;
+/// How many bytes may wait to be hashed.
+const BACKLOG: u64 = 64 << 20;
+/// How many bytes a file counts for that waits as a file.
+const OPEN_FILE: u64 = 1 << 20;
+/// How long a call is held because too much waits.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How many hashes are remembered.
 const REMEMBERED: usize = 4096;
 /// A file that changed so recently may change again without its time showing it.
@@ -33,9 +40,23 @@ pub(crate) enum Content {
     /// There is none: no file, or none that could be executed.
     Absent,
     /// There is some, and it was not read.
-    Unread,
-    /// It is being hashed, or was: `None` within means that it could not be read after all.
-    Hashed(Arc<OnceLock<Option<Fingerprint>>>),
+    Unread(Unread),
+    /// It is being hashed, or was.
+    Hashed(Arc<OnceLock<Outcome>>),
+}
+
+/// What was found in a file, or why it is not known.
+type Outcome = Result<Fingerprint, Unread>;
+
+impl Content {
+    /// What is known by now; `None` for what could not be executed.
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        match self {
+            Self::Absent => None,
+            Self::Unread(reason) => Some(Err(*reason)),
+            Self::Hashed(outcome) => Some(outcome.get().copied().unwrap_or(Err(Unread::Changed))),
+        }
+    }
 }
 
 /// What was found in a file.
@@ -43,29 +64,6 @@ pub(crate) enum Content {
 pub(crate) struct Fingerprint {
     pub(crate) digest: Digest,
     pub(crate) likeness: Option<Likeness>,
-}
-
-/// A file that was about to be executed, before its answer.
-#[derive(Debug)]
-pub(crate) enum Source {
-    /// Nothing that could be executed.
-    Nothing,
-    /// Something that we cannot reach: what it is stays unknown.
-    Unreachable,
-    /// One that was met before and did not change since.
-    Known(Content, Option<Shebang>),
-    /// Any other; the file is there if it can be read.
-    New(Key, Option<File>, Option<Shebang>),
-}
-
-impl Source {
-    /// The `#!` line, if the file is a script.
-    pub(crate) fn shebang(&self) -> Option<Shebang> {
-        match self {
-            Self::Nothing | Self::Unreachable => None,
-            Self::Known(_, shebang) | Self::New(_, _, shebang) => shebang.clone(),
-        }
-    }
 }
 
 /// What tells one content of one file from another.
@@ -79,29 +77,37 @@ pub(crate) struct Key {
 }
 
 struct Job {
-    file: File,
-    key: Key,
-    result: Arc<OnceLock<Option<Fingerprint>>>,
+    data: Data,
+    weight: u64,
+    outcome: Arc<OnceLock<Outcome>>,
+}
+
+/// What is to be hashed.
+enum Data {
+    Copy(Vec<u8>),
+    /// The file, which must not have changed by the time.
+    Open(File, Key),
 }
 
 /// Hashes files in the background.
 #[derive(Debug)]
 pub(crate) struct Hasher {
-    queue: SyncSender<Job>,
-    known: Mutex<HashMap<Key, (Content, Option<Shebang>)>>,
+    queue: Sender<Job>,
+    known: Mutex<HashMap<Key, (Content, Format)>>,
     progress: Arc<Progress>,
 }
 
 #[derive(Debug, Default)]
 struct Progress {
-    waiting: Mutex<usize>,
+    /// How many bytes wait.
+    waiting: Mutex<u64>,
     changed: Condvar,
     stopped: AtomicBool,
 }
 
 impl Hasher {
     pub(crate) fn start() -> io::Result<Self> {
-        let (queue, jobs) = sync_channel(BACKLOG);
+        let (queue, jobs) = channel();
         let progress = Arc::<Progress>::default();
         let own = progress.clone();
         std::thread::Builder::new()
@@ -114,64 +120,76 @@ impl Hasher {
         })
     }
 
-    /// Opens a file, unless it is known: what is left to do before an answer.
-    pub(crate) fn source(&self, found: Found) -> Source {
+    /// Takes a file before its call is answered: what is in it, sooner or later, and what the kernel loads for it.
+    pub(crate) fn take(&self, found: Found) -> (Content, Format) {
         if !found.is_regular() {
-            return Source::Nothing;
+            return (Content::Absent, Format::default());
         }
         let key = Key::of(&found.stat);
-        if let Some((content, shebang)) = self.known().get(&key) {
-            return Source::Known(content.clone(), shebang.clone());
+        if let Some(known) = self.known().get(&key) {
+            return known.clone();
         }
-        let file = found.open();
-        let shebang = file.as_ref().and_then(shebang);
-        Source::New(key, file, shebang)
+        match found.open() {
+            Some(file) => self.take_new(file, key),
+            None => (Content::Unread(Unread::Forbidden), Format::default()),
+        }
     }
 
-    /// Takes what was opened before the answer, after it.
-    pub(crate) fn content(&self, source: Source) -> Content {
-        let (key, file, shebang) = match source {
-            Source::Nothing => return Content::Absent,
-            Source::Unreachable => return Content::Unread,
-            Source::Known(content, _) => return content,
-            Source::New(key, file, shebang) => (key, file.filter(|_| key.size <= LARGEST), shebang),
-        };
-        let Some(file) = file else {
-            return Content::Unread;
-        };
-        let result = Arc::<OnceLock<_>>::default();
-        let content = Content::Hashed(result.clone());
-        self.progress.add();
-        if self.queue.try_send(Job { file, key, result }).is_err() {
-            self.progress.done();
-            return Content::Unread;
+    fn take_new(&self, file: File, key: Key) -> (Content, Format) {
+        let unread = |reason, format| (Content::Unread(reason), format);
+        if key.size > LARGEST {
+            return unread(Unread::TooLarge, Format::of(&file));
         }
-        if key.is_settled() {
+        let is_copied = key.size <= LARGEST_COPY;
+        let weight = if is_copied { key.size.max(1) } else { OPEN_FILE };
+        if !self.progress.reserve(weight) {
+            return unread(Unread::TooMany, Format::of(&file));
+        }
+        let is_lasting = key.is_settled() && has_extents(&file);
+        let (data, format) = match is_copied {
+            true => {
+                let mut copy = Vec::with_capacity(key.size as usize);
+                match (&file).take(LARGEST_COPY + 1).read_to_end(&mut copy) {
+                    Ok(read) if read as u64 <= LARGEST_COPY => {}
+                    _ => {
+                        self.progress.done(weight);
+                        return unread(Unread::Changed, Format::of(&file));
+                    }
+                }
+                let format = Format::of(copy.as_slice());
+                (Data::Copy(copy), format)
+            }
+            false => {
+                let format = Format::of(&file);
+                (Data::Open(file, key), format)
+            }
+        };
+        let outcome = Arc::<OnceLock<_>>::default();
+        let content = Content::Hashed(outcome.clone());
+        // The thread that hashes lives as long as we do.
+        let _ = self.queue.send(Job {
+            data,
+            weight,
+            outcome,
+        });
+        if is_lasting {
             let mut known = self.known();
             if known.len() == REMEMBERED {
                 known.clear();
             }
-            known.insert(key, (content.clone(), shebang));
+            known.insert(key, (content.clone(), format.clone()));
         }
-        content
+        (content, format)
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<Key, (Content, Option<Shebang>)>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<Key, (Content, Format)>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until nothing is left to hash, `within` a time.
     pub(crate) fn settle(&self, within: Duration) {
-        let waiting = self
-            .progress
-            .waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
         // Whether it was in time shows in the contents.
-        let _ = self
-            .progress
-            .changed
-            .wait_timeout_while(waiting, within, |waiting| *waiting > 0);
+        drop(self.progress.wait(within, |waiting| *waiting > 0));
     }
 }
 
@@ -183,98 +201,77 @@ impl Drop for Hasher {
 }
 
 impl Progress {
-    fn add(&self) {
-        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+    /// Waits while something holds, `within` a time.
+    fn wait(&self, within: Duration, holds: impl FnMut(&mut u64) -> bool) -> MutexGuard<'_, u64> {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(waiting, within, holds);
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    fn done(&self) {
-        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+    /// Makes room for so many bytes, and says whether there was some in time.
+    fn reserve(&self, weight: u64) -> bool {
+        let is_full = |waiting: u64| waiting > 0 && waiting + weight > BACKLOG;
+        let mut waiting = self.wait(PATIENCE, |waiting| is_full(*waiting));
+        let fits = !is_full(*waiting);
+        if fits {
+            *waiting += weight;
+        }
+        fits
+    }
+
+    fn done(&self, weight: u64) {
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) -= weight;
         self.changed.notify_all();
     }
 
     fn work(&self, jobs: &Receiver<Job>) {
         while let Ok(job) = jobs.recv() {
-            // A file that cannot be read has no hash, and `Session::unread` counts it.
-            let _ = job.result.set(self.hash(&job).ok().flatten());
-            self.done();
+            let found = match job.data {
+                Data::Copy(copy) => Ok(fingerprint(&copy)),
+                Data::Open(file, key) => self.hash(&file, key).unwrap_or(Err(Unread::Forbidden)),
+            };
+            let _ = job.outcome.set(found);
+            self.done(job.weight);
         }
     }
 
-    fn hash(&self, job: &Job) -> io::Result<Option<Fingerprint>> {
+    fn hash(&self, file: &File, key: Key) -> io::Result<Outcome> {
         let mut hash = Sha256::new();
         let mut signs = Signs::default();
-        let mut buffer = vec![0; 128 << 10];
+        let mut buffer = vec![0; PART];
         let mut at = 0;
-        while at < job.key.size {
+        while at < key.size {
             if self.stopped.load(Ordering::Relaxed) {
-                return Ok(None);
+                return Ok(Err(Unread::Changed));
             }
-            let read = job.file.read_at(&mut buffer, at)?;
+            let read = file.read_at(&mut buffer, at)?;
             if read == 0 {
                 break;
             }
             hash.update(&buffer[..read]);
-            if job.key.size <= LARGEST_SHELL {
-                signs.look_at(&buffer[..read]);
-            }
+            signs.look_at(&buffer[..read]);
             at += read as u64;
         }
-        let unchanged = at == job.key.size && Key::of(&fstat(&job.file)?) == job.key;
-        Ok(unchanged.then(|| Fingerprint {
-            digest: Digest(hash.finalize().into()),
-            likeness: signs.likeness(),
-        }))
+        let unchanged = at == key.size && Key::of(&fstat(file)?) == key;
+        Ok(match unchanged {
+            true => Ok(Fingerprint {
+                digest: Digest(hash.finalize().into()),
+                likeness: signs.likeness(),
+            }),
+            false => Err(Unread::Changed),
+        })
     }
 }
 
-/// Words that a POSIX shell cannot do without. No other program of a Debian system has all of them.
-const SHELL_WORDS: [&[u8]; 5] = [b"getopts", b"OPTIND", b"PS4", b"readonly", b"umask"];
-const MULTI_CALL_WORD: &[u8] = b"BusyBox v";
-/// Options of the dynamic loaders, of glibc and of musl.
-const LOADER_WORDS: [[&[u8]; 2]; 2] = [
-    [b"--inhibit-cache", b"--library-path"],
-    [b"musl libc", b"--library-path"],
-];
+/// How much of a file is looked at in one go.
+const PART: usize = 128 << 10;
 
-/// What shows in a program's content, which comes in parts.
-#[derive(Debug, Default)]
-struct Signs {
-    /// Nothing before the first part.
-    is_program: Option<bool>,
-    words: HashSet<&'static [u8]>,
-    /// The end of what came, which may be a word's beginning.
-    end: Vec<u8>,
-}
-
-impl Signs {
-    fn look_at(&mut self, part: &[u8]) {
-        let is_program = || part.starts_with(b"\x7fELF");
-        if !*self.is_program.get_or_insert_with(is_program) {
-            return;
-        }
-        self.end.extend_from_slice(part);
-        let words = SHELL_WORDS.iter().chain(LOADER_WORDS.as_flattened());
-        let mut longest = 0;
-        for &word in words.chain([&MULTI_CALL_WORD]) {
-            longest = longest.max(word.len());
-            if !self.words.contains(word) && memchr::memmem::find(&self.end, word).is_some() {
-                self.words.insert(word);
-            }
-        }
-        self.end.drain(..self.end.len().saturating_sub(longest - 1));
-    }
-
-    fn likeness(&self) -> Option<Likeness> {
-        let has = |word: &&[u8]| self.words.contains(word);
-        // A static BusyBox may hold a loader's words too, and has a shell among its programs.
-        if has(&MULTI_CALL_WORD) {
-            return Some(Likeness::MultiCall);
-        }
-        if SHELL_WORDS.iter().all(has) {
-            return Some(Likeness::Shell);
-        }
-        let is_loader = LOADER_WORDS.iter().any(|words| words.iter().all(has));
-        is_loader.then_some(Likeness::Loader)
+fn fingerprint(content: &[u8]) -> Fingerprint {
+    let mut signs = Signs::default();
+    content.chunks(PART).for_each(|part| signs.look_at(part));
+    Fingerprint {
+        digest: Digest(Sha256::digest(content).into()),
+        likeness: signs.likeness(),
     }
 }
 
@@ -297,65 +294,5 @@ impl Key {
             u32::try_from(nanos).unwrap_or_default(),
         );
         now.saturating_sub(changed) > TICK
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn elf(words: &[&[u8]]) -> Vec<u8> {
-        [b"\x7fELF".as_slice(), &words.join(&0)].concat()
-    }
-
-    fn likeness(content: &[u8]) -> Option<Likeness> {
-        let mut signs = Signs::default();
-        signs.look_at(content);
-        signs.likeness()
-    }
-
-    #[test]
-    fn a_word_is_found_wherever_the_parts_end() {
-        let shell = elf(&SHELL_WORDS);
-        for end in 4..shell.len() {
-            let mut signs = Signs::default();
-            let (first, rest) = shell.split_at(end);
-            signs.look_at(first);
-            for byte in rest {
-                signs.look_at(&[*byte]);
-            }
-            assert_eq!(signs.likeness(), Some(Likeness::Shell), "{end}");
-        }
-    }
-
-    #[test]
-    fn a_shell_is_known_by_all_its_words() {
-        assert_eq!(likeness(&elf(&SHELL_WORDS)), Some(Likeness::Shell));
-        for missing in 0..SHELL_WORDS.len() {
-            let mut words = SHELL_WORDS.to_vec();
-            words.remove(missing);
-            assert_eq!(likeness(&elf(&words)), None, "without {missing}");
-        }
-    }
-
-    #[test]
-    fn busybox_is_what_it_is_called_by() {
-        let words = [SHELL_WORDS.as_slice(), &[b"BusyBox v1.35.0"]].concat();
-        assert_eq!(likeness(&elf(&words)), Some(Likeness::MultiCall));
-    }
-
-    #[test]
-    fn a_loader_is_known_by_its_options() {
-        for words in LOADER_WORDS {
-            assert_eq!(likeness(&elf(&words)), Some(Likeness::Loader));
-            assert_eq!(likeness(&elf(&words[..1])), None);
-        }
-        assert_eq!(likeness(&elf(&[b"--library-path"])), None);
-    }
-
-    #[test]
-    fn a_text_about_shells_is_none() {
-        assert_eq!(likeness(&SHELL_WORDS.join(&b' ')), None);
-        assert_eq!(likeness(b""), None);
     }
 }

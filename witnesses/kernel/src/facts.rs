@@ -1,6 +1,8 @@
 //! What a trace says.
 
-use shellproof_api::facts::{Container, Fact, Gap, Kind, Program, Session, Traced, What, Witness};
+use shellproof_api::facts::{
+    Container, Executable, Fact, Gap, Kind, Program, Session, Traced, What, Witness,
+};
 
 const SUPERVISOR: &str = "its supervisor";
 
@@ -61,6 +63,10 @@ fn unseen(traced: &Traced) -> Vec<(Gap, String)> {
     let programs = || sessions.iter().flat_map(|session| &session.programs);
     let unreadable = programs().filter(|program| !program.readable).count();
     let unread: u64 = sessions.iter().map(|session| session.unread).sum();
+    let first = programs()
+        .flat_map(files)
+        .find_map(|file| Some((file, file.unread?)));
+    let such_as = first.map_or(String::new(), |(file, why)| format!(": {why} (`{}`)", file.path));
     for (is_any, why) in [
         (
             lost > 0,
@@ -72,7 +78,7 @@ fn unseen(traced: &Traced) -> Vec<(Gap, String)> {
         ),
         (
             unread > 0,
-            format!("the content of {unread} programs could not be read"),
+            format!("the content of {unread} programs could not be read{such_as}"),
         ),
     ] {
         if is_any {
@@ -89,6 +95,13 @@ fn unseen(traced: &Traced) -> Vec<(Gap, String)> {
         ));
     }
     unseen
+}
+
+/// All files that were loaded for a program.
+fn files(program: &Program) -> impl Iterator<Item = &Executable> {
+    let others = program.interpreters.iter().chain(&program.loader);
+    let others = others.filter_map(|other| other.file.as_ref());
+    program.file.iter().chain(others)
 }
 
 /// Whether a program was not there and its process looked for it elsewhere, as `PATH` wants it: the last try counts.

@@ -19,8 +19,11 @@
 //! It is an audit of what an image does, and no boundary against an image that fights it: a process can change the
 //! path in its memory between our reading and the kernel's. It sees attempts: whether a call succeeded is not
 //! recorded. It does not see code that a process loads without `execve` (`dlopen`, an applet of a multi-call
-//! binary, an ELF loader in user space), which interpreter `binfmt_misc` adds, or what runs in a container without
-//! the filter (`unconfined`): a trace without any program proves nothing.
+//! binary, an ELF loader in user space), or what runs in a container without the filter (`unconfined`): a trace without
+//! any program proves nothing.
+//!
+//! A call that a signal interrupts is made again, and is one program. In a window of nanoseconds the kernel takes an
+//! answer and makes the call again nevertheless: then it is recorded twice.
 //!
 //! # Architectures
 //! x86-64 and i386 calls are tested against a kernel. The entries for x32 and for 64-bit and 32-bit ARM are in the
@@ -28,6 +31,8 @@
 //!
 //! Invariants:
 //! - a call is answered before it is recorded, and only an answer that the kernel accepted is recorded as given;
+//! - no path that was read as text is looked up again: `resolve.rs` goes from handle to handle;
+//! - a file is "not there" only where the kernel says so too; what else cannot be opened is unread;
 //! - memory is bounded ([`Options`]); what is beyond a bound is counted, never silently dropped;
 //! - nothing here judges: what a trace means is decided where the policy is;
 //! - unsafe code is in `sys.rs` and nowhere else.
@@ -38,9 +43,15 @@ mod call;
 mod content;
 mod facts;
 mod files;
+mod format;
+mod likeness;
+mod loads;
 mod log;
 mod memory;
+mod misc;
+mod process;
 pub mod profile;
+mod resolve;
 mod serve;
 mod state;
 mod supervisor;
@@ -49,6 +60,6 @@ mod sys;
 
 pub use facts::{facts, outliving};
 pub use shellproof_api::facts::{
-    Abi, Answer, Call, Digest, Executable, Interpreter, Kind, Likeness, Program, Session, Trace,
+    Abi, Answer, Call, Digest, Executable, Interpreter, Kind, Likeness, Program, Session, Trace, Unread,
 };
 pub use supervisor::{Deny, Options, Supervisor};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::content::Content;
 use crate::state::ProcessState;
-use shellproof_api::facts::{Program, Session, Trace};
+use shellproof_api::facts::{Executable, Program, Session, Trace};
 
 /// How many faults are kept: one already says that the trace proves nothing.
 const FAULTS: usize = 100;
@@ -34,8 +34,24 @@ struct Recorded {
     programs: Vec<(Program, Contents)>,
 }
 
-/// The contents of a program's file and of its interpreters.
-pub(crate) type Contents = (Content, Vec<Content>);
+/// The contents of a program's files.
+#[derive(Debug)]
+pub(crate) struct Contents {
+    pub file: Content,
+    pub interpreters: Vec<Content>,
+    pub loader: Content,
+}
+
+impl Contents {
+    /// Those of a call that names no file.
+    pub(crate) fn none() -> Self {
+        Self {
+            file: Content::Absent,
+            interpreters: Vec::new(),
+            loader: Content::Absent,
+        }
+    }
+}
 
 impl Log {
     pub(crate) fn new() -> Self {
@@ -56,6 +72,15 @@ impl Log {
         let started_at = self.now();
         let mut inner = self.lock();
         let place = inner.sessions.len();
+        if let Some(first) = inner.sessions.first()
+            && first.session.container != state.state.id
+        {
+            let fault = format!(
+                "a listener of container `{}` on the socket of container `{}`",
+                state.state.id, first.session.container
+            );
+            inner.fault(fault);
+        }
         if place == most {
             return None;
         }
@@ -82,6 +107,30 @@ impl Log {
         }
     }
 
+    /// Puts a program in the place of the same one that was asked for before, and keeps when and by whom; gives it back
+    /// if that was another.
+    pub(crate) fn repeat(
+        &self,
+        place: usize,
+        at: usize,
+        mut program: Program,
+        contents: Contents,
+    ) -> Result<(), (Program, Contents)> {
+        let mut inner = self.lock();
+        let programs = inner
+            .sessions
+            .get_mut(place)
+            .map(|recorded| &mut recorded.programs);
+        match programs.and_then(|programs| programs.get_mut(at)) {
+            Some(old) if is_same(&old.0, &program) => {
+                (program.at, program.parent) = (old.0.at, old.0.parent);
+                *old = (program, contents);
+                Ok(())
+            }
+            _ => Err((program, contents)),
+        }
+    }
+
     pub(crate) fn update(&self, place: usize, change: impl FnOnce(&mut Session)) {
         if let Some(recorded) = self.lock().sessions.get_mut(place) {
             change(&mut recorded.session);
@@ -89,10 +138,7 @@ impl Log {
     }
 
     pub(crate) fn fault(&self, fault: impl Display) {
-        let mut inner = self.lock();
-        if inner.faults.len() < FAULTS {
-            inner.faults.push(fault.to_string());
-        }
+        self.lock().fault(fault.to_string());
     }
 
     pub(crate) fn thread_begins(&self) {
@@ -125,30 +171,46 @@ impl Log {
     }
 }
 
+impl Inner {
+    fn fault(&mut self, fault: String) {
+        if self.faults.len() < FAULTS {
+            self.faults.push(fault);
+        }
+    }
+}
+
+/// Whether two calls asked for the same: what is in the caller's memory may have changed in between.
+fn is_same(one: &Program, other: &Program) -> bool {
+    let asked = |program: &Program| (program.pid, program.readable, program.argv_cut);
+    asked(one) == asked(other) && one.path == other.path && one.argv == other.argv
+}
+
 impl Recorded {
     fn snapshot(&self) -> Session {
         let mut session = self.session.clone();
-        let mut fill = |file: &mut Option<crate::Executable>, content: &Content| {
-            let read = match content {
-                Content::Absent => return,
-                Content::Unread => None,
-                Content::Hashed(result) => result.get().copied().flatten(),
-            };
-            session.unread += u64::from(read.is_none());
-            if let (Some(file), Some(read)) = (file, read) {
+        let mut fill = |file: Option<&mut Executable>, content: &Content| match (file, content.outcome()) {
+            (Some(file), Some(Ok(read))) => {
                 file.content = Some(read.digest);
                 file.likeness = read.likeness;
             }
-        };
-        session.programs = Vec::with_capacity(self.programs.len());
-        for (program, (content, interpreters)) in &self.programs {
-            let mut program = program.clone();
-            fill(&mut program.file, content);
-            for (interpreter, content) in program.interpreters.iter_mut().zip(interpreters) {
-                fill(&mut interpreter.file, content);
+            (Some(file), Some(Err(reason))) => {
+                file.unread = Some(reason);
+                session.unread += 1;
             }
-            session.programs.push(program);
+            _ => {}
+        };
+        let mut programs = Vec::with_capacity(self.programs.len());
+        for (program, contents) in &self.programs {
+            let mut program = program.clone();
+            fill(program.file.as_mut(), &contents.file);
+            for (interpreter, content) in program.interpreters.iter_mut().zip(&contents.interpreters) {
+                fill(interpreter.file.as_mut(), content);
+            }
+            let loader = program.loader.as_mut();
+            fill(loader.and_then(|loader| loader.file.as_mut()), &contents.loader);
+            programs.push(program);
         }
+        session.programs = programs;
         session
     }
 }

@@ -7,13 +7,11 @@ use crate::sys::read_memory;
 /// The longest path that the kernel takes, with its end.
 const PATH: usize = libc::PATH_MAX as usize;
 /// How many arguments are kept.
-const ARGUMENTS: usize = 128;
-/// How much of one argument is kept, in bytes.
-const ARGUMENT: usize = 2048;
+const ARGUMENTS: usize = 4096;
 /// How much of all arguments is kept, in bytes.
-const ALL_ARGUMENTS: usize = 8192;
+const ALL_ARGUMENTS: usize = 64 << 10;
 
-/// The arguments of a call, as many as the bounds allow.
+/// The arguments of a call, as many as the bounds allow: the first ones, of which the last may be cut too.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Argv {
     pub words: Vec<String>,
@@ -61,14 +59,17 @@ pub(crate) fn argv(memory: &impl Memory, list: u64, pointer_bytes: usize) -> io:
         if pointer == 0 {
             return Ok(argv);
         }
-        if argv.words.len() == ARGUMENTS || left == 0 {
+        if argv.words.len() == ARGUMENTS {
             argv.cut = true;
             return Ok(argv);
         }
-        let (word, whole) = text(memory, pointer, ARGUMENT.min(left))?;
+        let (word, whole) = text(memory, pointer, left)?;
         left -= word.len();
-        argv.cut |= !whole;
         argv.words.push(String::from_utf8_lossy(&word).into_owned());
+        if !whole {
+            argv.cut = true;
+            return Ok(argv);
+        }
     }
 }
 
@@ -177,15 +178,15 @@ mod tests {
         assert_eq!((read.words.len(), read.cut), (ARGUMENTS, true));
         let exactly = argv(&list(&many[1..], 8), 4096, 8).unwrap();
         assert_eq!((exactly.words.len(), exactly.cut), (ARGUMENTS, false));
-        let long = vec![b'x'; ARGUMENT + 1];
-        let read = argv(&list(&[&long, b"after"], 8), 4096, 8).unwrap();
+        let long = vec![b'x'; ALL_ARGUMENTS - 1];
+        let read = argv(&list(&[&long, b"a", b"", b"ab", b"after"], 8), 4096, 8).unwrap();
+        let lengths: Vec<_> = read.words.iter().map(String::len).collect();
         assert_eq!(
-            (read.words[0].len(), read.words[1].as_str(), read.cut),
-            (ARGUMENT, "after", true)
+            (&lengths[..], read.cut),
+            (&[ALL_ARGUMENTS - 1, 1, 0, 0][..], true)
         );
-        let whole = vec![b'x'; ARGUMENT];
-        let read = argv(&list(&[whole.as_slice(); 5], 8), 4096, 8).unwrap();
-        assert_eq!((read.words.len(), read.cut), (ALL_ARGUMENTS / ARGUMENT, true));
+        let exactly = argv(&list(&[&long, b"a", b""], 8), 4096, 8).unwrap();
+        assert_eq!((exactly.words.len(), exactly.cut), (3, false));
     }
 
     #[test]

@@ -8,17 +8,17 @@ use std::sync::Arc;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
-use crate::call::{Arguments, FromKernel};
-use crate::content::{Content, Hasher, Source};
-use crate::files::{Found, Prefix, Process, View, lossy, process_of};
+use crate::call::FromKernel;
+use crate::content::Hasher;
+use crate::files::{Prefix, View, lossy};
 use crate::log::{Contents, Log};
+use crate::misc::Handlers;
+use crate::process::{Process, process_of};
 use crate::state::{self, StateError};
 use crate::sys::{Listener, Notification};
-use crate::{Options, memory};
+use crate::{Options, loads, memory};
 use shellproof_api::facts::{Answer, Call, Executable, Interpreter, Kind, Program};
 
-/// How many interpreters the kernel follows.
-const INTERPRETERS: usize = 5;
 /// How far up an ancestor is looked for.
 const ANCESTORS: usize = 16;
 
@@ -28,6 +28,7 @@ pub(crate) struct Shared {
     pub options: Options,
     pub log: Log,
     pub hasher: Hasher,
+    pub handlers: Handlers,
 }
 
 /// Starts a thread for one connection of a runtime.
@@ -83,6 +84,7 @@ fn session(shared: &Shared, stream: UnixStream, stop: &PipeReader) {
         programs: 0,
         bytes: 0,
         latest: HashMap::new(),
+        interrupted: HashMap::new(),
         prefix: Prefix::default(),
     };
     if let Err(error) = serving.run(stop) {
@@ -107,6 +109,8 @@ struct Serving<'s> {
     bytes: usize,
     /// The place of the program that each process asked for last.
     latest: HashMap<u32, usize>,
+    /// The call of each thread whose last answer the kernel did not take, and the place of its program.
+    interrupted: HashMap<u32, (Notification, usize)>,
     prefix: Prefix,
 }
 
@@ -149,9 +153,12 @@ impl Serving<'_> {
             }
             Err(error) => return Err(error),
         };
-        let full = self.place.is_none()
-            || self.programs >= self.shared.options.programs
-            || self.bytes >= self.shared.options.bytes;
+        // A signal makes a call end before its answer is there, and then be made again.
+        let before = self.interrupted.remove(&call.thread);
+        let before = before
+            .filter(|(before, _)| call.repeats(before))
+            .map(|(_, at)| at);
+        let full = self.is_full() && before.is_none();
         if full && self.shared.options.deny.is_none() {
             match accepted(self.listener.go_on(call.id))? {
                 true => self.lost(),
@@ -159,10 +166,13 @@ impl Serving<'_> {
             }
             return Ok(());
         }
-        let (mut program, files) = self.read(&call);
+        let (mut program, contents) = self.read(&call);
         if !self.listener.still_waits(call.id) {
             // What was read may be another process's.
             self.withdrawn();
+            if let Some(at) = before {
+                self.interrupted.insert(call.thread, (call, at));
+            }
             return Ok(());
         }
         let denied = self
@@ -180,15 +190,22 @@ impl Serving<'_> {
             (true, true) => Answer::Denied,
             (true, false) => Answer::Continued,
         };
-        match full {
-            true => self.lost(),
-            false => self.record(program, files),
+        let is_withdrawn = program.answer == Answer::Withdrawn;
+        if let Some(at) = self.record(before, program, contents)
+            && is_withdrawn
+        {
+            self.interrupted.insert(call.thread, (call, at));
         }
         Ok(())
     }
 
+    fn is_full(&self) -> bool {
+        let options = &self.shared.options;
+        self.place.is_none() || self.programs >= options.programs || self.bytes >= options.bytes
+    }
+
     /// Reads what a call is about to execute.
-    fn read(&mut self, call: &Notification) -> (Program, Files) {
+    fn read(&mut self, call: &Notification) -> (Program, Contents) {
         let kind = Call::of(call.arch, call.number);
         let process = process_of(call.thread).unwrap_or(Process {
             id: call.thread,
@@ -206,11 +223,12 @@ impl Serving<'_> {
             readable: false,
             file: None,
             interpreters: Vec::new(),
+            loader: None,
             answer: Answer::Continued,
         };
-        let mut files = Files::default();
+        let mut contents = Contents::none();
         let Some(arguments) = kind.arguments(&call.arguments) else {
-            return (program, files);
+            return (program, contents);
         };
         let memory = memory::Of(call.thread);
         let path = memory::path(&memory, arguments.path);
@@ -220,21 +238,19 @@ impl Serving<'_> {
             program.argv = argv.words;
             program.argv_cut = argv.cut;
         }
-        if let Ok(view) = View::of(call.thread, &mut self.prefix) {
-            program.caller = view.executable().ok();
-            if let Ok(path) = &path {
-                find(
-                    &view,
-                    &self.shared.hasher,
-                    &arguments,
-                    path,
-                    &mut program,
-                    &mut files,
-                );
+        let Ok(path) = path else {
+            return (program, contents);
+        };
+        match View::of(call.thread, &mut self.prefix) {
+            Ok(view) => {
+                program.caller = view.executable().ok();
+                contents = loads::find(&view, self.shared, &arguments, &path, &mut program);
             }
+            // Nothing is known of its files: what ran is not known either.
+            Err(_) => program.readable = false,
         }
-        program.path = lossy(&path.unwrap_or_default());
-        (program, files)
+        program.path = lossy(&path);
+        (program, contents)
     }
 
     /// The program that a process was running, or its nearest ancestor that is known.
@@ -255,15 +271,32 @@ impl Serving<'_> {
         None
     }
 
-    fn record(&mut self, program: Program, files: Files) {
-        let Some(place) = self.place else {
-            return;
+    /// Records a program, and says where: in the place of the one that the same call had `before`, or as a new one.
+    fn record(&mut self, before: Option<usize>, program: Program, contents: Contents) -> Option<usize> {
+        let (pid, size) = (program.pid, size(&program));
+        let given = match (self.place, before) {
+            (Some(place), Some(at)) => self.shared.log.repeat(place, at, program, contents),
+            _ => Err((program, contents)),
         };
-        self.latest.insert(program.pid, self.programs);
+        let (program, contents) = match given {
+            Ok(()) => {
+                self.withdrawn();
+                return before;
+            }
+            Err(given) => given,
+        };
+        let Some(place) = self.place.filter(|_| !self.is_full()) else {
+            match program.answer {
+                Answer::Withdrawn => self.withdrawn(),
+                _ => self.lost(),
+            }
+            return None;
+        };
+        self.latest.insert(pid, self.programs);
         self.programs += 1;
-        self.bytes += size(&program);
-        let contents = files.contents(&self.shared.hasher);
+        self.bytes += size;
         self.shared.log.add(place, program, contents);
+        Some(self.programs - 1)
     }
 
     fn lost(&self) {
@@ -279,72 +312,6 @@ impl Serving<'_> {
             self.shared.log.update(place, change);
         }
     }
-}
-
-/// The files of a call, opened before its answer.
-#[derive(Default)]
-struct Files {
-    executed: Option<Source>,
-    interpreters: Vec<Option<Source>>,
-}
-
-impl Files {
-    fn contents(self, hasher: &Hasher) -> Contents {
-        let content =
-            |source: Option<Source>| source.map_or(Content::Absent, |source| hasher.content(source));
-        (
-            content(self.executed),
-            self.interpreters.into_iter().map(content).collect(),
-        )
-    }
-}
-
-/// Finds the file of a call and the interpreters of a script, and opens them.
-fn find(
-    view: &View,
-    hasher: &Hasher,
-    arguments: &Arguments,
-    path: &[u8],
-    program: &mut Program,
-    files: &mut Files,
-) {
-    let open = |path: &[u8], found: io::Result<Found>| match found {
-        Ok(mut found) => {
-            let path = std::mem::take(&mut found.path);
-            (
-                Some(Executable {
-                    path,
-                    content: None,
-                    likeness: None,
-                }),
-                Some(hasher.source(found)),
-            )
-        }
-        // What is not there is no error here: the call will fail.
-        Err(error) if is_absent(&error, path) => (None, None),
-        Err(_) => (None, Some(Source::Unreachable)),
-    };
-    let found = view.find_at(arguments.descriptor, path, arguments.empty_path);
-    (program.file, files.executed) = open(path, found);
-    let mut shebang = files.executed.as_ref().and_then(Source::shebang);
-    while let Some(line) = shebang.filter(|_| program.interpreters.len() < INTERPRETERS) {
-        let (file, source) = open(&line.interpreter, view.find(&line.interpreter));
-        shebang = source.as_ref().and_then(Source::shebang);
-        files.interpreters.push(source);
-        program.interpreters.push(Interpreter {
-            path: lossy(&line.interpreter),
-            argument: line.argument.as_deref().map(lossy),
-            file,
-        });
-    }
-}
-
-/// Whether a file is not there, which is something else than being out of our reach: below `/proc`, a process sees what
-/// we do not.
-fn is_absent(error: &io::Error, path: &[u8]) -> bool {
-    const PROC: &[u8] = b"proc/";
-    let is_in_proc = path.windows(PROC.len()).any(|part| part == PROC);
-    !is_in_proc && matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR))
 }
 
 /// Whether the kernel took an answer; it does not when the call is no longer waiting for one.
@@ -367,6 +334,7 @@ fn size(program: &Program) -> usize {
     let interpreters: usize = program
         .interpreters
         .iter()
+        .chain(&program.loader)
         .map(|interpreter| {
             let argument = interpreter.argument.as_ref().map_or(0, String::len);
             size_of::<Interpreter>() + interpreter.path.len() + argument + file(&interpreter.file)

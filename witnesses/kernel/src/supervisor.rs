@@ -13,13 +13,14 @@ use rustix::io::Errno;
 
 use crate::content::Hasher;
 use crate::log::Log;
+use crate::misc::Handlers;
 use crate::serve::{self, Shared};
 use crate::{Kind, Program, Trace};
 
 /// The longest path of a unix socket on Linux, in bytes.
 pub(crate) const SOCKET_PATH: usize = 107;
 /// How long a trace waits for content that is being hashed.
-const HASHING: Duration = Duration::from_secs(5);
+const HASHING: Duration = Duration::from_secs(30);
 /// How long dropping waits for its threads: only one that reads a file which a container serves itself takes longer.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -101,6 +102,7 @@ impl Supervisor {
             options,
             log: Log::new(),
             hasher: Hasher::start()?,
+            handlers: Handlers::of_host(),
         });
         // From here on dropping it removes the socket's file.
         let mut supervisor = Self {
@@ -125,7 +127,7 @@ impl Supervisor {
         &self.socket
     }
 
-    /// What was seen so far. Waits up to five seconds for content that is still being hashed.
+    /// What was seen so far. Waits up to half a minute for content that is still being hashed.
     pub fn trace(&self) -> Trace {
         self.shared.hasher.settle(HASHING);
         self.shared.log.snapshot()

@@ -144,6 +144,35 @@ pub(crate) fn process_and_parent(pidfd: BorrowedFd<'_>) -> io::Result<(u32, u32)
     Ok((info.tgid, info.ppid))
 }
 
+/// Whether a file is on a file system with blocks, at least below an overlay. Where it is in memory only (`tmpfs`,
+/// `memfd`), what is mapped can be changed without the file's times showing it.
+pub(crate) fn has_extents(file: &impl AsFd) -> bool {
+    /// `struct fiemap` of `linux/fiemap.h`, without room for an answer.
+    #[repr(C)]
+    struct Map {
+        start: u64,
+        length: u64,
+        flags: u32,
+        mapped: u32,
+        extents: u32,
+        reserved: u32,
+    }
+    /// `FS_IOC_FIEMAP` of `linux/fs.h`.
+    const FIEMAP: libc::Ioctl = 0xC020_660B;
+    const _: () = assert!(size_of::<Map>() == 0x20);
+    let mut map = Map {
+        start: 0,
+        length: 1,
+        flags: 0,
+        mapped: 0,
+        extents: 0,
+        reserved: 0,
+    };
+    // SAFETY: `map` is the structure that the request's number carries the size of, asks for no list behind it, and
+    // lives until the call returns.
+    check(unsafe { libc::ioctl(file.as_fd().as_raw_fd(), FIEMAP, &raw mut map) }).is_ok()
+}
+
 /// The smallest page of the supported machines: larger pages are multiples of it.
 const PAGE: usize = 4096;
 

@@ -64,7 +64,8 @@ impl Log {
         self.with(|recording| recording.faults.push(format!("connection {connection}: {fault}")));
     }
 
-    /// Notes that an engine may read a request in another way than we do: a fault, unless it refuses the request.
+    /// Notes that an engine may read a request in another way than we do: a fault, unless
+    /// the engine refuses the request.
     pub(crate) fn doubt(&self, place: usize, why: String) {
         let mut doubts = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);
         doubts.push((place, why));
@@ -130,7 +131,7 @@ impl Log {
         let doubts = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);
         for (place, why) in doubts.iter() {
             let record = &recording.records[*place];
-            if record.status.is_none_or(|status| status < 400) {
+            if record.refused.is_some() || record.status.is_none_or(|status| status < 400) {
                 let fault = format!("request {}: its body cannot be judged: {why}", record.number);
                 recording.faults.push(fault);
             }

@@ -38,11 +38,10 @@ pub struct Session {
     pub programs: Vec<Program>,
     /// How many more programs there were, beyond the supervisor's bounds.
     pub lost: u64,
-    /// Calls that ended before they could be read: the process was killed, or a signal made it ask again, which is
-    /// then recorded. None of them executed anything.
+    /// Calls that ended before they were answered, and that no program is recorded for: the process was killed, or a
+    /// signal made it ask again, which is then recorded. None of them executed anything.
     pub withdrawn: u64,
-    /// Executed files whose content was not read: no permission, larger than the bound, too many at once, or changed
-    /// by the time.
+    /// Files whose content is not known although the kernel may have executed them ([`Executable::unread`]).
     pub unread: u64,
 }
 
@@ -75,50 +74,86 @@ pub struct Program {
     pub path: String,
     /// The arguments as given, as many as the bounds allow.
     pub argv: Vec<String>,
-    /// There were more or longer arguments than [`Program::argv`] has.
+    /// There were more arguments than [`Program::argv`] has, or its last one goes on.
     pub argv_cut: bool,
     /// Path and arguments could be read. If not, what ran is not known.
     pub readable: bool,
-    /// The file that the path or the descriptor means; `None` when there is none, and the call failed.
+    /// The file that the path or the descriptor means; `None` when there certainly is none, and the call failed.
     pub file: Option<Executable>,
-    /// The `#!` chain, outermost first: the script's interpreter, then that one's, at most five.
+    /// What the kernel starts in the file's place, outermost first: a script's interpreter (`#!`) or the one that
+    /// `binfmt_misc` has for it, then that one's, at most five.
     pub interpreters: Vec<Interpreter>,
+    /// What the kernel loads beside the last of these files and starts before it: its ELF interpreter (`PT_INTERP`),
+    /// mostly a dynamic loader. It has no argument of its own.
+    pub loader: Option<Interpreter>,
     /// What was answered.
     pub answer: Answer,
 }
 
 /// A file that was about to be executed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Executable {
-    /// Its real path inside the container, symbolic links followed. A file without a name shows as
-    /// `/memfd:… (deleted)`.
+    /// Its real path inside the container, symbolic links followed; the path as given where it is out of our reach. A
+    /// file without a name shows as `/memfd:… (deleted)`.
     pub path: String,
-    /// The hash of its content, read after the answer from a descriptor that was opened before; `None` when it could
-    /// not be read ([`Session::unread`]).
+    /// The hash of its content; `None` when it could not be read, and when it is nothing that could be executed.
     pub content: Option<Digest>,
     /// What its content shows it to be, whatever it is called.
     pub likeness: Option<Likeness>,
+    /// Why its content is not known, although the kernel may have executed it.
+    pub unread: Option<Unread>,
+}
+
+/// Why the content of a file is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unread {
+    /// Its path leads where the supervisor cannot follow, though the process may.
+    OutOfReach,
+    /// The supervisor may not read it.
+    Forbidden,
+    /// It is larger than the supervisor's bound.
+    TooLarge,
+    /// Too many files waited to be read.
+    TooMany,
+    /// It changed while it was read, or was still being read.
+    Changed,
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OutOfReach => "it is out of reach",
+            Self::Forbidden => "reading it is not permitted",
+            Self::TooLarge => "it is too large",
+            Self::TooMany => "too many others were being read",
+            Self::Changed => "it changed, or took too long to read",
+        })
+    }
 }
 
 /// What a program is by its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Likeness {
-    /// A command interpreter: it has what POSIX wants of each (`getopts`, `OPTIND`, `PS4` and more) in one binary.
+    /// A command interpreter: it has words that no other program has.
     Shell,
     /// BusyBox, which is what it is called by.
     MultiCall,
     /// A dynamic loader, which runs what its arguments name.
     Loader,
+    /// A package manager, as a program or as the script by which it is started.
+    PackageManager,
+    /// A script (`#!`) of something else.
+    Script,
 }
 
-/// One step of a `#!` chain.
+/// A file that the kernel loads because another one names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interpreter {
-    /// Its path as the script has it.
+    /// Its path as the script or the program has it.
     pub path: String,
     /// The rest of the line, which the kernel passes as one argument.
     pub argument: Option<String>,
-    /// The file behind it; `None` when there is none.
+    /// The file behind it; `None` when there certainly is none.
     pub file: Option<Executable>,
 }
 
@@ -193,7 +228,7 @@ pub enum Answer {
     Continued,
     /// The call failed with `EACCES`, because whoever started the supervisor said so.
     Denied,
-    /// The kernel no longer wanted an answer: the process was killed, or a signal made it ask again, which is then
-    /// recorded too. It did not execute anything on this call.
+    /// The kernel no longer wanted an answer, and the process did not make the same call again: it was killed, mostly.
+    /// It did not execute anything on this call.
     Withdrawn,
 }

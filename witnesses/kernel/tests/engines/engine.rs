@@ -1,6 +1,7 @@
 //! As much of an engine's API as the tests need.
 
 use std::io::{ErrorKind, Read, Write};
+use std::ops::Deref;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -9,19 +10,21 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use shellproof_conformance::lab;
 use shellproof_kernel::{Options, Session, Supervisor, Trace, profile};
 
 /// An engine under test.
-pub struct Engine {
-    pub name: String,
-    pub socket: PathBuf,
+pub struct Engine(pub lab::Engine);
+
+impl Deref for Engine {
+    type Target = lab::Engine;
+
+    fn deref(&self) -> &lab::Engine {
+        &self.0
+    }
 }
 
 impl Engine {
-    pub fn is_podman(&self) -> bool {
-        self.name.starts_with("podman")
-    }
-
     /// Sends one request and gives the answer's status and body.
     pub fn call(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let body = if body.is_null() {

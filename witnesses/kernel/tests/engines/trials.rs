@@ -23,7 +23,7 @@ pub fn of(engine: &Arc<Engine>) -> Vec<Trial> {
             Trial::test(format!("{}::{name}", engine.name), run).with_ignored_flag(ignored)
         }
     };
-    if engine.name.starts_with("docker-20") {
+    if !engine.has_kernel_witness() {
         let tests: [Test; 1] = [("drops_the_listener", drops_the_listener)];
         return tests.into_iter().map(trial(false)).collect();
     }

@@ -7,8 +7,10 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::{names, random};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 /// Runs `SOCKET STATUS PROGRAMS PLAN COUNT` and gives the exit code: 0 when all went as the plan expects.
@@ -76,6 +78,10 @@ pub fn main(arguments: &[String]) -> i32 {
         "killed" => killed(&exit),
         "many" => many(&exit, count.parse().unwrap()),
         "until-unsupervised" => until(&exit, libc::ENOSYS),
+        "interrupted" => interrupted(&exit, None),
+        "interrupted-and-changed" => interrupted(&path("nope"), Some(b"exit")),
+        "names" => names::run_all(),
+        "random" => random::run_all(count.parse().unwrap()),
         plan => panic!("no plan `{plan}`"),
     };
     i32::from(!worked)
@@ -116,6 +122,39 @@ fn until(program: &CStr, errno: i32) -> bool {
     false
 }
 
+/// Interrupts a process while it waits for the supervisor's answer. When it goes on, its path may end otherwise.
+fn interrupted(program: &CStr, end: Option<&[u8; 4]>) -> bool {
+    static PATH: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
+    static END: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
+    extern "C" fn handler(_: libc::c_int) {
+        let end = END.load(Ordering::Relaxed);
+        if !end.is_null() {
+            unsafe { ptr::copy_nonoverlapping(end, PATH.load(Ordering::Relaxed), 4) };
+        }
+    }
+    let mut path = program.to_bytes_with_nul().to_vec();
+    let at = path.len() - 5;
+    PATH.store(path[at..].as_mut_ptr(), Ordering::Relaxed);
+    if let Some(end) = end {
+        END.store(end.as_ptr().cast_mut(), Ordering::Relaxed);
+    }
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = handler as *const () as usize;
+            action.sa_flags = libc::SA_RESTART;
+            libc::sigaction(libc::SIGUSR1, &raw const action, ptr::null_mut());
+            execve(CStr::from_ptr(path.as_ptr().cast()));
+            libc::_exit(1);
+        }
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    let mut status = 0;
+    unsafe { libc::kill(pid, libc::SIGUSR1) };
+    unsafe { libc::waitpid(pid, &raw mut status, 0) == pid && status == 0 }
+}
+
 /// Kills a process that waits for the supervisor's answer.
 fn killed(program: &CStr) -> bool {
     let pid = unsafe { libc::fork() };
@@ -130,25 +169,28 @@ fn killed(program: &CStr) -> bool {
 }
 
 /// What a child process gives: the exit code of its program, or the error of its call.
-fn child(work: impl FnOnce() -> i32) -> i32 {
+pub fn child(work: impl FnOnce() -> i32) -> i32 {
+    const PANICKED: i32 = 255;
     let pid = unsafe { libc::fork() };
     if pid == 0 {
-        let error = work();
+        // What a panic would clean up on its way is the parent's.
+        let error = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(PANICKED);
         unsafe { libc::_exit(error) };
     }
     let mut status = 0;
     assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
     assert!(libc::WIFEXITED(status), "ended by a signal: {status:#x}");
+    assert_ne!(libc::WEXITSTATUS(status), PANICKED);
     libc::WEXITSTATUS(status)
 }
 
-fn execve(program: &CStr) -> i32 {
+pub fn execve(program: &CStr) -> i32 {
     let argv = [c"name".as_ptr(), c"one argument".as_ptr(), ptr::null()];
     unsafe { libc::execve(program.as_ptr(), argv.as_ptr(), ptr::null()) };
     errno()
 }
 
-fn execveat(descriptor: &impl AsFd, path: &CStr, flags: i32) -> i32 {
+pub fn execveat(descriptor: &impl AsFd, path: &CStr, flags: i32) -> i32 {
     let argv = [c"name".as_ptr(), ptr::null()];
     let descriptor = descriptor.as_fd().as_raw_fd();
     unsafe {
@@ -164,7 +206,7 @@ fn execveat(descriptor: &impl AsFd, path: &CStr, flags: i32) -> i32 {
     errno()
 }
 
-fn errno() -> i32 {
+pub fn errno() -> i32 {
     std::io::Error::last_os_error().raw_os_error().unwrap()
 }
 
@@ -223,8 +265,9 @@ fn op(code: u32, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
 fn hand_over(socket: &str, status: &str, listener: OwnedFd) -> UnixStream {
     let mut stream = UnixStream::connect(socket).unwrap();
     let message = format!(
-        r#"{{"ociVersion":"1.0.2","fds":["seccompFd"],"pid":{},"metadata":"","state":{{"ociVersion":"1.0.2","id":"test","status":"{status}","pid":1,"bundle":"/"}}}}"#,
-        std::process::id()
+        r#"{{"ociVersion":"1.0.2","fds":["seccompFd"],"pid":{},"metadata":"","state":{{"ociVersion":"1.0.2","id":"{}","status":"{status}","pid":1,"bundle":"/"}}}}"#,
+        std::process::id(),
+        std::env::var("CONTAINER").as_deref().unwrap_or("test"),
     );
     send(&stream, &message.as_bytes()[..9], &listener);
     for piece in message.as_bytes()[9..].chunks(50) {

@@ -7,19 +7,35 @@ const HEADERS: u32 = 52 + 32;
 
 /// A program of this machine that ends with 0.
 pub fn exit() -> Vec<u8> {
+    exit_with(0)
+}
+
+/// A program of this machine that ends with a code, by which it is told from others.
+pub fn exit_with(code: u8) -> Vec<u8> {
+    with_loader(0x40_0000, code, None)
+}
+
+/// The same that wants `loader` to be loaded and started in its place: it is never started itself.
+pub fn loaded_by(loader: &str) -> Vec<u8> {
+    with_loader(0x1000_0000, 99, Some(loader))
+}
+
+fn with_loader(base: u64, code: u8, loader: Option<&str>) -> Vec<u8> {
     #[cfg(target_arch = "x86_64")]
-    // xor edi, edi; mov eax, 60 (exit); syscall
-    let (machine, code) = (62u16, vec![0x31, 0xff, 0xb8, 60, 0, 0, 0, 0x0f, 0x05]);
+    // mov edi, code; mov eax, 60 (exit); syscall
+    let (machine, code) = (62u16, vec![0xbf, code, 0, 0, 0, 0xb8, 60, 0, 0, 0, 0x0f, 0x05]);
     #[cfg(target_arch = "aarch64")]
-    // mov x0, 0; mov x8, 93 (exit); svc 0
+    // mov x0, code; mov x8, 93 (exit); svc 0
     let (machine, code) = (
         183u16,
-        [0xd280_0000u32, 0xd280_0ba8, 0xd400_0001]
+        [0xd280_0000u32 | u32::from(code) << 5, 0xd280_0ba8, 0xd400_0001]
             .map(u32::to_le_bytes)
             .concat(),
     );
-    let (base, headers) = (0x40_0000u64, 64 + 56u64);
-    let size = headers + code.len() as u64;
+    let path = loader.map_or(Vec::new(), |path| [path.as_bytes(), b"\0"].concat());
+    let segments = 1 + u64::from(loader.is_some());
+    let headers = 64 + 56 * segments;
+    let size = headers + (code.len() + path.len()) as u64;
     let mut elf = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0".to_vec();
     elf.extend(machine.to_le_bytes());
     elf.extend(1u32.to_le_bytes());
@@ -27,13 +43,24 @@ pub fn exit() -> Vec<u8> {
         elf.extend(word.to_le_bytes());
     }
     elf.extend(0u32.to_le_bytes());
-    for half in [64u16, 56, 1, 0, 0, 0] {
+    for half in [64u16, 56, segments as u16, 0, 0, 0] {
         elf.extend(half.to_le_bytes());
     }
-    // One segment, readable and executable.
-    elf.extend([1u32, 5].map(u32::to_le_bytes).concat());
-    elf.extend([0, base, base, size, size, 0x1000].map(u64::to_le_bytes).concat());
+    let mut segment = |kind: u32, flags: u32, offset: u64, length: u64| {
+        elf.extend([kind, flags].map(u32::to_le_bytes).concat());
+        elf.extend(
+            [offset, base + offset, base + offset, length, length, 0x1000]
+                .map(u64::to_le_bytes)
+                .concat(),
+        );
+    };
+    // Readable and executable.
+    segment(1, 5, 0, size);
+    if loader.is_some() {
+        segment(3, 4, headers + code.len() as u64, path.len() as u64);
+    }
     elf.extend(code);
+    elf.extend(path);
     elf
 }
 

@@ -4,6 +4,9 @@
 
 mod confined;
 mod elf;
+mod measures;
+mod names;
+mod random;
 mod trials;
 
 use std::path::{Path, PathBuf};

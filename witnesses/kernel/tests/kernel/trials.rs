@@ -2,19 +2,20 @@ use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
 use sha2::{Digest as _, Sha256};
 use shellproof_kernel::{Abi, Answer, Call, Kind, Options, Program, Supervisor};
 
-use crate::{Lab, Programs, command, confined, elf, programs_of, succeed};
+use crate::{Lab, Programs, confined, elf, measures, names, programs_of, random, succeed};
 
 /// A test and its name.
-type Test = (&'static str, fn(&Programs));
+pub type Test = (&'static str, fn(&Programs));
 
 pub fn all(programs: &Arc<Programs>) -> Vec<Trial> {
-    let tests: [Test; 17] = [
+    let tests: [Test; 22] = [
         ("a_program_is_recorded_with_all_that_is_known", a_program),
         ("every_way_to_the_same_file_finds_it", every_way),
         ("a_file_without_a_name", memfd),
@@ -24,7 +25,15 @@ pub fn all(programs: &Arc<Programs>) -> Vec<Trial> {
         ("who_started_whom", family),
         ("a_denied_program_does_not_run", denied),
         ("a_call_whose_process_is_killed_is_withdrawn", killed),
+        ("a_call_that_a_signal_interrupts_is_one_program", interrupted),
+        (
+            "a_call_that_changes_when_it_is_interrupted_is_another",
+            interrupted_and_changed,
+        ),
+        ("names_mean_what_they_mean_to_the_kernel", names::check),
+        ("random_names_mean_what_they_mean_to_the_kernel", few_random_names),
         ("sessions_are_told_apart", sessions),
+        ("a_session_of_another_container_is_a_fault", other_container),
         ("more_sessions_than_the_bound_are_a_fault", too_many_sessions),
         ("what_is_no_listener_is_a_fault", no_listener),
         ("nothing_is_lost_in_ten_thousand", ten_thousand),
@@ -33,7 +42,6 @@ pub fn all(programs: &Arc<Programs>) -> Vec<Trial> {
         ("nothing_is_leaked", no_leaks),
         ("a_socket_is_made_with_the_mode_asked_for", socket),
     ];
-    let measured: [Test; 3] = [("load", load), ("million", million), ("start_delay", start_delay)];
     let trial = |ignored: bool| {
         let programs = programs.clone();
         move |(name, test): Test| {
@@ -48,7 +56,7 @@ pub fn all(programs: &Arc<Programs>) -> Vec<Trial> {
     tests
         .into_iter()
         .map(trial(false))
-        .chain(measured.into_iter().map(trial(true)))
+        .chain(measures::all().into_iter().map(trial(true)))
         .collect()
 }
 
@@ -224,6 +232,56 @@ fn killed(programs: &Programs) {
     assert_eq!(session.programs[0].answer, Answer::Withdrawn);
 }
 
+/// What is seen of one call that a signal interrupts while the supervisor thinks.
+fn seen_of_interrupted(programs: &Programs, plan: &str) -> shellproof_kernel::Session {
+    let calls = AtomicU32::new(0);
+    let options = Options {
+        deny: Some(Box::new(move |_, _| {
+            if calls.fetch_add(1, Ordering::Relaxed) == 0 {
+                std::thread::sleep(Duration::from_millis(600));
+            }
+            false
+        })),
+        ..Options::default()
+    };
+    let lab = Lab::new(programs, options);
+    lab.run(plan);
+    let [session] = lab.trace().sessions.try_into().unwrap();
+    session
+}
+
+fn interrupted(programs: &Programs) {
+    let session = seen_of_interrupted(programs, "interrupted");
+    let [program] = &session.programs[..] else {
+        panic!("{:#?}", session.programs);
+    };
+    assert_eq!((program.answer, session.withdrawn), (Answer::Continued, 1));
+    assert_eq!(
+        (program.parent, file_of(program)),
+        (None, &*programs.path("exit"))
+    );
+}
+
+fn interrupted_and_changed(programs: &Programs) {
+    let session = seen_of_interrupted(programs, "interrupted-and-changed");
+    let [first, second] = &session.programs[..] else {
+        panic!("{:#?}", session.programs);
+    };
+    assert_eq!(
+        (first.answer, second.answer),
+        (Answer::Withdrawn, Answer::Continued)
+    );
+    assert_eq!(
+        (first.path.clone(), file_of(second)),
+        (programs.path("nope"), &*programs.path("exit"))
+    );
+    assert_eq!(session.withdrawn, 0);
+}
+
+fn few_random_names(programs: &Programs) {
+    random::check(programs, 1..25).unwrap();
+}
+
 fn sessions(programs: &Programs) {
     let lab = Lab::new(programs, Options::default());
     for (status, plan) in [
@@ -246,6 +304,16 @@ fn sessions(programs: &Programs) {
             .sessions
             .iter()
             .all(|session| session.container == "test" && session.ended.is_some())
+    );
+}
+
+fn other_container(programs: &Programs) {
+    let lab = Lab::new(programs, Options::default());
+    lab.run("execve");
+    succeed(lab.command("creating", "execve", 1).env("CONTAINER", "other"));
+    assert_eq!(
+        lab.trace().faults,
+        ["a listener of container `other` on the socket of container `test`"]
     );
 }
 
@@ -401,77 +469,4 @@ fn socket(programs: &Programs) {
     let long = std::env::temp_dir().join("x".repeat(108));
     let error = Supervisor::start(&long, Options::default()).unwrap_err();
     assert!(error.to_string().contains("at most 107"), "{error}");
-}
-
-/// Time for 10,000 programs with a supervisor over time without, and what the supervisor itself spends.
-fn load(programs: &Programs) {
-    let micros = |command: &mut std::process::Command| -> f64 {
-        let output = succeed(command);
-        String::from_utf8_lossy(&output.stdout).trim().parse().unwrap()
-    };
-    // On a busy machine times vary by factors: the least of each kind says most.
-    let (mut least_plain, mut least_watched) = (f64::MAX, f64::MAX);
-    for _ in 0..7 {
-        let plain = micros(&mut command(Path::new("-"), "creating", programs, "many", 10_000));
-        let lab = Lab::new(programs, Options::default());
-        let before = own_ticks();
-        let watched = micros(&mut lab.command("creating", "many", 10_000));
-        let ticks = own_ticks() - before;
-        let [session] = lab.trace().sessions.try_into().unwrap();
-        assert_eq!((session.programs.len(), session.lost), (10_000, 0));
-        let ratio = watched / plain;
-        println!("plain {plain} us, supervised {watched} us, {ratio:.2}; {ticks} us of it on a CPU for each");
-        (least_plain, least_watched) = (least_plain.min(plain), least_watched.min(watched));
-    }
-    println!("least over least {:.2}", least_watched / least_plain);
-}
-
-/// What this process has spent on a CPU, in hundredths of a second: as microseconds for each of 10,000 programs.
-fn own_ticks() -> u64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
-}
-
-/// A million programs: what is beyond the bound is counted, and takes no memory.
-fn million(programs: &Programs) {
-    let memory_after = |count: u64| {
-        let lab = Lab::new(programs, Options::default());
-        succeed(&mut lab.command("creating", "many", count));
-        let [session] = lab.trace().sessions.try_into().unwrap();
-        assert_eq!((session.programs.len(), session.lost), (10_000, count - 10_000));
-        resident()
-    };
-    let (few, many) = (memory_after(20_000), memory_after(1_000_000));
-    println!("{few} kB after 20,000 programs, {many} kB after 1,000,000");
-    assert!(many < few + 2_000, "{few} kB, {many} kB");
-}
-
-/// The memory of this process, in kB.
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    kilobytes.unwrap().trim().parse().unwrap()
-}
-
-/// How long a supervisor takes to be ready, and 32 of them at once.
-fn start_delay(programs: &Programs) {
-    let began = Instant::now();
-    let lab = Lab::new(programs, Options::default());
-    println!("ready after {:?}", began.elapsed());
-    let began = Instant::now();
-    lab.run("execve");
-    println!("one process with one program: {:?}", began.elapsed());
-    let began = Instant::now();
-    std::thread::scope(|scope| {
-        for _ in 0..32 {
-            scope.spawn(|| {
-                let lab = Lab::new(programs, Options::default());
-                succeed(&mut lab.command("creating", "many", 300));
-                assert_eq!(lab.trace().sessions[0].programs.len(), 300);
-            });
-        }
-    });
-    println!("32 at once, 300 programs each: {:?}", began.elapsed());
 }

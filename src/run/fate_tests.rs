@@ -1,0 +1,153 @@
+//! What a run tells of each container: whether something ran in it, and whether it ended as it was to.
+
+use shellproof_api::{FileKind, ImageFile};
+
+use super::*;
+use crate::result::ContainerResult;
+
+/// The only container of a run.
+async fn fate(behaviour: Behaviour, keys: &str) -> ContainerResult {
+    let mut containers = run(fake(behaviour), &job(keys)).await.result.containers;
+    assert_eq!(containers.len(), 1);
+    containers.remove(0)
+}
+
+fn job_that(started: bool, exit_code: Option<i64>, as_expected: bool) -> ContainerResult {
+    ContainerResult {
+        name: "job".into(),
+        engine_name: "test-job".into(),
+        started,
+        exit_code,
+        as_expected,
+    }
+}
+
+#[tokio::test]
+async fn a_job_is_to_end_with_its_code() {
+    let ends = |code| Behaviour::exit(code);
+    let zero = "    expect: { exit: 0 }";
+    assert_eq!(fate(ends(0), zero).await, job_that(true, Some(0), true));
+    assert_eq!(fate(ends(3), zero).await, job_that(true, Some(3), false));
+    assert_eq!(
+        fate(ends(3), "    expect: { exit: 3 }").await,
+        job_that(true, Some(3), true)
+    );
+    assert_eq!(
+        fate(ends(3), "    ready: { exit: 3, within: 5s }").await,
+        job_that(true, Some(3), true)
+    );
+    let slow = fate(
+        Behaviour::until_killed(),
+        "    timeout: 50ms\n    expect: { exit: 0 }",
+    );
+    assert_eq!(slow.await, job_that(true, None, false));
+}
+
+#[tokio::test]
+async fn a_program_that_could_not_be_started_did_not_run() {
+    let refused = || Behaviour::refuse(ErrorKind::CommandNotFound);
+    assert_eq!(
+        fate(refused(), "    expect: { exit: 127 }").await,
+        job_that(false, Some(127), true)
+    );
+    assert_eq!(
+        fate(refused(), "    expect: { exit: 0 }").await,
+        job_that(false, Some(127), false)
+    );
+    assert!(!fate(refused(), "").await.as_expected);
+}
+
+#[tokio::test]
+async fn what_nothing_is_asked_of_did_nothing_that_was_asked() {
+    for behaviour in [Behaviour::exit(0), Behaviour::exit(1), Behaviour::until_killed()] {
+        let fate = fate(behaviour, "    expect: { stderr: { not_contains: x } }").await;
+        assert!(!fate.as_expected, "{fate:?}");
+    }
+}
+
+/// The server of a run that lasts for 300 ms.
+async fn server(behaviour: Behaviour) -> ContainerResult {
+    let fake = Fake::new()
+        .with_image("server:1", config(), behaviour.stdout("listening\n"))
+        .with_image(
+            "x:1",
+            config(),
+            Behaviour::exit(0).after(Duration::from_millis(300)),
+        );
+    let text = job("    after: { server: ready }\n    expect: { exit: 0 }").replace(
+        "containers:\n",
+        "containers:\n  server: { image: 'server:1', ready: { log: listening } }\n",
+    );
+    let ran = run(fake, &text).await;
+    let mut containers = ran.result.containers.into_iter();
+    containers
+        .find(|container| container.name == "server")
+        .expect("a server")
+}
+
+#[tokio::test]
+async fn a_service_is_to_live_until_the_end() {
+    let lives = server(Behaviour::until_killed()).await;
+    assert_eq!(
+        (lives.started, lives.exit_code, lives.as_expected),
+        (true, None, true)
+    );
+    for code in [0, 1] {
+        let ended = server(Behaviour::exit(code).after(Duration::from_millis(50))).await;
+        assert_eq!((ended.exit_code, ended.as_expected), (Some(code), false));
+    }
+}
+
+#[tokio::test]
+async fn a_code_that_others_wait_for_is_one_that_is_asked_for() {
+    for (code, as_expected) in [(7, true), (0, false)] {
+        let fake = fake(Behaviour::exit(0)).with_image("first:1", config(), Behaviour::exit(code));
+        let text = job("    after: { first: exited-7 }\n    expect: { exit: 0 }")
+            .replace("containers:\n", "containers:\n  first: { image: 'first:1' }\n");
+        let containers = run(fake, &text).await.result.containers;
+        let first = containers
+            .iter()
+            .find(|container| container.name == "first")
+            .unwrap();
+        assert_eq!((first.exit_code, first.as_expected), (Some(code), as_expected));
+        let job = containers
+            .iter()
+            .find(|container| container.name == "job")
+            .unwrap();
+        assert_eq!((job.started, job.as_expected), (as_expected, as_expected));
+    }
+}
+
+#[tokio::test]
+async fn images_are_looked_at_where_a_criterion_says_something_of_them() {
+    let shell = ImageFile {
+        kind: FileKind::File,
+        mode: 0o755,
+        owner: (0, 0),
+        size: 9,
+        content: Vec::new(),
+    };
+    let text = job("    expect: { exit: 0 }");
+    for (criteria, modes, shells) in [
+        (
+            "distroless-prebuilt",
+            "prebuilt",
+            Some(vec!["/bin/sh".to_owned()]),
+        ),
+        ("no-shell-prebuilt", "prebuilt", None),
+    ] {
+        let text = format!("{text}criteria: [{criteria}]\nmodes: [{modes}]\n");
+        let fake = fake(Behaviour::exit(0)).with_file("x:1", "/bin/sh", shell.clone());
+        let ran = run(fake, &text).await;
+        assert_eq!(
+            ran.status(),
+            Status::Passed,
+            "{criteria}: {:?}",
+            ran.result.broken
+        );
+        assert_eq!(ran.result.images[0].shells, shells, "{criteria}");
+    }
+    let text = format!("{text}criteria: [distroless-prebuilt]\n");
+    let fake = fake(Behaviour::exit(0)).fail("read_image_file", ErrorKind::Unreachable);
+    assert_eq!(run(fake, &text).await.status(), Status::Broken);
+}

@@ -1,0 +1,236 @@
+//! What a program is by the words in it, whatever it is called.
+//!
+//! The words are data, measured on the packages that are named beside them; `tests/likeness.rs` measures again.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+use shellproof_api::facts::Likeness;
+
+/// What is known by its words.
+struct Family {
+    likeness: Likeness,
+    /// All of them are in it.
+    words: &'static [&'static str],
+    /// This is not: it is in something that looks the same.
+    without: Option<&'static str>,
+    /// How large such a program is at most, in bytes, where larger ones of other kinds have its words too.
+    largest: u64,
+}
+
+const fn family(likeness: Likeness, words: &'static [&'static str]) -> Family {
+    Family {
+        likeness,
+        words,
+        without: None,
+        largest: u64::MAX,
+    }
+}
+
+const fn shell(words: &'static [&'static str]) -> Family {
+    family(Likeness::Shell, words)
+}
+
+const fn manager(words: &'static [&'static str]) -> Family {
+    family(Likeness::PackageManager, words)
+}
+
+/// ELF programs; the first family that fits counts. The versions are those of Debian 12 and 13, unless said otherwise.
+const PROGRAMS: &[Family] = &[
+    // A static BusyBox may hold a loader's words too, and has a shell among its programs.
+    // busybox 1.35, 1.37; busybox-static.
+    family(Likeness::MultiCall, &["BusyBox v", "applet not found"]),
+    // toybox 0.8.9.
+    family(Likeness::MultiCall, &["Toybox %s multicall binary"]),
+    // Any POSIX shell has these: bash, dash, ksh93, mksh, posh, zsh, klibc's sh. So do larger tools that check scripts, and
+    // ksh93's compiler, which never runs what it compiles.
+    Family {
+        without: Some("shcomp"),
+        largest: 8 << 20,
+        ..shell(&["getopts", "OPTIND", "PS4", "readonly", "umask"])
+    },
+    // bash 5.2; bash-static.
+    shell(&["no function context at current scope", "BASH_VERSINFO"]),
+    // dash 0.5.12; klibc-utils 2.0.
+    shell(&["turning off NDELAY mode", "Unterminated quoted string"]),
+    // ksh93u+m 1.0.
+    shell(&["KSH_VERSION", "hist -s", "hist -l"]),
+    // mksh 59c, with its builds for klibc, musl and diet libc, and lksh; posh 0.14.
+    shell(&["exchild: XPIPEI and no last_job", "wdscan: unknown char"]),
+    // zsh 5.9; zsh-static.
+    shell(&["increase FUNCNEST?", "temp file for here document"]),
+    // yash 2.52, which keeps some of the POSIX words as wide characters.
+    shell(&["too many files are opened for yash to handle"]),
+    // fish 3.6 (C++), 4.0 (Rust). fish_indent has only one of them.
+    shell(&["FISH_DEBUG_OUTPUT", "fish_default_key_bindings"]),
+    // tcsh 6.24; csh 20110502, 20240808.
+    shell(&[
+        "Ambiguous output redirect",
+        "Words not parenthesized",
+        "Badly placed ()'s",
+    ]),
+    // rc 1.7.4.
+    shell(&[
+        "named pipes cannot be executed as commands",
+        "multi-word filename in redirection",
+    ]),
+    // es 0.9 (read in its source).
+    shell(&["usage: es [-c command]", "es: -s and -c are incompatible"]),
+    // 9base 6.
+    shell(&[
+        "mismatched list lengths in concatenation",
+        "case missing in switch",
+    ]),
+    // sash 3.8.
+    shell(&["Execute another program in place of this sash process"]),
+    // elvish 0.19, 0.21: a Go program names its packages even when it is stripped.
+    shell(&["src.elv.sh/pkg/shell", "src.elv.sh/pkg/eval"]),
+    // mvdan.cc/sh 3.12 (Go); its formatter has no such command.
+    shell(&["mvdan.cc/sh/v3/cmd/gosh"]),
+    // nushell 0.115 (npm).
+    shell(&["crates/nu-cli/src/", "nushell"]),
+    // rush 2.3, 2.4 (GNU).
+    shell(&["rush - restricted user shell"]),
+    // libc6 2.36, 2.41.
+    family(Likeness::Loader, &["--inhibit-cache", "--library-path"]),
+    // musl 1.2.
+    family(Likeness::Loader, &["musl libc", "--library-path"]),
+    // uv 0.13 (PyPI), and uvx, which only starts it.
+    manager(&["UV_TOOL_DIR", "UV_INDEX_URL"]),
+    manager(&["Could not determine the location of the `uvx` binary"]),
+    // cargo 0.66, 0.86; 1.95 (upstream).
+    manager(&["cargo-credential", "CARGO_REGISTR"]),
+    // rustup (upstream), which also stands in for cargo.
+    manager(&["RUSTUP_DIST_SERVER", "RUSTUP_UPDATE_ROOT"]),
+    // golang-go 1.19; 1.26 (upstream).
+    manager(&["cmd/go/internal/modget"]),
+    // bun 1.4, deno 2.9 (npm).
+    manager(&["BUN_INSTALL_GLOBAL_DIR"]),
+    manager(&["DENO_INSTALL_ROOT", "deno upgrade"]),
+    // snapd 2.57.
+    manager(&["snapcore/snapd/cmd/snap/cmd_snap_op.go"]),
+    // haskell-stack 2.7.
+    manager(&["STACK_ROOT", "stack-work"]),
+];
+
+/// Scripts by which a package manager is started; one of these is enough.
+const SCRIPTS: &[&str] = &[
+    // What pip and distutils write for a command of a Python package: `from pip._internal.cli.main import main`.
+    "pip._internal",
+    "from pip ",
+    "import pip",
+    "pip==",
+    "setuptools.command.easy_install",
+    "piptools",
+    "pipx",
+    "pipenv",
+    "poetry",
+    "pdm",
+    "hatch",
+    "conda",
+    "mamba",
+    // npm's, yarn's, pnpm's and corepack's own files, and what Debian has in their place.
+    "lib/cli.js",
+    "npm-cli",
+    "npx",
+    "npm",
+    "yarn",
+    "pnpm",
+    "pnpx",
+    "corepack",
+    "bower",
+    "jspm",
+    "volta",
+    // rubygems, bundler.
+    "gem_runner",
+    "Gem::",
+    "bundle",
+    // composer, pear.
+    "Composer",
+    "composer",
+    "PEAR",
+    "pearcmd",
+    "peclcmd",
+    "pickle",
+];
+
+static PROGRAM_WORDS: LazyLock<(AhoCorasick, Vec<&'static str>)> = LazyLock::new(|| {
+    let without = PROGRAMS.iter().filter_map(|family| family.without.as_ref());
+    let words = PROGRAMS
+        .iter()
+        .flat_map(|family| family.words)
+        .chain(without)
+        .copied();
+    finder(words)
+});
+static SCRIPT_WORDS: LazyLock<(AhoCorasick, Vec<&'static str>)> =
+    LazyLock::new(|| finder(SCRIPTS.iter().copied()));
+
+fn finder(words: impl Iterator<Item = &'static str>) -> (AhoCorasick, Vec<&'static str>) {
+    let words: Vec<_> = words.collect::<HashSet<_>>().into_iter().collect();
+    let finder = AhoCorasick::new(&words).expect("few and short words");
+    (finder, words)
+}
+
+/// What shows in a program's content, which comes in parts.
+#[derive(Debug, Default)]
+pub(crate) struct Signs {
+    /// Nothing before the first part.
+    kind: Option<Kind>,
+    /// How much came.
+    size: u64,
+    words: HashSet<&'static str>,
+    /// The end of what came, which may be a word's beginning.
+    end: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Program,
+    Script,
+    Other,
+}
+
+impl Signs {
+    /// Looks at the next part; the first has at least four bytes, if the content has.
+    pub(crate) fn look_at(&mut self, part: &[u8]) {
+        let kind = *self.kind.get_or_insert_with(|| match part {
+            _ if part.starts_with(b"\x7fELF") => Kind::Program,
+            _ if part.starts_with(b"#!") => Kind::Script,
+            _ => Kind::Other,
+        });
+        self.size += part.len() as u64;
+        let (finder, words) = match kind {
+            Kind::Program => &*PROGRAM_WORDS,
+            Kind::Script => &*SCRIPT_WORDS,
+            Kind::Other => return,
+        };
+        self.end.extend_from_slice(part);
+        for found in finder.find_overlapping_iter(&self.end) {
+            self.words.insert(words[found.pattern().as_usize()]);
+        }
+        let longest = finder.max_pattern_len();
+        self.end.drain(..self.end.len().saturating_sub(longest - 1));
+    }
+
+    pub(crate) fn likeness(&self) -> Option<Likeness> {
+        match self.kind {
+            Some(Kind::Script) if self.words.is_empty() => Some(Likeness::Script),
+            Some(Kind::Script) => Some(Likeness::PackageManager),
+            _ => {
+                let has = |word: &&str| self.words.contains(word);
+                let fits = |family: &&Family| {
+                    self.size <= family.largest
+                        && family.words.iter().all(has)
+                        && !family.without.as_ref().is_some_and(has)
+                };
+                PROGRAMS.iter().find(fits).map(|family| family.likeness)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "likeness_tests.rs"]
+mod tests;
