@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # The platform's Kerberos step: shows that a container can use the shared ticket.
 #
-#   kerberos/setup.sh
+#   kerberos/setup.sh [--print-config]
 #
 # Makes the network and the volume of the platform where they are missing, and runs the Kerberos
-# test in a container. Nothing that it makes is removed, except the containers.
+# test in a container. Nothing that it makes is removed, except the containers. With --print-config
+# it prints the mode and the image, and does nothing else.
 #
 # layered   (default) installs krb5 into IMAGE_PYTHON and runs kerberos/test_kerberos.py:
 #             sh -c "apk add krb5 && python /app/test.py"
@@ -47,16 +48,21 @@
 #   130, 143  interrupted; the container is removed
 set -euo pipefail
 
+# The process environment, before this script has variables of its own.
+declare -A environment=()
+while IFS= read -r; do environment[$REPLY]=${!REPLY}; done < <(compgen -e)
+
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 readonly repo
 readonly default_image=python:3.11-alpine
-readonly settings=(IMAGE_MODE IMAGE_PYTHON IMAGE_KERBEROS_TEST CONTAINER_CLI KERBEROS_INSTALL
-  KERBEROS_CONFIG KERBEROS_TEST_SERVICE KERBEROS_NETWORK KERBEROS_VOLUME)
+readonly settings=(IMAGE_MODE IMAGE_PYTHON IMAGE_KERBEROS_TEST IMAGE_POSTGRES IMAGE_OPENMETADATA_SERVER
+  IMAGE_OPENSEARCH CONTAINER_CLI KERBEROS_INSTALL KERBEROS_CONFIG KERBEROS_TEST_SERVICE KERBEROS_NETWORK KERBEROS_VOLUME)
 readonly name=platform-kerberos-test-$$-$RANDOM
 
 cli='' # docker or podman
 run='' # the process id of what waits for the container
-declare -A from_file=()
+# What the env file says, which variables its values name, and names in it that are only like the platform's.
+declare -A from_file=() used=() strangers=()
 
 # fail CODE WHAT EXPECTED ACTUAL HELP
 fail() {
@@ -71,71 +77,206 @@ fail() {
 
 # --- settings -----------------------------------------------------------------------------
 
-# expand PLACE TEXT: fills in `$NAME`, `${NAME}`, `${NAME:-DEFAULT}`, `${NAME-DEFAULT}` and `$$`.
-# Values are not shown in messages: an env file holds passwords.
+# `shellproof config` reads the same files and values, and refuses the same; tests/env_files.rs compares the two. Only
+# CONTAINER_CLI and the KERBEROS_ settings are this script's own, and checked by it alone.
+
+# unreadable PLACE EXPECTED HELP. Values are not shown in messages: an env file holds passwords.
+unreadable() { fail 2 "$1 cannot be read" "$2" "something else" "$3"; }
+
+# expand PLACE TEXT [DEPTH]: fills in variables as compose does, into $expanded.
 expand() {
-  local place=$1 rest=$2 out='' variable default value
+  local place=$1 rest=$2 depth=${3-0} out='' inner='' piece bare open=0 value='' is_set=''
+  local help='write $$ for a dollar sign, or use single quotes'
+  ((depth <= 16)) || unreadable "$place" "defaults that are not nested so deep" "$help"
   while [[ $rest == *\$* ]]; do
-    out+=${rest%%\$*}
-    rest=\$${rest#*\$}
-    variable='' default=''
-    if [[ $rest == \$\$* ]]; then
-      out+=\$ rest=${rest:2}
-      continue
-    elif [[ $rest =~ ^\$([A-Za-z_][A-Za-z0-9_]*)(.*)$ || $rest =~ ^\$\{([A-Za-z_][A-Za-z0-9_]*)\}(.*)$ ]]; then
-      variable=${BASH_REMATCH[1]} rest=${BASH_REMATCH[2]}
-    elif [[ $rest =~ ^\$\{([A-Za-z_][A-Za-z0-9_]*)(:?-)([^{}\$]*)\}(.*)$ ]]; then
-      variable=${BASH_REMATCH[1]} default=${BASH_REMATCH[3]} rest=${BASH_REMATCH[4]}
-      # `-` alone takes the default only where nothing is set, even to an empty text.
-      if [[ ${BASH_REMATCH[2]} == - && (-n ${!variable+set} || -n ${from_file[$variable]+set}) ]]; then default=''; fi
+    out+=${rest%%\$*} rest=${rest#*\$} inner='' open=0
+    case $rest in
+      \$*)
+        out+=\$ rest=${rest:1}
+        continue
+        ;;
+      \{*)
+        rest=${rest:1}
+        # The brace that closes: a default may hold variables with braces of their own.
+        while :; do
+          [[ $rest == *\}* ]] || unreadable "$place" "a closing brace" "$help"
+          piece=${rest%%\}*} rest=${rest#*\}} bare=${piece//\$\{/}
+          open=$((open + (${#piece} - ${#bare}) / 2)) inner+=$piece
+          ((open > 0)) || break
+          open=$((open - 1)) inner+=\}
+        done
+        [[ $inner =~ ^([A-Za-z_][A-Za-z0-9_]*)(:?)([-+?]?)(.*)$ ]] || unreadable "$place" "\${NAME} or \${NAME:-DEFAULT}" "$help"
+        ;;
+      *) [[ $rest =~ ^([A-Za-z_][A-Za-z0-9_]*)(.*)$ ]] || unreadable "$place" "\$NAME or \${NAME}" "$help" ;;
+    esac
+    local variable=${BASH_REMATCH[1]} colon='' operator='' argument=''
+    if [[ -n $inner ]]; then
+      colon=${BASH_REMATCH[2]} operator=${BASH_REMATCH[3]} argument=${BASH_REMATCH[4]}
     else
-      fail 2 "a variable in $place cannot be read" "\$NAME, \${NAME} or \${NAME:-DEFAULT}" "something else" \
-        "write \$\$ for a dollar sign, or use single quotes"
+      rest=${BASH_REMATCH[2]}
     fi
-    if [[ -n ${!variable+set} ]]; then value=${!variable}; else value=${from_file[$variable]-}; fi
-    out+=${value:-$default}
+    used[$variable]=1
+    value=${environment[$variable]-${from_file[$variable]-}}
+    is_set=${environment[$variable]+1}${from_file[$variable]+1}
+    [[ -z $colon || -n $value ]] || is_set=''
+    case $operator:${is_set:+set} in
+      :*)
+        [[ -z $colon$argument ]] || unreadable "$place" "\${NAME} or \${NAME:-DEFAULT}" "$help"
+        out+=$value
+        ;;
+      -:set | \?:set) out+=$value ;;
+      -: | +:set) expand "$place" "$argument" $((depth + 1)) && out+=$expanded ;;
+      +:) ;;
+      \?:) unreadable "$place" "\`$variable\` to be set" "set it in the environment or above this line" ;;
+    esac
+    ((${#out} <= 65536)) || unreadable "$place" "a value of at most 65536 bytes" "make it shorter"
   done
-  printf '%s' "$out$rest"
+  expanded=$out$rest
+  ((${#expanded} <= 65536)) || unreadable "$place" "a value of at most 65536 bytes" "make it shorter"
+}
+
+# unescape TEXT: the escapes of a double-quoted value, into $unescaped. `\$` becomes `$$`, a dollar sign later.
+unescape() {
+  local rest=$1 out='' c
+  while [[ $rest == *\\* ]]; do
+    out+=${rest%%\\*} rest=${rest#*\\}
+    c=${rest:0:1} rest=${rest:1}
+    case $c in
+      n) out+=$'\n' ;;
+      r) out+=$'\r' ;;
+      t) out+=$'\t' ;;
+      a) out+=$'\a' ;;
+      b) out+=$'\b' ;;
+      f) out+=$'\f' ;;
+      v) out+=$'\v' ;;
+      \$) out+=\$\$ ;;
+      \" | \\) out+=$c ;;
+      *) out+=\\$c ;;
+    esac
+  done
+  unescaped=$out$rest
+}
+
+# is_image TEXT: an image reference by the grammar that the engines share, or a test image's `fixture:NAME`.
+is_image() {
+  local image=$1 last first groups
+  local part='[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*' label='[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?' group='[0-9A-Fa-f]{1,4}'
+  if [[ $image == fixture:* ]]; then
+    [[ $image =~ ^fixture:[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$ ]]
+    return
+  fi
+  [[ ! $image =~ ^[0-9a-f]{64}$ ]] || return 1 # an image ID
+  if [[ $image == *@* ]]; then
+    [[ ${image#*@} =~ ^(sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$ ]] || return 1
+    image=${image%%@*}
+  fi
+  last=${image##*/}
+  if [[ $last == *:* ]]; then
+    [[ ${last#*:} =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$ ]] || return 1
+    image=${image%":${last#*:}"}
+  fi
+  first=${image%%/*}
+  if [[ $image == */* && ($first == *[.:]* || $first == localhost) ]]; then
+    image=${image#*/}
+    if [[ $first == *:* && $first != *"]" ]]; then
+      [[ ${first##*:} =~ ^0*([1-9][0-9]{0,4})$ ]] || return 1
+      ((BASH_REMATCH[1] <= 65535)) || return 1
+      first=${first%:*}
+    fi
+    if [[ $first == "["*"]" ]]; then
+      first=${first:1:${#first}-2}
+      if [[ ! $first =~ ^($group:){7}$group$ ]]; then
+        [[ $first =~ ^(($group:)*$group)?::(($group:)*$group)?$ ]] || return 1
+        read -ra groups <<<"${first//:/ }" # `::` stands for one of eight groups at least
+        ((${#groups[@]} <= 7)) || return 1
+      fi
+    else
+      [[ $first =~ ^$label(\.$label)*$ ]] || return 1
+    fi
+  fi
+  [[ $image =~ ^$part(/$part)*$ ]] && ((${#image} <= 255))
+}
+
+# check_setting NAME VALUE PLACE [SHOWN]
+check_setting() {
+  local LC_ALL=C
+  [[ -n $2 ]] || fail 2 "\`$1\` is empty" "a value" "none at $3" "remove it to use the default"
+  case $1 in
+    IMAGE_MODE)
+      [[ $2 == layered || $2 == prebuilt ]] ||
+        fail 2 "no image mode${4:+ \`$4\`}" "layered or prebuilt" "another word at $3" "correct IMAGE_MODE"
+      ;;
+    IMAGE_*)
+      is_image "$2" || fail 2 "\`$1\` names no image" "[REGISTRY/]REPOSITORY[:TAG][@DIGEST], in lower case" \
+        "another text at $3" "\`shellproof config\` points at it"
+      ;;
+  esac
 }
 
 # read_env_file FILE: into from_file. A value is text, never a command.
 read_env_file() {
-  local file=$1 line key value place number=0 start more
+  # Bytes, whatever the locale: lengths and classes are those of ASCII.
+  local LC_ALL=C
+  local file=$1 line rest key value place number=0 size=0 pattern after more key_upper
+  local multibyte=$'([\xc2-\xdf]|\xe0[\xa0-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]|\xed[\x80-\x9f]|(\xf0[\x90-\xbf]|[\xf1-\xf3][\x80-\xbf]|\xf4[\x80-\x8f])[\x80-\xbf])[\x80-\xbf]'
+  ! IFS= read -r -d '' line <"$file" || unreadable "$file" "text" "a NUL byte is in it: is it an env file?"
   while IFS= read -r line || [[ -n $line ]]; do
-    number=$((number + 1))
-    line=${line%$'\r'}
+    number=$((number + 1)) size=$((size + ${#line} + 1)) place="$file:$number"
+    ((number > 1)) || line=${line#$'\xef\xbb\xbf'}
+    [[ ! $line =~ [$'\x80'-$'\xff'] || $line =~ ^([$'\x01'-$'\x7f']|$multibyte)*$ ]] || unreadable "$place" "UTF-8" "save the file as UTF-8"
+    ((size <= 1048577)) || unreadable "$file" "at most 1048576 bytes" "is it an env file?"
     [[ ! $line =~ ^[[:space:]]*(#|$) ]] || continue
-    if [[ ! $line =~ ^[[:space:]]*(export[[:space:]]+)?([A-Za-z_][A-Za-z0-9_.-]*)[[:space:]]*=[[:space:]]*(.*)$ ]]; then
-      fail 2 "$file:$number cannot be read" "NAME=value" "another line" "\`shellproof config --env-file $file\` points at it"
-    fi
-    key=${BASH_REMATCH[2]} value=${BASH_REMATCH[3]} place="$file:$number" start=$number
+    [[ $line =~ ^[[:space:]]*(export[[:space:]]+)?(.*)$ ]]
+    rest=${BASH_REMATCH[2]} key=${BASH_REMATCH[2]%%[=:]*}
+    key=${key%"${key##*[![:space:]]}"}
+    # A name has letters, digits, `_ . - [ ]`, and anything that is no ASCII.
+    more=${key//[][_.-]/}
+    [[ -n $key && $more != *[[:punct:][:space:][:cntrl:]]* && ${#key} -le 255 ]] ||
+      unreadable "$place" "NAME=value" "\`shellproof config --env-file $file\` points at it"
+    [[ $rest == *[=:]* ]] || continue # a name alone is taken from the environment, which wins anyway
+    value=${rest#*[=:]}
+    value=${value#"${value%%[![:space:]]*}"}
     case $value in
       \'* | \"*)
-        local quote=${value:0:1}
-        value=${value:1}
+        if [[ $value == \'* ]]; then pattern="^'(([^'\\]|\\\\.)*)'(.*)\$"; else pattern='^"(([^"\]|\\.)*)"(.*)$'; fi
         # A certificate or a key may take several lines.
-        while [[ $value != *"$quote"* ]]; do
-          IFS= read -r more || fail 2 "$file:$start cannot be read" "a closing quote" "none" "close it"
-          number=$((number + 1))
-          value+=$'\n'${more%$'\r'}
+        while [[ ! $value =~ $pattern ]]; do
+          IFS= read -r more || [[ -n $more ]] || unreadable "$place" "a closing quote" "close it"
+          number=$((number + 1)) size=$((size + ${#more} + 1))
+          value+=$'\n'$more
         done
-        value=${value%%"$quote"*}
-        [[ $quote == \' ]] || value=$(expand "$place" "$value" && echo .) || exit
-        [[ $quote == \' ]] || value=${value%.}
+        after=${BASH_REMATCH[3]} more=${value:0:1} value=${BASH_REMATCH[1]}
+        [[ $after =~ ^[[:space:]]*(#|$) ]] || unreadable "$place" "nothing but a comment after the closing quote" "is a quote missing?"
+        [[ $key != IMAGE_* || $value != *$'\n'* ]] || unreadable "$place" "a value on one line" "is the closing quote missing?"
+        if [[ $more == \' ]]; then
+          value=${value//\\\'/\'}
+        else
+          unescape "$value"
+          expand "$place" "$unescaped"
+          value=$expanded
+        fi
         ;;
       *)
         [[ $value != '#'* ]] || value=''
-        value=${value%%[[:space:]]#*}
+        value=${value%%' #'*}
         value=${value%"${value##*[![:space:]]}"}
-        value=$(expand "$place" "$value") || exit
+        expand "$place" "$value"
+        value=$expanded
         ;;
     esac
-    if [[ " ${settings[*]} " == *" $key "* ]]; then
+    key_upper=${key^^}
+    if [[ ${key_upper//-/_} == IMAGE_* || " ${settings[*]} " == *" $key "* ]]; then
       [[ -z ${from_file[$key]+set} ]] || fail 2 "\`$key\` is set twice" "one line" "another at $place" "remove one of the two"
-      [[ -n $value ]] || fail 2 "\`$key\` is empty" "a value" "none at $place" "remove the line to use the default"
+      [[ " ${settings[*]} " == *" $key "* ]] || strangers[$key]=$place
     fi
+    [[ " ${settings[*]} " != *" $key "* ]] || check_setting "$key" "$value" "$place"
     from_file[$key]=$value
   done <"$file"
+  # What other lines refer to is a helper, such as IMAGE_REGISTRY.
+  for key in "${!strangers[@]}"; do
+    [[ -n ${used[$key]+set} ]] || fail 2 "unknown variable \`$key\`" "a variable of the platform" "this one at ${strangers[$key]}" \
+      "the platform reads ${settings[*]:0:6}"
+  done
 }
 
 load_env_file() {
@@ -148,14 +289,7 @@ load_env_file() {
 }
 
 # setting NAME [DEFAULT]: the environment wins over the env file.
-setting() {
-  if [[ -n ${!1+set} ]]; then
-    [[ -n ${!1} ]] || fail 2 "\`$1\` is empty" "a value" "none in the environment" "unset it to use the default"
-    printf '%s' "${!1}"
-  else
-    printf '%s' "${from_file[$1]-${2-}}"
-  fi
-}
+setting() { printf '%s' "${environment[$1]-${from_file[$1]-${2-}}}"; }
 
 # --- the engine ---------------------------------------------------------------------------
 
@@ -267,8 +401,12 @@ file_options() {
 
 main() {
   local mode network volume service config image line status=0 options=() command=()
-  (($# == 0)) || fail 2 "setup.sh takes no arguments" "settings" "\`$*\`" "see the beginning of $0"
+  (($# == 0)) || [[ $* == --print-config ]] ||
+    fail 2 "setup.sh takes no arguments" "settings, or --print-config" "\`$*\`" "see the beginning of $0"
   load_env_file
+  for line in "${settings[@]}"; do
+    [[ -z ${environment[$line]+set} ]] || check_setting "$line" "${environment[$line]}" "the environment" "${environment[$line]}"
+  done
   mode=$(setting IMAGE_MODE layered) || exit
   network=$(setting KERBEROS_NETWORK platform_network) || exit
   volume=$(setting KERBEROS_VOLUME platform_kerberos_cache) || exit
@@ -277,8 +415,11 @@ main() {
   case $mode in
     layered) image=$(setting IMAGE_PYTHON "$default_image") || exit ;;
     prebuilt) image=$(setting IMAGE_KERBEROS_TEST myorg/kerberos-test:latest) || exit ;;
-    *) fail 2 "no image mode \`$mode\`" "layered or prebuilt" "IMAGE_MODE=$mode" "correct IMAGE_MODE" ;;
   esac
+  if [[ $* == --print-config ]]; then
+    printf 'mode %s\nimage %s\n' "$mode" "$image"
+    exit 0
+  fi
   if [[ -n $config ]]; then
     [[ -f $config ]] || fail 2 "KERBEROS_CONFIG names no file" "a krb5.conf" "\`$config\`" "unset it to use the image's"
     config=$(cd "$(dirname "$config")" && pwd -P)/$(basename "$config")

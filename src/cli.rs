@@ -164,11 +164,8 @@ fn mistakes(mistakes: &Diagnostics) -> Failure {
 /// Reads the scenarios below `paths`; all their mistakes are one failure.
 fn load(paths: &[PathBuf]) -> Result<Vec<Arc<Scenario>>, Failure> {
     let all = scenario::load_all(paths).map_err(|error| mistakes(&error))?;
-    let unknown = crate::policy::unknown_rules(&all);
-    match Diagnostics::from_vec(unknown) {
-        Some(error) => Err(mistakes(&error)),
-        None => Ok(all.into_iter().map(Arc::new).collect()),
-    }
+    crate::policy::check_scenarios(&all).map_err(|error| mistakes(&error))?;
+    Ok(all.into_iter().map(Arc::new).collect())
 }
 
 /// Reads the platform's configuration, and warns about what is probably not meant.

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod engines;
 pub mod exit;
 mod failure;
+mod image_name;
 pub mod invocation;
 mod kernel;
 pub mod platform;
@@ -18,3 +19,6 @@ pub mod scenario;
 pub mod source;
 pub mod testing;
 pub mod vocabulary;
+
+pub use image_name::ImageName;
+pub use shellproof_api::{ImageReference, ReferenceError};

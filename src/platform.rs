@@ -28,21 +28,18 @@ mod image;
 mod load;
 mod names;
 mod quotes;
-mod reference;
 mod report;
 mod roles;
 mod settings;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::scenario::Source;
+use crate::ImageName;
 use crate::source::{Diagnostics, SourceFile};
 use crate::vocabulary::{Mode, Role};
 
-pub use reference::{ImageReference, ReferenceError};
 pub use report::ConfigReport;
 pub use roles::{
     DEFAULT_MODE, MODE_VARIABLE, Requirement, Version, default_image, requirements, requirements_line,
@@ -51,42 +48,6 @@ pub use roles::{
 
 /// The file that is read when none is named and it exists.
 pub const DEFAULT_ENV_FILE: &str = "platform-bootstrap/.env";
-
-/// An image that a variable names.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Image {
-    /// An image that an engine can find.
-    Reference(ImageReference),
-    /// One of this project's own test images: `fixture:NAME`.
-    Fixture(String),
-}
-
-impl Image {
-    /// The image as a scenario's container has it.
-    pub fn to_source(&self) -> Source {
-        match self {
-            Self::Reference(reference) => Source::Reference(reference.as_str().to_owned()),
-            Self::Fixture(name) => Source::Fixture(name.clone()),
-        }
-    }
-
-    /// The registry's host, where the image names one.
-    pub fn registry(&self) -> Option<&str> {
-        match self {
-            Self::Reference(reference) => reference.registry(),
-            Self::Fixture(_) => None,
-        }
-    }
-}
-
-impl fmt::Display for Image {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Reference(reference) => reference.fmt(f),
-            Self::Fixture(name) => write!(f, "fixture:{name}"),
-        }
-    }
-}
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,7 +85,7 @@ pub struct ResolvedImage {
     /// The mode.
     pub mode: Mode,
     /// The image.
-    pub image: Image,
+    pub image: ImageName,
     /// Where it was named.
     pub origin: Origin,
 }
@@ -156,16 +117,24 @@ impl Platform {
     ///
     /// As with compose, the process environment wins. A file that was named must exist.
     pub fn load(env_file: Option<&Path>) -> Result<Self, Diagnostics> {
-        let file = match env_file {
-            Some(path) => Some(load::read_file(path)?),
-            None if load::exists(Path::new(DEFAULT_ENV_FILE)) => {
-                Some(load::read_file(Path::new(DEFAULT_ENV_FILE))?)
-            }
-            None => None,
-        };
         // Text that is no Unicode is no image either; the replacement characters are refused as such.
         let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
         let environment = std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value)));
+        Self::load_with(env_file, environment)
+    }
+
+    /// The same with these variables in place of the process environment.
+    pub fn load_with(
+        env_file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Diagnostics> {
+        let file = match env_file {
+            Some(path) => Some(load::ENV_FILE.read(path)?),
+            None if load::exists(Path::new(DEFAULT_ENV_FILE)) => {
+                Some(load::ENV_FILE.read(Path::new(DEFAULT_ENV_FILE))?)
+            }
+            None => None,
+        };
         Self::from_parts(file, environment)
     }
 

@@ -10,6 +10,7 @@ pub mod wire;
 
 pub use evidence::{Evidence, Rule, UnknownRule, Weight};
 pub use verdict::{Judgement, NO_IMAGE_WITNESS, Seen, Standing, WitnessState, judge, judge_program};
-pub use waiver::unknown_rules;
+pub use waiver::check as check_scenarios;
+pub(crate) use waiver::unused as unused_waivers;
 
 pub use crate::vocabulary::{VerdictKind as Verdict, Witness};

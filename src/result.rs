@@ -103,6 +103,10 @@ pub struct ContainerResult {
     pub exit_code: Option<i64>,
     /// Whether it ended as it was to, or lived and answered as long as it was to.
     pub as_expected: bool,
+    /// Whether it was to live as long as the scenario.
+    pub is_service: bool,
+    /// How long it was watched: a job to its end, a service as long as the scenario; none if it was never started.
+    pub watched_ms: Option<u64>,
 }
 
 /// One expectation of a scenario.
@@ -112,6 +116,19 @@ pub struct Expectation {
     pub what: String,
     /// The failure, if it was not met.
     pub failure: Option<Failure>,
+}
+
+impl Expectation {
+    /// One that the file as a whole has, and that was not met.
+    pub(crate) fn of_file(diagnostic: Diagnostic) -> Self {
+        let what = diagnostic.title.trim_start_matches("expected ").to_owned();
+        let failure = Some(Failure {
+            diagnostic,
+            container: None,
+            log: Vec::new(),
+        });
+        Self { what, failure }
+    }
 }
 
 /// An expectation that was not met.

@@ -360,6 +360,7 @@ async fn carry_out<'a>(
             None
         }
     };
+    let is_whole = stopped.is_none() && result.broken.is_none();
     match stopped {
         Some(Stop::Failed) | None => {}
         Some(stop) => result.broken = Some(stop.to_string()),
@@ -382,6 +383,12 @@ async fn carry_out<'a>(
         execution.last_traces().await
     };
     result.judgement = judge(&result, execution, &recording().await);
+    if let (Some(judgement), true) = (&result.judgement, is_whole) {
+        let unused = policy::unused_waivers(result.mode, execution.scenario(), judgement);
+        result
+            .expectations
+            .extend(unused.into_iter().map(Expectation::of_file));
+    }
     result.duration = execution.duration;
     result
 }
@@ -391,17 +398,17 @@ fn judge(result: &CaseResult, execution: &Execution<'_>, recording: &Recording) 
     let audit = &execution.scenario().audit;
     let mut facts = recording.facts();
     facts.extend(result.traced.iter().flat_map(shellproof_kernel::facts));
-    let written = |witness| audit.written(witness).map(|need| need.value);
+    let need = |witness| audit.need(witness, result.mode);
     let seen = policy::Seen {
         facts: &facts,
         started: &execution.started,
-        wire: match written(Witness::Wire) {
-            Some(Need::Off) => Standing::Off("the scenario says so"),
+        wire: match need(Witness::Wire) {
+            Need::Off => Standing::Off("the scenario says so"),
             _ => Standing::Heard,
         },
-        image: match written(Witness::Image) {
-            Some(Need::Off) => Standing::Off("the scenario says so"),
-            need => Standing::unheard(need.unwrap_or(Need::IfAvailable), NO_IMAGE_WITNESS),
+        image: match need(Witness::Image) {
+            Need::Off => Standing::Off("the scenario says so"),
+            need => Standing::unheard(need, NO_IMAGE_WITNESS),
         },
         kernel: execution.kernel_standing(),
     };

@@ -29,7 +29,7 @@
 //! let scenario = scenario::parse("hello.yaml", text)?;
 //! let plan = scenario.for_mode(Mode::Prebuilt).expect("both modes are the default");
 //! assert_eq!(plan.containers[0].name.value, "hello");
-//! assert!(plan.containers[0].runs_to_end);
+//! assert!(matches!(plan.containers[0].kind, scenario::ContainerKind::Job { .. }));
 //!
 //! let mistakes = scenario::parse("hello.yaml", &text.replace("role", "rol")).unwrap_err();
 //! assert!(mistakes.to_string().contains("did you mean `role`?"));
@@ -38,12 +38,14 @@
 
 mod check;
 mod decode;
+mod keys;
 mod load;
 mod resolve;
 mod schema;
 mod yaml;
 
+pub use crate::source::MAX_FILE_BYTES;
 pub use decode::duration;
-pub use load::{MAX_FILE_BYTES, discover, load, load_all, parse};
-pub use resolve::{ContainerPlan, Plan};
+pub use load::{discover, load, load_all, parse};
+pub use resolve::{ContainerKind, ContainerPlan, Plan};
 pub use schema::*;

@@ -2,8 +2,11 @@
 
 mod diagnostics;
 mod file;
+mod read;
 pub(crate) mod spelling;
 
 pub(crate) use diagnostics::MAX_MISTAKES;
 pub use diagnostics::{Color, Diagnostic, Diagnostics};
 pub use file::{SourceFile, Span, Spanned};
+pub use read::MAX_FILE_BYTES;
+pub(crate) use read::{FileKind, about, cannot_read};

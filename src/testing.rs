@@ -134,6 +134,7 @@ impl Prepared {
     fn new(matrix: Matrix) -> Result<Self, String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
         let scenarios = scenario::load_all(&matrix.paths).map_err(|error| text(&error))?;
+        crate::policy::check_scenarios(&scenarios).map_err(|error| text(&error))?;
         let scenarios: Vec<_> = scenarios.into_iter().map(Arc::new).collect();
         let platform = Platform::load(matrix.env_file.as_deref()).map_err(|error| text(&error))?;
         let choices = match matrix.engines {

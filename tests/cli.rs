@@ -91,6 +91,46 @@ fn a_wrong_command_line_is_bad_input(#[case] arguments: &[&str], #[case] part: &
     assert!(ended.stderr.contains(part), "{}", ended.stderr);
 }
 
+#[test]
+fn what_proves_nothing_and_what_has_ended_is_bad_input() {
+    let directory = directory();
+    let idle = JOB.replace(", expect: { exit: 0 }", "");
+    let waived =
+        format!("{JOB}waivers: [{{ rule: exec, program: /tiny, reason: known, until: 2020-01-31 }}]\n");
+    for (text, parts) in [
+        (
+            idle,
+            [
+                "`job` is neither a job nor a service",
+                "job.yaml:4:3",
+                "`expect: { exit: 0 }`",
+            ],
+        ),
+        (
+            waived,
+            [
+                "the waiver for `/tiny` has ended",
+                "job.yaml:5:63",
+                "was its last day",
+            ],
+        ),
+    ] {
+        fs::write(directory.path().join("job.yaml"), text).expect("a file can be written");
+        for command in ["check", "run"] {
+            let ended = shellproof(directory.path(), &[command, "job.yaml"]);
+            assert_eq!(
+                (ended.code, ended.stdout.as_str()),
+                (Some(2), ""),
+                "{}",
+                ended.stderr
+            );
+            for part in parts {
+                assert!(ended.stderr.contains(part), "no `{part}` in:\n{}", ended.stderr);
+            }
+        }
+    }
+}
+
 /// Nine levels of nine aliases: what would be 9⁹ words if a reader followed them.
 fn yaml_bomb() -> String {
     let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");

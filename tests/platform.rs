@@ -85,7 +85,7 @@ fn what_is_no_env_file_is_refused() {
     let refused = |path: &str| Platform::load(Some(Path::new(path))).unwrap_err().to_string();
     assert_eq!(
         refused("tests/platform/none.env"),
-        "error: no such env file\n--> tests/platform/none.env"
+        "error: no such file or directory\n--> tests/platform/none.env"
     );
     assert_eq!(
         refused("tests/platform"),

@@ -4,8 +4,8 @@ use std::fs;
 use std::sync::Arc;
 
 use serde_json::json;
-use shellproof::platform::{DEFAULT_MODE, Image, Origin, Platform, default_image, variable};
-use shellproof::scenario::Source;
+use shellproof::ImageName;
+use shellproof::platform::{DEFAULT_MODE, Origin, Platform, default_image, variable};
 use shellproof::source::{Color, Diagnostics, SourceFile};
 use shellproof::vocabulary::{Mode, Role};
 
@@ -94,10 +94,9 @@ fn the_layered_kerberos_test_runs_in_the_python_image() {
 fn a_fixture_is_an_image() {
     let platform = platform("IMAGE_POSTGRES=fixture:postgres-17\n", &[]);
     let found = &platform.image(Role::Postgres, Mode::Prebuilt).image;
-    assert_eq!(found, &Image::Fixture("postgres-17".into()));
-    assert_eq!(found.to_source(), Source::Fixture("postgres-17".into()));
+    assert_eq!(found, &ImageName::Fixture("postgres-17".into()));
     assert_eq!(found.to_string(), "fixture:postgres-17");
-    assert_eq!(found.registry(), None);
+    assert_eq!(found.reference(), None);
 }
 
 #[test]

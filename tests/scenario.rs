@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use shellproof::ImageName;
 use shellproof::scenario::*;
 use shellproof::source::{Diagnostic, Spanned};
 use shellproof::vocabulary::*;
@@ -23,6 +24,11 @@ fn container(name: &str, mode: Mode, container: &str) -> ContainerPlan {
         .container(container)
         .expect("the container is there")
         .clone()
+}
+
+fn is_job(plan: &Plan, name: &str) -> bool {
+    let container = plan.container(name).expect("the container is there");
+    matches!(container.kind, ContainerKind::Job { .. })
 }
 
 fn words(argv: &Option<Spanned<Argv>>) -> Vec<&str> {
@@ -52,25 +58,24 @@ fn a_command_is_the_whole_argument_vector_of_its_mode() {
     assert_eq!(layered.args, None);
     let prebuilt = container("kerberos-ticket.yaml", Mode::Prebuilt, "test");
     assert_eq!((prebuilt.entrypoint, prebuilt.args), (None, None));
-    assert_eq!(prebuilt.source.value, Source::Role(Role::KerberosTest));
+    assert_eq!(prebuilt.image.value, ImageChoice::Role(Role::KerberosTest));
 }
 
 #[test]
 fn a_container_that_others_wait_for_runs_to_its_end() {
     let plan = plan("kerberos-ticket.yaml", Mode::Prebuilt);
-    let ends = |name| plan.container(name).map(|container| container.runs_to_end);
-    assert_eq!(
-        (ends("kdc"), ends("ticket"), ends("test")),
-        (Some(false), Some(true), Some(true))
-    );
-    let text = "schema: 1\nname: a\ncontainers:\n  a: { role: python }\n  b: { role: python, after: { a: exited-3 } }\n";
+    assert!(["ticket", "test"].iter().all(|name| is_job(&plan, name)) && !is_job(&plan, "kdc"));
+    let text = "schema: 1\nname: a\ncontainers:\n  a: { role: python }\n  \
+                b: { role: python, after: { a: exited-3 }, ready: { log: x } }\n";
     let plan = parse("a.yaml", text)
         .expect("it is valid")
         .for_mode(Mode::Layered)
         .expect("it is for both");
-    assert!(plan.containers[0].runs_to_end);
-    assert!(!plan.containers[1].runs_to_end);
-    assert_eq!(plan.containers[0].timeout, Duration::from_secs(60));
+    let ContainerKind::Job { exit, timeout } = plan.containers[0].kind else {
+        panic!("it is waited for")
+    };
+    assert_eq!((exit.value, timeout), (3, Duration::from_secs(60)));
+    assert!(!is_job(&plan, "b"));
 }
 
 #[test]
@@ -112,16 +117,17 @@ fn every_key_of_a_container_is_read() {
         database.volumes[0].value.source,
         MountSource::Volume("data".into())
     );
-    assert!(database.read_only && database.no_new_privileges && !database.runs_to_end);
+    assert!(database.read_only && database.no_new_privileges);
+    let observe = Duration::from_secs(1);
+    assert_eq!(database.kind, ContainerKind::Service { observe });
     assert_eq!(database.cap_drop[0].value, "ALL");
     assert_eq!(database.cap_add[0].value, "CHOWN");
     assert_eq!(database.tmpfs[0].value, "/run/postgresql");
-    let Some(HealthCheck::Command(argv, timing)) = database.healthcheck.map(|check| check.value) else {
-        panic!("a command is expected")
-    };
-    assert_eq!(argv.len(), 2);
-    assert_eq!(timing.timeout, Some(Duration::from_millis(500)));
-    assert_eq!(timing.retries, Some(5));
+    let check = database.healthcheck.expect("it has a health check").value;
+    let argv = ["/usr/bin/pg_isready", "-q"].map(str::to_owned).to_vec();
+    assert_eq!(check.test, HealthTest::Command(argv));
+    assert_eq!(check.timeout, Some(Duration::from_millis(500)));
+    assert_eq!(check.retries, Some(5));
     let ready = database.ready.expect("it says when it is ready");
     assert_eq!(ready.within, Duration::from_secs(60));
     assert!(
@@ -144,7 +150,8 @@ fn every_key_of_a_container_is_read() {
 #[test]
 fn the_expectations_of_a_text_are_read() {
     let client = container("database.yaml", Mode::Prebuilt, "client");
-    assert_eq!(client.timeout, Duration::from_secs(120));
+    let timeout = client.timeout.map(|timeout| timeout.value);
+    assert_eq!(timeout, Some(Duration::from_secs(120)));
     let stdout = client.expect.stdout.expect("it expects some output");
     assert_eq!(stdout.contains.len(), 2);
     assert_eq!(stdout.not_contains[0].value, "Traceback");
@@ -189,15 +196,18 @@ fn a_mode_replaces_keys_and_adds_to_the_environment() {
         .collect();
     assert_eq!(env, [("COLOR", "no"), ("LEVEL", "debug")]);
     assert_eq!(
-        layered.healthcheck.map(|check| check.value),
-        Some(HealthCheck::None)
+        layered.healthcheck.map(|check| check.value.test),
+        Some(HealthTest::None)
     );
-    assert!(matches!(layered.source.value, Source::Reference(_)));
+    assert!(matches!(&layered.image.value, ImageChoice::Named(name) if name.reference().is_some()));
     let prebuilt = container("shell-health-check.yaml", Mode::Prebuilt, "server");
-    assert_eq!(prebuilt.source.value, Source::Fixture("server".into()));
+    assert_eq!(
+        prebuilt.image.value,
+        ImageChoice::Named(ImageName::Fixture("server".into()))
+    );
     assert!(matches!(
-        prebuilt.healthcheck.map(|check| check.value),
-        Some(HealthCheck::Shell(..))
+        prebuilt.healthcheck.map(|check| check.value.test),
+        Some(HealthTest::Shell(_))
     ));
 }
 
@@ -223,6 +233,10 @@ fn witnesses_are_required_in_prebuilt_mode_unless_the_file_says_otherwise() {
     assert_eq!(audit.need(Witness::Kernel, Mode::Prebuilt), Need::IfAvailable);
     assert_eq!(audit.need(Witness::Wire, Mode::Prebuilt), Need::Required);
     assert_eq!(audit.need(Witness::Wire, Mode::Layered), Need::IfAvailable);
+    // Until that witness speaks, only who writes so requires it.
+    assert_eq!(audit.need(Witness::Image, Mode::Prebuilt), Need::IfAvailable);
+    let written = sample("kerberos-ticket.yaml").audit;
+    assert_eq!(written.need(Witness::Image, Mode::Prebuilt), Need::Required);
 }
 
 #[test]
@@ -267,7 +281,7 @@ fn the_example_in_the_documentation_is_valid() {
     }
 }
 
-/// A message about an unknown key lists the known ones; the reference must explain each of them.
+/// A message about an unknown key lists the known ones; the reference must explain each of them in its place.
 #[test]
 fn the_documentation_explains_every_key() {
     let document = include_str!("../docs/scenario-format.md");
@@ -287,17 +301,121 @@ waivers: [{ zzzzzz: 1 }]
 zzzzzz: 1
 ";
     let mistakes = parse("a.yaml", text).expect_err("nobody knows this key");
-    let lists: Vec<&str> = mistakes
+    let lists: Vec<(&str, &str)> = mistakes
         .iter()
-        .filter(|mistake| mistake.title.starts_with("unknown key `zzzzzz`"))
-        .filter_map(|mistake| mistake.help.as_deref()?.split_once(" has ").map(|(_, keys)| keys))
+        .filter_map(|mistake| {
+            let what = mistake.title.strip_prefix("unknown key `zzzzzz` in ")?;
+            let (_, keys) = mistake.help.as_deref()?.split_once(" has ")?;
+            Some((what, keys))
+        })
         .collect();
     assert_eq!(lists.len(), 12, "{mistakes}");
-    for key in lists.iter().flat_map(|keys| keys.split('`').skip(1).step_by(2)) {
-        let is_explained = document.contains(&format!("`{key}`")) || document.contains(&format!("`{key}: "));
-        assert!(
-            is_explained || document.contains(&format!("{{ {key}:")),
-            "`{key}` is not explained"
-        );
+    for (what, keys) in lists {
+        let headings: &[&str] = match what {
+            "a scenario" => &["## The scenario"],
+            "a container" => &["## A container"],
+            "a `layered` block" => &["## A container", "### What one mode changes"],
+            "a health check" => &["### Health check"],
+            "a `ready`" | "an `http` probe" => &["### Ready"],
+            "a container's `expect`" | "an `http` expectation" | "a `files` expectation" => {
+                &["### What a container must do"]
+            }
+            "an expected text" => &["### A text"],
+            "an audit" => &["## The scenario"],
+            "the scenario's `expect`" => &["## The verdict"],
+            "a waiver" => &["## Waivers"],
+            other => panic!("{other} is described nowhere"),
+        };
+        let keys: Vec<&str> = backticked(keys).collect();
+        let section: String = headings
+            .iter()
+            .map(|heading| section(document, heading))
+            .collect();
+        for key in &keys {
+            let is_explained = ["`KEY`", "`KEY: ", "{ KEY:", "{ KEY,", ", KEY,", ", KEY }"]
+                .iter()
+                .any(|form| section.contains(&form.replace("KEY", key)));
+            assert!(
+                is_explained,
+                "`{key}` of {what} is not explained under {headings:?}"
+            );
+        }
+        // And nothing is explained that is not there.
+        if matches!(what, "a scenario" | "a container") {
+            let cells = section.lines().filter_map(|line| line.strip_prefix("| `"));
+            for cell in cells.filter_map(|line| line.split_once('|')) {
+                for key in backticked(&format!("`{}", cell.0)) {
+                    assert!(keys.contains(&key), "{what} has no `{key}`");
+                }
+            }
+        }
     }
+}
+
+fn backticked(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// What stands under a heading, up to the next one.
+fn section<'a>(document: &'a str, heading: &str) -> &'a str {
+    let (_, rest) = document
+        .split_once(&format!("\n{heading}\n"))
+        .unwrap_or_else(|| panic!("there is no `{heading}`"));
+    rest.split("\n#").next().unwrap_or_default()
+}
+
+fn parsed(containers: &str) -> Scenario {
+    let text = format!("schema: 1\nname: a\nnetworks: [n]\ncontainers:\n{containers}");
+    parse("a.yaml", &text).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+}
+
+#[test]
+fn a_container_is_a_job_or_a_service() {
+    for (keys, expected) in [
+        ("expect: { exit: 3 }", Some(3)),
+        ("expect: { stdout: { contains: a } }", Some(0)),
+        ("expect: { stderr: { not_contains: a } }", Some(0)),
+        ("ready: { exit: 4 }", Some(4)),
+        ("network: n, ready: { tcp: 80 }, expect: { exit: 0 }", Some(0)),
+        ("network: n, ready: { tcp: 80 }", None),
+        ("ready: { log: x }, expect: { stdout: { contains: a } }", None),
+        ("network: n, ready: { http: { port: 80, path: / } }", None),
+    ] {
+        let scenario = parsed(&format!("  a: {{ role: python, {keys} }}\n"));
+        for mode in Mode::ALL {
+            let plan = scenario.for_mode(*mode).expect("it is for both");
+            let exit = match plan.containers[0].kind {
+                ContainerKind::Job { exit, .. } => Some(exit.value),
+                ContainerKind::Service { .. } => None,
+            };
+            assert_eq!(exit, expected, "{keys}");
+        }
+    }
+}
+
+#[test]
+fn a_mode_adds_to_the_expectations() {
+    let scenario = parsed(
+        "  a:
+    role: python
+    expect: { exit: 1, stdout: { contains: common, equals: one }, files: [{ path: /bin/sh, absent: true }] }
+    prebuilt: { expect: { exit: 2, stdout: { contains: more, equals: two }, stderr: { equals: x }, files: [{ path: /app, present: true }] } }
+",
+    );
+    let expect = |mode| {
+        scenario.for_mode(mode).expect("both").containers[0]
+            .expect
+            .clone()
+    };
+    let layered = expect(Mode::Layered);
+    assert_eq!(layered.exit.map(|exit| exit.value), Some(1));
+    assert_eq!((layered.stderr, layered.files.len()), (None, 1));
+    let prebuilt = expect(Mode::Prebuilt);
+    assert_eq!(prebuilt.exit.map(|exit| exit.value), Some(2));
+    assert_eq!(prebuilt.files.len(), 2);
+    assert!(prebuilt.stderr.is_some());
+    let stdout = prebuilt.stdout.expect("it expects some output");
+    let contains: Vec<_> = stdout.contains.iter().map(|text| text.value.as_str()).collect();
+    assert_eq!(contains, ["common", "more"]);
+    assert_eq!(stdout.equals.map(|text| text.value).as_deref(), Some("two"));
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use shellproof::scenario::{self, MAX_FILE_BYTES};
 use tempfile::TempDir;
 
-const VALID: &str = "schema: 1\nname: a\ncontainers:\n  a: { role: python }\n";
+const VALID: &str = "schema: 1\nname: a\ncontainers:\n  a: { role: python, expect: { exit: 0 } }\n";
 
 /// An empty directory, removed at the end of the test.
 fn directory() -> TempDir {

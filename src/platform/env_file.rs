@@ -139,21 +139,21 @@ impl<'a> Reader<'a> {
             return false;
         }
         let line = self.rest_of_line();
-        let content = line.trim();
+        let content = line.trim_matches(is_blank);
         if content.is_empty() || content.starts_with('#') {
             self.next_line();
             return true;
         }
-        let start = line.len() - line.trim_start().len();
+        let start = line.len() - line.trim_start_matches(is_blank).len();
         let start = match line[start..].strip_prefix("export") {
-            Some(rest) if rest.starts_with(is_blank) => line.len() - rest.trim_start().len(),
+            Some(rest) if rest.starts_with(is_blank) => line.len() - rest.trim_start_matches(is_blank).len(),
             _ => start,
         };
         let Some(separator) = line[start..].find(['=', ':']).map(|at| start + at) else {
             self.without_separator(line, start);
             return true;
         };
-        let key = line[start..separator].trim_end();
+        let key = line[start..separator].trim_end_matches(is_blank);
         if !looks_like_a_name(key) || key.len() > MAX_NAME_BYTES {
             self.bad_name(line, key, start, separator);
             return true;
@@ -191,7 +191,7 @@ impl<'a> Reader<'a> {
 
     /// A name alone is taken from the environment, which wins anyway; anything else is a mistake.
     fn without_separator(&mut self, line: &str, start: usize) {
-        let content = line[start..].trim_end();
+        let content = line[start..].trim_end_matches(is_blank);
         if !looks_like_a_name(content) {
             self.no_assignment(content);
         }

@@ -2,17 +2,17 @@
 
 use std::ops::Range;
 
+use shellproof_api::ReferenceError;
+
 use super::env_file::Value;
 use super::hide::has_credentials;
-use super::{Image, ImageReference};
+use crate::ImageName;
+use crate::image_name::suggestion;
 use crate::source::{Diagnostic, Span};
 use crate::vocabulary::Mode;
 
 /// The longest value that a message repeats.
 const MAX_REPEATED: usize = 40;
-
-/// The longest name of a fixture.
-const MAX_FIXTURE_BYTES: usize = 63;
 
 /// What is wrong with a value, and with which bytes of it.
 #[derive(Debug)]
@@ -92,59 +92,19 @@ pub(super) fn mode(value: &Value) -> Result<Mode, Mistake> {
 }
 
 /// The image that a value names.
-pub(super) fn image(variable: &str, value: &Value) -> Result<Image, Mistake> {
+pub(super) fn image(variable: &str, value: &Value) -> Result<ImageName, Mistake> {
     let text = value.text.as_str();
     if has_credentials(text) {
         let title = format!("`{variable}` holds a user name or a password");
         let mistake = Mistake::new(title, "expected an image reference without them");
         return Err(mistake.help("log in to the registry with the engine, as in `podman login REGISTRY`"));
     }
-    if let Some(name) = text.strip_prefix("fixture:") {
-        return match is_fixture_name(name) {
-            true => Ok(Image::Fixture(name.to_owned())),
-            false => {
-                let start = "fixture:".len();
-                let label = "expected lower-case letters, digits and dashes, 63 at most";
-                Err(Mistake::new("this names no fixture", label).range(start..text.len()))
-            }
-        };
-    }
-    text.parse::<ImageReference>()
-        .map(Image::Reference)
-        .map_err(|error| {
-            let mistake = Mistake::new(format!("`{variable}`: {}", error.problem), error.expected);
-            let help = suggestion(text).filter(|_| value.is_verbatim);
-            Mistake {
-                help,
-                ..mistake.range(error.range)
-            }
-        })
-}
-
-/// The reference that was probably meant.
-fn suggestion(text: &str) -> Option<String> {
-    let meant = match text.split_once("://") {
-        Some((_, rest)) => rest.to_owned(),
-        None => {
-            let name = text.find('@').unwrap_or(text.len());
-            let tag = text[..name]
-                .rfind(':')
-                .filter(|colon| !text[*colon..name].contains('/'));
-            let (name, rest) = text.split_at(tag.unwrap_or(name));
-            format!("{}{rest}", name.to_lowercase())
+    text.parse().map_err(|error: ReferenceError| {
+        let mistake = Mistake::new(format!("`{variable}`: {}", error.problem), error.expected);
+        let help = suggestion(text).filter(|_| value.is_verbatim);
+        Mistake {
+            help,
+            ..mistake.range(error.range)
         }
-    };
-    let is_better = meant != text && meant.len() <= 100 && meant.parse::<ImageReference>().is_ok();
-    is_better.then(|| format!("did you mean `{meant}`?"))
-}
-
-/// Whether a text can name a fixture, as in a scenario.
-fn is_fixture_name(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= MAX_FIXTURE_BYTES
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        && !name.starts_with('-')
-        && !name.ends_with('-')
+    })
 }

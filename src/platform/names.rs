@@ -72,7 +72,7 @@ pub(super) fn looks_like_a_name(text: &str) -> bool {
     !text.is_empty()
         && text
             .chars()
-            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '-' | '[' | ']'))
+            .all(|c| !c.is_ascii() || c.is_ascii_alphanumeric() || "_.-[]".contains(c))
 }
 
 #[cfg(test)]

@@ -2,12 +2,14 @@
 
 /// A value without what follows it; a comment starts with a blank.
 pub(super) fn without_comment(line: &str) -> &str {
-    line.split_once(" #").map_or(line, |(value, _)| value).trim_end()
+    line.split_once(" #")
+        .map_or(line, |(value, _)| value)
+        .trim_end_matches(is_blank)
 }
 
-/// A blank within a line.
+/// A blank within a line. Others that Unicode has, such as the no-break space, belong to names and values.
 pub(super) fn is_blank(c: char) -> bool {
-    c != '\n' && c.is_whitespace()
+    matches!(c, ' ' | '\t' | '\r' | '\x0b' | '\x0c')
 }
 
 /// Where the quote is that ends a quoted text; a backslash takes the next character's meaning away.

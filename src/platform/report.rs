@@ -4,9 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use shellproof_api::ImageReference;
 
 use super::roles::{MODE_VARIABLE, Version, requirements, requirements_line, variable};
-use super::{Image, Origin, Platform, ResolvedImage, Warning};
+use super::{Origin, Platform, ResolvedImage, Warning};
 use crate::vocabulary::{Mode, Role};
 
 /// What each role resolves to in one mode, and from where.
@@ -63,7 +64,7 @@ impl ConfigReport {
                 variable(role)
             );
             text += &format!(" ({})\n", image.origin);
-            if let Some(registry) = image.image.registry() {
+            if let Some(registry) = image.image.reference().and_then(ImageReference::registry) {
                 text += &format!("  registry  {registry}\n");
             }
             text += &format!("  prebuilt  needs {}\n", requirements_line(role));
@@ -84,15 +85,7 @@ impl ConfigReport {
 }
 
 fn role(image: &ResolvedImage) -> Value {
-    let (registry, repository, tag, digest) = match &image.image {
-        Image::Reference(reference) => (
-            reference.registry(),
-            Some(reference.repository()),
-            reference.tag(),
-            reference.digest(),
-        ),
-        Image::Fixture(_) => (None, None, None, None),
-    };
+    let reference = image.image.reference();
     let requirement = |version: Version| match version {
         Version::Any => (None, None),
         Version::AtLeast(version) => (Some("at-least"), Some(version)),
@@ -109,11 +102,11 @@ fn role(image: &ResolvedImage) -> Value {
         "role": image.role.as_str(),
         "mode": image.mode.as_str(),
         "image": image.image.to_string(),
-        "fixture": matches!(image.image, Image::Fixture(_)),
-        "registry": registry,
-        "repository": repository,
-        "tag": tag,
-        "digest": digest,
+        "fixture": reference.is_none(),
+        "registry": reference.and_then(ImageReference::registry),
+        "repository": reference.map(ImageReference::repository),
+        "tag": reference.and_then(ImageReference::tag),
+        "digest": reference.and_then(ImageReference::digest),
         "variable": variable(image.role),
         "origin": origin(&image.origin),
         "prebuilt_requires": requires,

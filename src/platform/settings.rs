@@ -6,10 +6,11 @@ use std::sync::Arc;
 use super::env_file::{self, EnvFile, Value};
 use super::hide::hide_credentials;
 use super::image::{self, Mistake};
-use super::load::check_text;
+use super::load::ENV_FILE;
 use super::names::{Name, classify, known, similar};
 use super::roles::{DEFAULT_MODE, MODE_VARIABLE, default_image, variable, variable_in_mode};
-use super::{Image, Origin, Platform, ResolvedImage, Warning};
+use super::{Origin, Platform, ResolvedImage, Warning};
+use crate::ImageName;
 use crate::source::{Diagnostic, Diagnostics, SourceFile, Span};
 use crate::vocabulary::{Mode, Role};
 
@@ -24,7 +25,7 @@ pub(super) fn decide(
     let mut settings = Settings::default();
     let mut used = BTreeSet::new();
     if let Some(file) = file {
-        check_text(file)?;
+        ENV_FILE.check(file)?;
         let read = env_file::read(file, environment);
         used.clone_from(&read.used);
         settings.add_file(read);
@@ -36,7 +37,7 @@ pub(super) fn decide(
 #[derive(Default)]
 struct Settings {
     mode: Option<(Mode, Origin)>,
-    images: HashMap<&'static str, (Image, Origin)>,
+    images: HashMap<&'static str, (ImageName, Origin)>,
     errors: Vec<Diagnostic>,
     warnings: Vec<Warning>,
 }
@@ -159,13 +160,13 @@ impl Settings {
 }
 
 /// The image of a role in a mode: its variable's, else the default.
-fn resolve(role: Role, mode: Mode, set: &HashMap<&'static str, (Image, Origin)>) -> ResolvedImage {
+fn resolve(role: Role, mode: Mode, set: &HashMap<&'static str, (ImageName, Origin)>) -> ResolvedImage {
     let read = variable_in_mode(role, mode);
     let (image, origin) = set.get(read).cloned().unwrap_or_else(|| {
-        let reference = default_image(role, mode)
+        let image = default_image(role, mode)
             .parse()
             .expect("the specification's defaults are image references");
-        (Image::Reference(reference), Origin::Default)
+        (image, Origin::Default)
     });
     let origin = match read == variable(role) {
         true => origin,

@@ -2,29 +2,72 @@
 
 use chrono::{NaiveDate, Utc};
 
-use super::{Evidence, Rule, Weight};
+use super::{Evidence, Judgement, Rule, Weight, WitnessState};
 use crate::scenario::{Scenario, Waiver};
-use crate::source::{Diagnostic, Spanned};
+use crate::source::{Diagnostic, Diagnostics, Spanned};
+use crate::vocabulary::{Mode, Witness};
 
-/// Marks the violations that a waiver covers today: of its rule, and with its program in what was seen.
+/// Marks the violations that a waiver covers today.
 pub(super) fn apply(waivers: &[Waiver], evidence: &mut [Evidence], today: NaiveDate) {
-    for one in evidence
-        .iter_mut()
-        .filter(|one| one.rule.weight() == Weight::Violation)
-    {
-        let covers = |waiver: &&Waiver| {
-            waiver.rule.value == one.rule.as_str()
-                && waiver.until.value >= today
-                && one
-                    .detail
-                    .split(|c: char| c.is_whitespace() || c == '`')
-                    .any(|word| word == waiver.program.value)
-        };
-        one.waived = waivers
+    for one in evidence.iter_mut() {
+        let waiver = waivers
             .iter()
-            .find(covers)
-            .map(|waiver| waiver.reason.value.clone());
+            .find(|waiver| waiver.until.value >= today && covers(waiver, one));
+        one.waived = waiver.map(|waiver| waiver.reason.value.clone());
     }
+}
+
+/// Whether a waiver is meant for a violation: of its rule, and with its program in what was seen.
+fn covers(waiver: &Waiver, evidence: &Evidence) -> bool {
+    let mut words = evidence.detail.split(|c: char| c.is_whitespace() || c == '`');
+    evidence.rule.weight() == Weight::Violation
+        && waiver.rule.value == evidence.rule.as_str()
+        && words.any(|word| word == waiver.program.value)
+}
+
+/// The waivers of a scenario that covered nothing in a run, as mistakes of the file. Where a witness was missing, or in
+/// a mode that forbids nothing, nobody can say that.
+pub(crate) fn unused(mode: Mode, scenario: &Scenario, judgement: &Judgement) -> Vec<Diagnostic> {
+    let is_missing = |(_, state): &(Witness, WitnessState)| matches!(state, WitnessState::Missing(_));
+    if mode == Mode::Layered || judgement.witnesses.iter().any(is_missing) {
+        return Vec::new();
+    }
+    let is_unused = |waiver: &&Waiver| !judgement.evidence.iter().any(|one| covers(waiver, one));
+    let unused = scenario.waivers.iter().filter(is_unused).map(|waiver| {
+        let (rule, program) = (&waiver.rule, &waiver.program);
+        let title = format!("expected `{program}` to break the rule `{rule}`, which is waived for it");
+        Diagnostic::new(&scenario.file, waiver.span, title)
+            .label("nothing was waived")
+            .help("remove the waiver, or correct its program, which is one word of what was seen")
+    });
+    unused.collect()
+}
+
+/// Finds what scenarios say of the policy and cannot hold: rules that do not exist, and waivers that have ended.
+pub fn check(scenarios: &[Scenario]) -> Result<(), Diagnostics> {
+    let mut mistakes = unknown_rules(scenarios);
+    mistakes.extend(ended(scenarios, today()));
+    Diagnostics::from_vec(mistakes).map_or(Ok(()), Err)
+}
+
+fn ended(scenarios: &[Scenario], today: NaiveDate) -> Vec<Diagnostic> {
+    let mut mistakes = Vec::new();
+    for scenario in scenarios {
+        for waiver in scenario
+            .waivers
+            .iter()
+            .filter(|waiver| waiver.until.value < today)
+        {
+            let title = format!("the waiver for `{}` has ended", waiver.program);
+            let mistake = Diagnostic::new(&scenario.file, waiver.until.span, title);
+            mistakes.push(
+                mistake
+                    .label(format!("was its last day, and today is {today}"))
+                    .help("mend what it waived and remove it, or say until when it is accepted again"),
+            );
+        }
+    }
+    mistakes
 }
 
 /// The day in UTC.
@@ -33,7 +76,7 @@ pub(super) fn today() -> NaiveDate {
 }
 
 /// Rules that scenarios name and that do not exist, each with what was probably meant.
-pub fn unknown_rules(scenarios: &[Scenario]) -> Vec<Diagnostic> {
+fn unknown_rules(scenarios: &[Scenario]) -> Vec<Diagnostic> {
     let mut mistakes = Vec::new();
     for scenario in scenarios {
         let expected = [&scenario.expect.layered.rule, &scenario.expect.prebuilt.rule]

@@ -1,6 +1,5 @@
 use super::*;
 use crate::scenario;
-use crate::vocabulary::Witness;
 
 const WAIVED: &str = "
 schema: 1
@@ -89,4 +88,43 @@ fn a_rule_that_does_not_exist_is_a_mistake_with_its_place() {
         "{}",
         mistakes[0]
     );
+}
+
+#[test]
+fn a_waiver_that_has_ended_is_a_mistake_with_its_place() {
+    let scenarios = [scenario::parse("waived.yaml", WAIVED).unwrap()];
+    assert_eq!(ended(&scenarios, day(2026, 12, 31)), []);
+    let mistakes = ended(&scenarios, day(2027, 1, 1));
+    let [mistake] = mistakes.as_slice() else {
+        panic!("{mistakes:?}")
+    };
+    let text = mistake.to_string();
+    assert!(text.contains("the waiver for `/bin/sh` has ended"), "{text}");
+    assert!(text.contains("waived.yaml:7:74"), "{text}");
+}
+
+#[test]
+fn a_waiver_that_covers_nothing_is_told_where_all_was_seen() {
+    let scenario = scenario::parse("waived.yaml", WAIVED).unwrap();
+    let judgement = |evidence: Vec<Evidence>, kernel| Judgement {
+        verdict: crate::vocabulary::VerdictKind::Clean,
+        witnesses: vec![(Witness::Wire, WitnessState::Spoke), (Witness::Kernel, kernel)],
+        evidence,
+    };
+    let nothing = judgement(Vec::new(), WitnessState::Spoke);
+    let told = unused(Mode::Prebuilt, &scenario, &nothing);
+    let [told] = told.as_slice() else {
+        panic!("{told:?}")
+    };
+    assert!(told.to_string().contains("waived.yaml:7:5"), "{told}");
+    assert_eq!(unused(Mode::Layered, &scenario, &nothing), []);
+    let silent = judgement(Vec::new(), WitnessState::Missing("no listener".into()));
+    assert_eq!(unused(Mode::Prebuilt, &scenario, &silent), []);
+    let other = judgement(vec![seen(Rule::Exec, "exec of `/bin/sh`")], WitnessState::Spoke);
+    assert_eq!(unused(Mode::Prebuilt, &scenario, &other).len(), 1);
+    let covered = judgement(
+        vec![seen(Rule::Shell, "`/bin/sh -c true`, a shell")],
+        WitnessState::Spoke,
+    );
+    assert_eq!(unused(Mode::Prebuilt, &scenario, &covered), []);
 }

@@ -37,6 +37,8 @@ fn container() -> ContainerResult {
         started: true,
         exit_code: Some(0),
         as_expected: true,
+        is_service: false,
+        watched_ms: None,
     }
 }
 

@@ -14,6 +14,8 @@ fn container(name: &str) -> ContainerResult {
         started: true,
         exit_code: Some(0),
         as_expected: true,
+        is_service: false,
+        watched_ms: None,
     }
 }
 

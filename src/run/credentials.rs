@@ -5,14 +5,14 @@ use std::io::{self, BufReader};
 use std::path::PathBuf;
 
 use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential_from_reader};
-use shellproof_api::Credentials;
+use shellproof_api::{Credentials, ImageReference};
 
-/// The registry that a reference without a host means, as credential files name it.
+/// Docker's hub, as `docker login` writes it into its file.
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
 /// The credentials for an image's registry, from the first file that has some, credential helpers included.
 /// `None` when there are none; a file that cannot be used is an error that names it.
-pub(crate) fn for_image(reference: &str) -> Result<Option<Credentials>, String> {
+pub(crate) fn for_image(reference: &ImageReference) -> Result<Option<Credentials>, String> {
     from_files(
         &files(|name| std::env::var_os(name).map(PathBuf::from)),
         reference,
@@ -39,7 +39,7 @@ fn files(variable: impl Fn(&str) -> Option<PathBuf>) -> Vec<PathBuf> {
     podman.into_iter().chain([docker]).flatten().collect()
 }
 
-fn from_files(files: &[PathBuf], reference: &str) -> Result<Option<Credentials>, String> {
+fn from_files(files: &[PathBuf], reference: &ImageReference) -> Result<Option<Credentials>, String> {
     for file in files {
         for key in keys(reference) {
             let reader = match File::open(file) {
@@ -47,7 +47,7 @@ fn from_files(files: &[PathBuf], reference: &str) -> Result<Option<Credentials>,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => break,
                 Err(error) => return Err(format!("`{}`: {error}", file.display())),
             };
-            let (username, secret) = match get_credential_from_reader(reader, key) {
+            let (username, secret) = match get_credential_from_reader(reader, &key) {
                 Ok(DockerCredential::UsernamePassword(username, password)) => (username, password),
                 Ok(DockerCredential::IdentityToken(token)) => (String::new(), token),
                 Err(CredentialRetrievalError::NoCredentialConfigured) => continue,
@@ -70,27 +70,21 @@ fn from_files(files: &[PathBuf], reference: &str) -> Result<Option<Credentials>,
 }
 
 /// The keys under which a reference's credentials may stand: Podman knows them per path, the longest first.
-fn keys(reference: &str) -> Vec<&str> {
-    let registry = registry(reference);
-    let mut keys = Vec::new();
-    if registry != DOCKER_HUB {
-        let mut path = reference;
-        while let Some((parent, _)) = path.rsplit_once('/') {
-            keys.push(parent);
-            path = parent;
-        }
-    }
-    if keys.last() != Some(&registry) {
-        keys.push(registry);
+fn keys(reference: &ImageReference) -> Vec<String> {
+    let name = reference.canonical_name();
+    let mut keys = vec![name.clone()];
+    keys.extend(name.rmatch_indices('/').map(|(end, _)| name[..end].to_owned()));
+    if registry(reference) == DOCKER_HUB {
+        keys.push(DOCKER_HUB.to_owned());
     }
     keys
 }
 
-/// The registry in a reference: the part before the first slash if it looks like a host.
-fn registry(reference: &str) -> &str {
-    match reference.split_once('/') {
-        Some((host, _)) if host.contains(['.', ':']) || host == "localhost" => host,
-        _ => DOCKER_HUB,
+/// The registry, as a request that carries credentials names it.
+fn registry(reference: &ImageReference) -> &str {
+    match reference.canonical_registry() {
+        "docker.io" => DOCKER_HUB,
+        registry => registry,
     }
 }
 
@@ -105,28 +99,30 @@ mod tests {
         let file = std::env::temp_dir().join(format!("shellproof-auth-{}-{name}.json", std::process::id()));
         std::fs::write(&file, content).unwrap();
         let missing = file.with_extension("missing");
-        let result = from_files(&[missing, file.clone()], reference);
+        let result = from_files(&[missing, file.clone()], &reference.parse().unwrap());
         std::fs::remove_file(file).unwrap();
         result
     }
 
     #[test]
-    fn a_registry_is_what_looks_like_a_host() {
-        for (reference, expected) in [
-            ("postgres:17.5-alpine", DOCKER_HUB),
-            ("opensearchproject/opensearch:2.19.2", DOCKER_HUB),
-            (
-                "docker.getcollate.io/openmetadata/server:1.10.1",
-                "docker.getcollate.io",
-            ),
-            (
-                "internal.artifactory.company.com:8443/a/b:1",
-                "internal.artifactory.company.com:8443",
-            ),
-            ("localhost/x", "localhost"),
+    fn keys_go_from_the_repository_to_the_registry() {
+        let keys = |text: &str| keys(&text.parse().unwrap());
+        let hub = [
+            "docker.io/library/python",
+            "docker.io/library",
+            "docker.io",
+            DOCKER_HUB,
+        ];
+        for text in [
+            "python:3.11",
+            "docker.io/python",
+            "index.docker.io/library/python",
         ] {
-            assert_eq!(registry(reference), expected, "{reference}");
+            assert_eq!(keys(text), hub, "{text}");
         }
+        let port = ["[::1]:8443/a/b", "[::1]:8443/a", "[::1]:8443"];
+        assert_eq!(keys("[::1]:8443/a/b:1"), port);
+        assert_eq!(registry(&"reg.corp:8443/a/b:1".parse().unwrap()), "reg.corp:8443");
     }
 
     #[test]
@@ -145,6 +141,9 @@ mod tests {
         let content = format!(r#"{{"auths":{{"reg.example/a":{{"auth":"{AUTH}"}}}}}}"#);
         assert!(found("path", &content, "reg.example/a/b:1").unwrap().is_some());
         assert_eq!(found("path-other", &content, "reg.example/b/a:1"), Ok(None));
+        let content = format!(r#"{{"auths":{{"docker.io":{{"auth":"{AUTH}"}}}}}}"#);
+        let hub = found("hub", &content, "python:3.11").unwrap().unwrap();
+        assert_eq!(hub.registry, DOCKER_HUB);
     }
 
     #[test]

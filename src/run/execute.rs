@@ -6,6 +6,7 @@ mod probe;
 mod running;
 mod spec;
 mod state;
+mod watch;
 
 use std::time::{Duration, Instant};
 
@@ -16,8 +17,9 @@ use super::expect::{Checked, more_might_meet};
 use super::output::Collected;
 use crate::kernel::Watch;
 use crate::policy::Standing;
-use crate::result::{Expectation, Failure, Image};
-use crate::scenario::{AfterState, ContainerPlan, Probe, Ready, Scenario};
+use crate::result::{Expectation, Image};
+use crate::scenario::{AfterState, ContainerKind, ContainerPlan, Probe, Ready, Scenario};
+use crate::source::{Diagnostic, Span, Spanned};
 use probe::Question;
 use running::ended_first;
 use state::PAUSE;
@@ -29,8 +31,8 @@ impl<'a> Execution<'a> {
         let plan = self.context.plan;
         let mut images = Vec::new();
         for container in &plan.containers {
-            let image = self.context.images.for_source(
-                &container.source.value,
+            let image = self.context.images.for_container(
+                &container.image.value,
                 self.context.platform,
                 plan.mode,
                 self.context.progress,
@@ -54,10 +56,13 @@ impl<'a> Execution<'a> {
             }
         }
         self.check_answers().await?;
-        for container in plan.containers.iter().filter(|container| container.runs_to_end) {
-            self.check_end(container).await?;
+        for container in &plan.containers {
+            if let ContainerKind::Job { exit, .. } = container.kind {
+                self.check_end(container, exit).await?;
+            }
         }
         self.duration = began.elapsed();
+        self.watch_services().await?;
         for container in &plan.containers {
             self.check_output(container)?;
         }
@@ -175,7 +180,7 @@ impl<'a> Execution<'a> {
         &mut self,
         container: &str,
         what: String,
-        span: crate::source::Span,
+        span: Span,
         actual: Option<String>,
     ) -> Result<(), Stop> {
         let output = self.collected(container);
@@ -223,9 +228,13 @@ impl<'a> Execution<'a> {
         let Some(running) = self.running(&container.name) else {
             return Ok(Err("it was never started".into()));
         };
-        match tokio::time::timeout(container.timeout, running.ended()).await {
+        // Nobody waits for the end of a service.
+        let ContainerKind::Job { timeout, .. } = container.kind else {
+            return Ok(Err("it is a service".into()));
+        };
+        match tokio::time::timeout(timeout, running.ended()).await {
             Ok(ended) => ended.map(Ok),
-            Err(_) => Ok(Err(format!("it still ran after {:?}", container.timeout))),
+            Err(_) => Ok(Err(format!("it still ran after {timeout:?}"))),
         }
     }
 
@@ -279,11 +288,15 @@ impl<'a> Execution<'a> {
                 self.ask_until(container, question, deadline).await?.err()
             }
         };
-        self.note(name, what, ready.probe.span, actual)
+        self.note(name, what, ready.probe.span, actual)?;
+        if let Some(running) = self.running.get_mut(name) {
+            running.ready = Some(Instant::now());
+        }
+        Ok(())
     }
 
-    /// The end of a container that runs to its end: within its time, and with its exit code if one is expected.
-    async fn check_end(&mut self, container: &ContainerPlan) -> Result<(), Error> {
+    /// The end of a job: within its time, and with its exit code.
+    async fn check_end(&mut self, container: &ContainerPlan, exit: Spanned<u8>) -> Result<(), Error> {
         let ended = self.end(container).await?;
         let output = self.collected(&container.name);
         let checked = Checked {
@@ -291,14 +304,15 @@ impl<'a> Execution<'a> {
             container: &container.name,
             output: &output,
         };
-        let expectation = match (&container.expect.exit, &ended) {
-            (Some(exit), ended) => checked.exit(exit, ended),
-            (None, Ok(_)) => return Ok(()),
-            (None, Err(reason)) => {
-                let what = format!("`{}` to end", container.name);
-                checked.expectation(what, container.name.span, Some(reason.clone()))
-            }
-        };
+        let mut expectation = checked.exit(&exit, &ended);
+        // Whoever waited for this container may have checked it already.
+        if self.expectations.iter().any(|one| one.what == expectation.what) {
+            return Ok(());
+        }
+        if let (Some(failure), true) = (&mut expectation.failure, exit.span == container.name.span) {
+            let help = "a job ends with 0 unless its `expect: { exit: … }` says otherwise";
+            failure.diagnostic.help = Some(help.to_owned());
+        }
         self.expectations.push(expectation);
         Ok(())
     }
@@ -356,20 +370,11 @@ impl<'a> Execution<'a> {
     /// Notes that the whole scenario took too long.
     pub(super) fn took_too_long(&mut self, limit: Duration) {
         let scenario = self.context.scenario;
-        let diagnostic = crate::source::Diagnostic::new(
-            &scenario.file,
-            scenario.name.span,
-            format!("expected the scenario to end within {limit:?}"),
-        );
-        let what = "the scenario to end in time".to_owned();
-        let failure = Failure {
-            diagnostic,
-            container: None,
-            log: Vec::new(),
-        };
+        let title = format!("expected the scenario to end within {limit:?}");
+        let diagnostic = Diagnostic::new(&scenario.file, scenario.name.span, title);
         self.expectations.push(Expectation {
-            what,
-            failure: Some(failure),
+            what: "the scenario to end in time".to_owned(),
+            ..Expectation::of_file(diagnostic)
         });
     }
 }

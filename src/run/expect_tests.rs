@@ -8,7 +8,7 @@ use crate::vocabulary::Mode;
 /// A scenario whose container `job` expects this, in YAML's flow style.
 fn scenario(expect: &str) -> Scenario {
     let text = format!(
-        "schema: 1\nname: checked\ncontainers:\n  job:\n    image: x:1\n    network: n\n    expect: {expect}\nnetworks: [n]\n"
+        "schema: 1\nname: checked\ncontainers:\n  job:\n    image: x:1\n    network: n\n    ready: {{ log: x }}\n    expect: {expect}\nnetworks: [n]\n"
     );
     scenario::parse("checked.yaml", &text).unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }

@@ -9,7 +9,10 @@ use crate::result::ContainerResult;
 async fn fate(behaviour: Behaviour, keys: &str) -> ContainerResult {
     let mut containers = run(fake(behaviour), &job(keys)).await.result.containers;
     assert_eq!(containers.len(), 1);
-    containers.remove(0)
+    ContainerResult {
+        watched_ms: None,
+        ..containers.remove(0)
+    }
 }
 
 fn job_that(started: bool, exit_code: Option<i64>, as_expected: bool) -> ContainerResult {
@@ -19,6 +22,8 @@ fn job_that(started: bool, exit_code: Option<i64>, as_expected: bool) -> Contain
         started,
         exit_code,
         as_expected,
+        is_service: false,
+        watched_ms: None,
     }
 }
 

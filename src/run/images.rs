@@ -3,23 +3,21 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use shellproof_api::{ContainerSpec, ErrorKind, ImageFile, PullProgress, Runtime, labels};
+use shellproof_api::{ContainerSpec, ErrorKind, ImageFile, ImageReference, PullProgress, Runtime, labels};
 use tokio::sync::{Mutex, OnceCell};
 
 use super::archive;
 use super::credentials;
 use super::shells;
+use crate::ImageName;
 use crate::invocation::Invocation;
 use crate::platform::Platform;
 use crate::result::Image;
-use crate::scenario::Source;
+use crate::scenario::ImageChoice;
 use crate::vocabulary::Mode;
 
 /// The probe program, compiled by `build.rs`.
 const PROBE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/probe"));
-
-/// The value of an image variable or a scenario's `image:` that names a fixture.
-const FIXTURE: &str = "fixture:";
 
 /// What the engines take for a container that sets no `PATH`.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -98,46 +96,40 @@ impl Images {
     }
 
     /// The image that a container of a scenario runs.
-    pub(crate) async fn for_source(
+    pub(crate) async fn for_container(
         &self,
-        source: &Source,
+        choice: &ImageChoice,
         platform: &Platform,
         mode: Mode,
         progress: &(dyn Fn(String) + Send + Sync),
     ) -> Result<Image, ImageError> {
-        let configured;
-        let source = match source {
-            Source::Role(role) => {
-                configured = platform.image(*role, mode).image.to_source();
-                &configured
-            }
-            source => source,
+        let name = match choice {
+            ImageChoice::Named(name) => name,
+            ImageChoice::Role(role) => &platform.image(*role, mode).image,
         };
-        match source {
-            Source::Fixture(name) => self.present(&format!("{FIXTURE}{name}"), progress).await,
-            Source::Reference(name) => self.present(name, progress).await,
-            Source::Role(role) => unreachable!("the image of role {role} is a role"),
-        }
+        self.present(name, progress).await
     }
 
-    /// The image called `name`, loaded or pulled if it is not there.
+    /// The image of this name, loaded or pulled if it is not there.
     async fn present(
         &self,
-        name: &str,
+        name: &ImageName,
         progress: &(dyn Fn(String) + Send + Sync),
     ) -> Result<Image, ImageError> {
         let cell = self
             .known
             .lock()
             .await
-            .entry(name.to_owned())
+            .entry(name.to_string())
             .or_default()
             .clone();
         let image = cell
             .get_or_try_init(|| async {
-                match name.strip_prefix(FIXTURE) {
-                    Some(fixture) => self.load_fixture(name, fixture, progress).await,
-                    None => self.pull(name, progress).await,
+                match name {
+                    ImageName::Fixture(fixture) => {
+                        self.load_fixture(&name.to_string(), fixture, progress).await
+                    }
+                    ImageName::Reference(reference) => self.pull(reference, progress).await,
                 }
             })
             .await?;
@@ -276,16 +268,17 @@ impl Images {
 
     async fn pull(
         &self,
-        reference: &str,
+        image: &ImageReference,
         progress: &(dyn Fn(String) + Send + Sync),
     ) -> Result<Image, ImageError> {
+        let reference = image.as_str();
         if let Some(image) = self.found(reference, reference).await? {
             return Ok(image);
         }
         if self.offline {
             return Err(ImageError::Offline(reference.to_owned()));
         }
-        let credentials = credentials::for_image(reference).map_err(|reason| ImageError::Credentials {
+        let credentials = credentials::for_image(image).map_err(|reason| ImageError::Credentials {
             reference: reference.to_owned(),
             reason,
         })?;

@@ -8,14 +8,19 @@ async fn a_log_line_on_either_stream_makes_ready() {
     for behaviour in [
         Behaviour::until_killed().stdout("starting\nlistening on 80\n"),
         Behaviour::until_killed().stderr("listening on 80\n"),
-        // The line counts even if the container has ended since.
-        Behaviour::exit(0).stdout("listening on 80"),
     ] {
         let ran = run(fake(behaviour), &text).await;
         assert_eq!(ran.failed(), [""; 0]);
         assert_eq!(ran.result.expectations[0].what, "`job` to be ready within 30s");
         assert_eq!(ran.status(), Status::Passed);
     }
+}
+
+#[tokio::test]
+async fn the_line_of_a_job_counts_even_if_it_has_ended_since() {
+    let text = job("    ready: { log: 'listening on \\d+' }\n    expect: { exit: 0 }");
+    let ran = run(fake(Behaviour::exit(0).stdout("listening on 80")), &text).await;
+    assert_eq!((ran.failed(), ran.status()), (vec![], Status::Passed));
 }
 
 #[tokio::test]
@@ -137,15 +142,16 @@ async fn an_answer_makes_ready_and_is_compared() {
 #[tokio::test]
 async fn an_answer_that_comes_to_fit_passes() {
     let asked = Mutex::new(0);
-    let fake = with_probe(Behaviour::until_killed(), move |_| {
+    let fake = with_probe(Behaviour::until_killed().stdout("up\n"), move |_| {
         let mut asked = asked.lock().unwrap();
         *asked += 1;
         Behaviour::exit(0).stdout(if *asked < 3 { "503\nbusy" } else { "200\nfine" })
     });
-    let text = job("    expect: { http: [{ port: 80, path: /, body: { equals: fine } }] }");
+    let text =
+        job("    ready: { log: up }\n    expect: { http: [{ port: 80, path: /, body: { equals: fine } }] }");
     let ran = run(fake, &text).await;
     assert_eq!((ran.failed(), ran.status()), (vec![], Status::Passed));
     assert!(ran.result.containers[0].as_expected, "it answered and lived");
     // Only the last answer is told of.
-    assert_eq!(ran.result.expectations.len(), 2);
+    assert_eq!(ran.result.expectations.len(), 4);
 }

@@ -17,6 +17,8 @@ use crate::scenario;
 mod failures;
 #[path = "fate_tests.rs"]
 mod fates;
+#[path = "kind_tests.rs"]
+mod kinds;
 #[path = "ready_tests.rs"]
 mod readiness;
 #[path = "repeat_tests.rs"]

@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::resolve::{Merged, merge, runs_to_end};
-use super::schema::{AfterState, MountSource, Probe, Scenario};
+use super::resolve::{ContainerKind, Merged, exit_codes, kind, merge};
+use super::schema::{AfterState, MountSource, Scenario};
 use crate::source::Diagnostic;
 use crate::source::spelling::{quoted, similar};
 use crate::source::{SourceFile, Span, Spanned};
@@ -127,11 +127,11 @@ impl<'s> InMode<'s> {
                 .any(|&error| merged.container.span.contains(error));
             if is_sound {
                 self.needs(merged);
-                self.timeout(&all, index);
+                self.kind(&all, index);
             }
         }
         self.host_ports(&all);
-        self.exit_codes(&all);
+        (0..all.len()).for_each(|index| self.exit_codes(&all, index));
         self.cycles(&all);
         self.found
     }
@@ -174,21 +174,10 @@ impl<'s> InMode<'s> {
             };
             let declared: Vec<_> = scenario.volumes.iter().collect();
             if !declared.iter().any(|volume| volume.value == *name) {
-                let name = Spanned::new(name.clone(), self.narrowed(mount.span, name));
+                let name = Spanned::new(name.clone(), self.file.part(mount.span, name, 0..name.len()));
                 self.unknown("volume", "volumes", &name, &declared);
             }
         }
-    }
-
-    /// The part of a span where this text stands.
-    fn narrowed(&self, span: Span, text: &str) -> Span {
-        let written = self.file.source().get(span.start..span.end).unwrap_or_default();
-        written.find(text).map_or(span, |offset| Span {
-            start: span.start + offset,
-            end: span.start + offset + text.len(),
-            line: span.line,
-            column: span.column + written[..offset].chars().count(),
-        })
     }
 
     fn mounts(&mut self, merged: &Merged<'_>) {
@@ -218,7 +207,7 @@ impl<'s> InMode<'s> {
     /// What a container cannot do without.
     fn needs(&mut self, merged: &Merged<'_>) {
         let (name, settings) = (&merged.container.name, &merged.settings);
-        if settings.source.is_none() {
+        if settings.image.is_none() {
             self.report(
                 name.span,
                 format!("the container `{name}` has no image"),
@@ -246,25 +235,47 @@ impl<'s> InMode<'s> {
             let title = format!("the `ready` of `{name}` {why}");
             self.report(ready.probe.span, title, "cannot be reached").help = help();
         }
-        if let Some(http) = settings
-            .expect
-            .as_ref()
-            .and_then(|expect| expect.value.http.first())
-        {
+        if let Some(http) = settings.expect.as_ref().and_then(|expect| expect.http.first()) {
             let title = format!("an `http` expectation of `{name}` {why}");
             self.report(http.port.span, title, "cannot be reached").help = help();
         }
     }
 
-    /// A timeout of a container that nobody expects to end would silently do nothing.
-    fn timeout(&mut self, all: &[Merged<'_>], index: usize) {
-        let Some(timeout) = &all[index].settings.timeout else {
-            return;
-        };
-        if !runs_to_end(all, index) {
-            let title = format!("nothing waits for `{}` to end", all[index].container.name);
-            self.report(timeout.span, title, "would have no effect").help =
-                Some("expect an `exit` code, or let another container wait for `exited-0`".into());
+    /// What is neither a job nor a service proves nothing, and a time of the other kind would do nothing.
+    fn kind(&mut self, all: &[Merged<'_>], index: usize) {
+        let Merged { container, settings } = &all[index];
+        let name = &container.name;
+        match kind(all, index) {
+            None => {
+                let help = match settings
+                    .expect
+                    .as_ref()
+                    .is_some_and(|expect| !expect.http.is_empty())
+                {
+                    true => "what answers is a service: say with `ready` when it is",
+                    false => {
+                        "a job ends, and says so with `expect: { exit: 0 }`; a service stays, and has a `ready`"
+                    }
+                };
+                let title = format!("`{name}` is neither a job nor a service");
+                self.report(name.span, title, "nothing says what it does").help = Some(help.into());
+            }
+            Some(ContainerKind::Job { .. }) => {
+                if let Some(observe) = &settings.observe {
+                    let title = format!("`{name}` is a job, which is watched until it ends");
+                    self.report(observe.span, title, "would have no effect").help =
+                        Some("how long it may take is its `timeout`".into());
+                }
+            }
+            Some(ContainerKind::Service { .. }) => {
+                if let Some(timeout) = &settings.timeout {
+                    let title = format!("`{name}` is a service, whose end nothing waits for");
+                    self.report(timeout.span, title, "would have no effect").help = Some(
+                        "expect an `exit` code of a job, or say with `observe` how long a service is watched"
+                            .into(),
+                    );
+                }
+            }
         }
     }
 
@@ -308,41 +319,14 @@ impl<'s> InMode<'s> {
     }
 
     /// A container ends with one code, whoever says so.
-    fn exit_codes(&mut self, all: &[Merged<'_>]) {
-        let mut said: BTreeMap<usize, (u8, Span)> = BTreeMap::new();
-        for (index, merged) in all.iter().enumerate() {
-            if let Some(exit) = merged
-                .settings
-                .expect
-                .as_ref()
-                .and_then(|expect| expect.value.exit)
-            {
-                said.insert(index, (exit.value, exit.span));
-            }
-        }
-        let ready = all.iter().enumerate().filter_map(|(index, merged)| {
-            let probe = &merged.settings.ready.as_ref()?.probe;
-            match probe.value {
-                Probe::Exit(code) => Some((index, code, probe.span)),
-                _ => None,
-            }
-        });
-        let after = all.iter().flat_map(Merged::after).filter_map(|after| {
-            let index = *self.index_of.get(after.container.value.as_str())?;
-            match after.state.value {
-                AfterState::Exited(code) => Some((index, code, after.state.span)),
-                _ => None,
-            }
-        });
-        let claims: Vec<_> = ready.chain(after).collect();
-        for (index, code, span) in claims {
-            let (first_code, first) = *said.entry(index).or_insert((code, span));
-            if code != first_code {
-                let name = &all[index].container.name;
-                let title = format!("`{name}` cannot end with both {first_code} and {code}");
-                let error = self.report(span, title, format!("expects {code}"));
-                error.secondary.push((first, format!("expects {first_code}")));
-            }
+    fn exit_codes(&mut self, all: &[Merged<'_>], index: usize) {
+        let name = &all[index].container.name;
+        let mut said = exit_codes(all, index);
+        let Some(first) = said.next() else { return };
+        for other in said.filter(|other| other.value != first.value) {
+            let title = format!("`{name}` cannot end with both {first} and {other}");
+            let error = self.report(other.span, title, format!("expects {other}"));
+            error.secondary.push((first.span, format!("expects {first}")));
         }
     }
 

@@ -1,19 +1,19 @@
 //! From paths to scenarios.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::check::check;
 use super::decode::decode;
 use super::schema::Scenario;
-use crate::source::{Diagnostic, Diagnostics};
-use crate::source::{SourceFile, Span};
+use crate::source::{Diagnostic, Diagnostics, FileKind, SourceFile, Span, about, cannot_read};
 
-/// The largest scenario file that is read.
-pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
+const SCENARIO: FileKind = FileKind {
+    what: "a scenario",
+    file: "a scenario file",
+};
 
 /// The deepest directory that is searched, below the one that was named.
 const MAX_DIRECTORY_DEPTH: usize = 16;
@@ -22,57 +22,17 @@ const MAX_DIRECTORY_DEPTH: usize = 16;
 ///
 /// What is no regular file, is too large, or is no text is refused before it is read.
 pub fn load(path: &Path) -> Result<Scenario, Diagnostics> {
-    let refuse = |problem: String| about(path, problem);
-    let metadata = fs::metadata(path).map_err(|error| refuse(cannot_read(&error)))?;
-    if metadata.is_dir() {
-        return Err(refuse("expected a scenario file, found a directory".into()).into());
-    }
-    if !metadata.is_file() {
-        return Err(refuse("expected a scenario file, found no regular file".into()).into());
-    }
-    let too_large = |size: u64| {
-        let title = format!("the file is too large for a scenario: {size} bytes");
-        Diagnostics::from(refuse(title).help(format!("a scenario has at most {MAX_FILE_BYTES} bytes")))
-    };
-    if metadata.len() > MAX_FILE_BYTES {
-        return Err(too_large(metadata.len()));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|error| refuse(cannot_read(&error)))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let line = error.as_bytes()[..error.utf8_error().valid_up_to()]
-            .iter()
-            .filter(|b| **b == b'\n')
-            .count()
-            + 1;
-        refuse(format!(
-            "the file is no UTF-8 text: line {line} holds other bytes"
-        ))
-    })?;
-    // What grew since it was looked at is caught here.
-    parse(path, &text)
+    understand(SCENARIO.read(path)?)
 }
 
 /// Reads a scenario from text; `path` is what messages call it.
 pub fn parse(path: impl Into<PathBuf>, text: &str) -> Result<Scenario, Diagnostics> {
-    let path = path.into();
-    if text.len() as u64 > MAX_FILE_BYTES {
-        let error = about(
-            &path,
-            format!("the file is too large for a scenario: {} bytes", text.len()),
-        );
-        return Err(error
-            .help(format!("a scenario has at most {MAX_FILE_BYTES} bytes"))
-            .into());
-    }
     let file = Arc::new(SourceFile::new(path, text));
-    if let Some(at) = file.source().find('\0') {
-        let line = file.source()[..at].matches('\n').count() + 1;
-        let title = format!("the file is no text: line {line} holds a NUL byte");
-        return Err(Diagnostic::whole_file(&file, title).into());
-    }
+    SCENARIO.check(&file)?;
+    understand(file)
+}
+
+fn understand(file: Arc<SourceFile>) -> Result<Scenario, Diagnostics> {
     let mut errors = Vec::new();
     let scenario = decode(&file, &mut errors);
     if let Some(scenario) = &scenario {
@@ -95,7 +55,7 @@ pub fn discover(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Diagnostics> {
     let mut found = Vec::new();
     let mut seen = BTreeSet::new();
     if paths.is_empty() {
-        errors.push(about(Path::new("."), "no path to look for scenarios in".into()));
+        errors.push(about(Path::new("."), "no path to look for scenarios in"));
     }
     for path in paths {
         let files = match fs::metadata(path) {
@@ -104,7 +64,7 @@ pub fn discover(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Diagnostics> {
                 let mut files = Vec::new();
                 search(path, 0, &mut files, &mut errors);
                 match files.is_empty() {
-                    true => Err(about(path, "no scenario in this directory".into())
+                    true => Err(about(path, "no scenario in this directory")
                         .help("scenarios are files that end in `.yaml` or `.yml`")),
                     false => Ok(files),
                 }
@@ -190,19 +150,5 @@ fn search(directory: &Path, depth: usize, files: &mut Vec<PathBuf>, errors: &mut
         } else if is_yaml && !path.is_dir() {
             files.push(path);
         }
-    }
-}
-
-/// A mistake of a file whose text is not at hand.
-fn about(path: &Path, title: String) -> Diagnostic {
-    Diagnostic::whole_file(&Arc::new(SourceFile::new(path, "")), title)
-}
-
-/// The operating system's reason, in this project's voice.
-fn cannot_read(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "no such file or directory".into(),
-        std::io::ErrorKind::PermissionDenied => "no permission to read this".into(),
-        _ => format!("failed to read this: {error}"),
     }
 }

@@ -3,15 +3,19 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::keys::container_keys;
 use super::schema::{
-    After, AfterState, Argv, Container, EnvVar, Expect, HealthCheck, Mount, MountSource, Outcome, Port,
-    Probe, Ready, Scenario, Settings, Source,
+    After, AfterState, Argv, Container, EnvVar, Expect, HealthCheck, ImageChoice, Mount, MountSource,
+    Outcome, Port, Probe, Ready, Scenario, Settings, TextExpect,
 };
 use crate::source::Spanned;
 use crate::vocabulary::Mode;
 
-/// How long a container that runs to its end may take, unless it says otherwise.
+/// How long a job may take, unless it says otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a service is watched at least, unless it says otherwise.
+const DEFAULT_OBSERVE: Duration = Duration::from_secs(1);
 
 /// A scenario in one image mode.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,55 +39,71 @@ impl Plan {
     }
 }
 
-/// A container in one image mode.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct ContainerPlan {
-    /// The key under `containers`.
-    pub name: Spanned<String>,
-    /// Where the image comes from.
-    pub source: Spanned<Source>,
-    /// Replaces the image's entrypoint. A `command:` stands here whole, and then `args` is absent.
-    pub entrypoint: Option<Spanned<Argv>>,
-    /// Replaces the image's command.
-    pub args: Option<Spanned<Argv>>,
-    /// The environment; a mode's variables come last and replace those of the same name.
-    pub env: Vec<EnvVar>,
-    /// The user, if not the image's.
-    pub user: Option<Spanned<String>>,
-    /// The working directory, if not the image's.
-    pub workdir: Option<Spanned<String>>,
-    /// The declared network it joins.
-    pub network: Option<Spanned<String>>,
-    /// More host names on that network; its own name always is one.
-    pub aliases: Vec<Spanned<String>>,
-    /// What is mounted; relative host paths now start where the scenario file's path does.
-    pub volumes: Vec<Spanned<Mount>>,
-    /// Ports published on the host.
-    pub ports: Vec<Spanned<Port>>,
-    /// Whether the root file system cannot be written.
-    pub read_only: bool,
-    /// Capabilities taken away, without the `CAP_` prefix.
-    pub cap_drop: Vec<Spanned<String>>,
-    /// Capabilities given, without the `CAP_` prefix.
-    pub cap_add: Vec<Spanned<String>>,
-    /// Whether programs in it can gain no privileges.
-    pub no_new_privileges: bool,
-    /// Paths that are held in memory.
-    pub tmpfs: Vec<Spanned<String>>,
-    /// The health check, if not the image's.
-    pub healthcheck: Option<Spanned<HealthCheck>>,
-    /// How to know that it is ready.
-    pub ready: Option<Ready>,
-    /// What must have happened before it starts.
-    pub after: Vec<After>,
-    /// What must be true of it.
-    pub expect: Expect,
-    /// Whether it runs to its end by itself; otherwise it is stopped when the scenario ends.
-    pub runs_to_end: bool,
-    /// How long running to its end may take.
-    pub timeout: Duration,
+/// A container's life in a scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContainerKind {
+    /// It ends by itself, and its end is awaited.
+    Job {
+        /// The code that it must end with, and where that is said; at its name if nobody says so.
+        exit: Spanned<u8>,
+        /// How long it may take.
+        timeout: Duration,
+    },
+    /// It lives as long as the scenario.
+    Service {
+        /// How long it is watched at least, from when it is ready.
+        observe: Duration,
+    },
 }
+
+macro_rules! planned {
+    (kept $type:ty) => { Option<$type> };
+    (filled $type:ty) => { $type };
+}
+
+macro_rules! fill {
+    (kept $value:expr) => {
+        $value
+    };
+    (filled $value:expr) => {
+        $value.unwrap_or_default()
+    };
+}
+
+macro_rules! plan_of_container {
+    ($($(#[$doc:meta])* $key:ident: $kind:ident $type:ty = $read:ident,)+) => {
+        /// A container in one image mode. What is said of a key holds for what the mode's block made of it.
+        #[derive(Clone, Debug, PartialEq)]
+        #[non_exhaustive]
+        pub struct ContainerPlan {
+            /// The key under `containers`.
+            pub name: Spanned<String>,
+            /// Whether it is a job or a service.
+            pub kind: ContainerKind,
+            /// Which image it runs.
+            pub image: Spanned<ImageChoice>,
+            $($(#[$doc])* pub $key: planned!($kind $type),)+
+        }
+
+        impl Settings {
+            /// Replaces each key that a mode's block has, as a whole.
+            fn replace(&mut self, over: Self) {
+                macro_rules! replace {
+                    ($one:ident) => { if over.$one.is_some() { self.$one = over.$one; } };
+                }
+                replace!(image);
+                replace!(command);
+                $(replace!($key);)+
+            }
+
+            /// The plan of a container with these settings, if it has an image.
+            fn plan(self, name: Spanned<String>, kind: ContainerKind) -> Option<ContainerPlan> {
+                Some(ContainerPlan { name, kind, image: self.image?, $($key: fill!($kind self.$key),)+ })
+            }
+        }
+    };
+}
+container_keys!(plan_of_container);
 
 impl Scenario {
     /// The scenario in one image mode, or nothing when it is not meant for that mode.
@@ -98,8 +118,7 @@ impl Scenario {
             .collect();
         let mut containers = Vec::with_capacity(merged.len());
         for index in start_order(&merged) {
-            let runs_to_end = runs_to_end(&merged, index);
-            containers.push(self.plan(&merged[index], runs_to_end)?);
+            containers.push(self.plan(&merged, index)?);
         }
         Some(Plan {
             mode,
@@ -108,42 +127,18 @@ impl Scenario {
         })
     }
 
-    fn plan(&self, merged: &Merged<'_>, runs_to_end: bool) -> Option<ContainerPlan> {
-        let settings = merged.settings.clone();
-        let (entrypoint, args) = match settings.command {
-            Some(command) => (Some(command), None),
-            None => (settings.entrypoint, settings.args),
-        };
-        let mut volumes = settings.volumes.unwrap_or_default();
-        for mount in &mut volumes {
+    fn plan(&self, all: &[Merged<'_>], index: usize) -> Option<ContainerPlan> {
+        let kind = kind(all, index)?;
+        let mut settings = all[index].settings.clone();
+        if let Some(command) = settings.command.take() {
+            (settings.entrypoint, settings.args) = (Some(command), None);
+        }
+        for mount in settings.volumes.iter_mut().flatten() {
             if let MountSource::Bind(path) = &mut mount.value.source {
                 *path = self.file.directory().join(&*path);
             }
         }
-        Some(ContainerPlan {
-            name: merged.container.name.clone(),
-            source: settings.source?,
-            entrypoint,
-            args,
-            env: settings.env,
-            user: settings.user,
-            workdir: settings.workdir,
-            network: settings.network,
-            aliases: settings.aliases.unwrap_or_default(),
-            volumes,
-            ports: settings.ports.unwrap_or_default(),
-            read_only: settings.read_only.is_some_and(|flag| flag.value),
-            cap_drop: settings.cap_drop.unwrap_or_default(),
-            cap_add: settings.cap_add.unwrap_or_default(),
-            no_new_privileges: settings.no_new_privileges.is_some_and(|flag| flag.value),
-            tmpfs: settings.tmpfs.unwrap_or_default(),
-            healthcheck: settings.healthcheck,
-            ready: settings.ready,
-            after: settings.after.unwrap_or_default(),
-            expect: settings.expect.map(|expect| expect.value).unwrap_or_default(),
-            runs_to_end,
-            timeout: settings.timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.value),
-        })
+        settings.plan(all[index].container.name.clone(), kind)
     }
 }
 
@@ -160,7 +155,7 @@ impl Merged<'_> {
     }
 }
 
-/// A container's keys in one mode: the mode's block replaces key by key, and adds to `env`.
+/// A container's keys in one mode: the mode's block replaces key by key, and adds to `env` and `expect`.
 pub(super) fn merge(container: &Container, mode: Mode) -> Merged<'_> {
     let over = match mode {
         Mode::Layered => &container.layered,
@@ -168,56 +163,86 @@ pub(super) fn merge(container: &Container, mode: Mode) -> Merged<'_> {
     };
     let mut settings = container.base.clone();
     if let Some(over) = over {
-        let over = over.value.clone();
-        macro_rules! replace {
-            ($($key:ident),+) => { $(if over.$key.is_some() { settings.$key = over.$key; })+ };
+        let mut over = over.value.clone();
+        if let (Some(kept), Some(new)) = (&settings.env, &mut over.env) {
+            let is_replaced = |old: &EnvVar| new.iter().any(|new| new.name == old.name);
+            let mut all: Vec<EnvVar> = kept.iter().filter(|old| !is_replaced(old)).cloned().collect();
+            all.append(new);
+            *new = all;
         }
-        replace!(
-            source,
-            entrypoint,
-            args,
-            command,
-            user,
-            workdir,
-            network,
-            aliases,
-            volumes,
-            ports,
-            read_only,
-            cap_drop,
-            cap_add,
-            no_new_privileges,
-            tmpfs,
-            healthcheck,
-            ready,
-            after,
-            expect,
-            timeout
-        );
-        settings
-            .env
-            .retain(|kept| over.env.iter().all(|new| new.name.value != kept.name.value));
-        settings.env.extend(over.env);
+        if let (Some(common), Some(more)) = (&settings.expect, &mut over.expect) {
+            *more = common.clone().and(std::mem::take(more));
+        }
+        settings.replace(over);
     }
     Merged { container, settings }
 }
 
-/// Whether a container ends by itself: it says with which code, or another waits for that.
-pub(super) fn runs_to_end(all: &[Merged<'_>], index: usize) -> bool {
-    let settings = &all[index].settings;
-    let name = &all[index].container.name.value;
-    settings
-        .expect
-        .as_ref()
-        .is_some_and(|expect| expect.exit.is_some())
-        || settings
-            .ready
-            .as_ref()
-            .is_some_and(|ready| matches!(ready.probe.value, Probe::Exit(_)))
-        || all
-            .iter()
-            .flat_map(|other| other.after())
-            .any(|after| after.container.value == *name && matches!(after.state.value, AfterState::Exited(_)))
+impl Expect {
+    /// These expectations and more. Where both say what one thing is, the others count.
+    fn and(mut self, more: Self) -> Self {
+        self.http.extend(more.http);
+        self.files.extend(more.files);
+        Self {
+            exit: more.exit.or(self.exit),
+            stdout: TextExpect::both(self.stdout, more.stdout),
+            stderr: TextExpect::both(self.stderr, more.stderr),
+            http: self.http,
+            files: self.files,
+        }
+    }
+}
+
+impl TextExpect {
+    fn both(one: Option<Self>, more: Option<Self>) -> Option<Self> {
+        let (mut all, more) = match (one, more) {
+            (Some(one), Some(more)) => (one, more),
+            (one, more) => return more.or(one),
+        };
+        all.contains.extend(more.contains);
+        all.not_contains.extend(more.not_contains);
+        all.matches = more.matches.or(all.matches);
+        all.equals = more.equals.or(all.equals);
+        Some(all)
+    }
+}
+
+/// The codes that the scenario says a container ends with, and where: its own `expect`, its `ready`, and what others
+/// wait for, in this order.
+pub(super) fn exit_codes(all: &[Merged<'_>], index: usize) -> impl Iterator<Item = Spanned<u8>> {
+    let Merged { container, settings } = &all[index];
+    let expected = settings.expect.as_ref().and_then(|expect| expect.exit);
+    let ready = settings.ready.as_ref().and_then(|ready| match ready.probe.value {
+        Probe::Exit(code) => Some(Spanned::new(code, ready.probe.span)),
+        _ => None,
+    });
+    let waiters = all.iter().flat_map(Merged::after);
+    let awaited = waiters.filter_map(|after| match after.state.value {
+        AfterState::Exited(code) if after.container == container.name => {
+            Some(Spanned::new(code, after.state.span))
+        }
+        _ => None,
+    });
+    expected.into_iter().chain(ready).chain(awaited)
+}
+
+/// Whether a container is a job or a service; nothing when it does not say. A job is one with an exit code, or
+/// without a `ready` and with expectations of its output, which is whole when it has ended. A service has a `ready`.
+pub(super) fn kind(all: &[Merged<'_>], index: usize) -> Option<ContainerKind> {
+    let Merged { container, settings } = &all[index];
+    let timeout = settings.timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.value);
+    if let Some(exit) = exit_codes(all, index).next() {
+        return Some(ContainerKind::Job { exit, timeout });
+    }
+    if settings.ready.is_some() {
+        let observe = settings.observe.map_or(DEFAULT_OBSERVE, |observe| observe.value);
+        return Some(ContainerKind::Service { observe });
+    }
+    let expect = settings.expect.as_ref()?;
+    (expect.stdout.is_some() || expect.stderr.is_some()).then(|| ContainerKind::Job {
+        exit: Spanned::new(0, container.name.span),
+        timeout,
+    })
 }
 
 /// The indices in an order in which each container comes after the ones it waits for. What waits in

@@ -1,11 +1,13 @@
 //! What a scenario file says, as data. Nothing here is merged or looked up yet.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveDate;
+pub use shellproof_api::{HealthCheck, HealthTest, Mount, MountSource, Port};
 
+use super::keys::container_keys;
+use crate::ImageName;
 use crate::source::{SourceFile, Span, Spanned};
 use crate::vocabulary::{Criterion, Mode, Need, Role, VerdictKind, Witness};
 
@@ -65,62 +67,28 @@ pub struct Container {
     pub prebuilt: Option<Spanned<Settings>>,
 }
 
-/// The keys of a container, or of its `layered:` or `prebuilt:` block.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct Settings {
-    /// `image:` or `role:`.
-    pub source: Option<Spanned<Source>>,
-    /// `entrypoint:`, which replaces the image's.
-    pub entrypoint: Option<Spanned<Argv>>,
-    /// `args:`, which follow the entrypoint and replace the image's command.
-    pub args: Option<Spanned<Argv>>,
-    /// `command:`, the whole argument vector; only in a `layered:` block.
-    pub command: Option<Spanned<Argv>>,
-    /// `env:`.
-    pub env: Vec<EnvVar>,
-    /// `user:`, a name or number, with or without a group.
-    pub user: Option<Spanned<String>>,
-    /// `workdir:`, an absolute path.
-    pub workdir: Option<Spanned<String>>,
-    /// `network:`, a declared name.
-    pub network: Option<Spanned<String>>,
-    /// `aliases:`, more host names on the network.
-    pub aliases: Option<Vec<Spanned<String>>>,
-    /// `volumes:`.
-    pub volumes: Option<Vec<Spanned<Mount>>>,
-    /// `ports:` published on the host.
-    pub ports: Option<Vec<Spanned<Port>>>,
-    /// `read_only:`, the root file system cannot be written.
-    pub read_only: Option<Spanned<bool>>,
-    /// `cap_drop:`, without the `CAP_` prefix.
-    pub cap_drop: Option<Vec<Spanned<String>>>,
-    /// `cap_add:`, without the `CAP_` prefix.
-    pub cap_add: Option<Vec<Spanned<String>>>,
-    /// `no_new_privileges:`.
-    pub no_new_privileges: Option<Spanned<bool>>,
-    /// `tmpfs:`, absolute paths.
-    pub tmpfs: Option<Vec<Spanned<String>>>,
-    /// `healthcheck:`.
-    pub healthcheck: Option<Spanned<HealthCheck>>,
-    /// `ready:`, how to know that the container is ready.
-    pub ready: Option<Ready>,
-    /// `after:`, what must have happened before the container starts.
-    pub after: Option<Vec<After>>,
-    /// `expect:`, what must be true of the container.
-    pub expect: Option<Spanned<Expect>>,
-    /// `timeout:`, how long a container that runs to its end may take.
-    pub timeout: Option<Spanned<Duration>>,
+macro_rules! settings {
+    ($($(#[$doc:meta])* $key:ident: $kind:ident $type:ty = $read:ident,)+) => {
+        /// The keys of a container, or of its `layered:` or `prebuilt:` block, as they are written.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        #[non_exhaustive]
+        pub struct Settings {
+            /// `image:` or `role:`.
+            pub image: Option<Spanned<ImageChoice>>,
+            /// `command:`, the whole argument vector; only in a `layered:` block.
+            pub command: Option<Spanned<Argv>>,
+            $($(#[$doc])* pub $key: Option<$type>,)+
+        }
+    };
 }
+container_keys!(settings);
 
-/// Where a container's image comes from.
+/// Which image a container runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// An image reference, as an engine understands it.
-    Reference(String),
-    /// One of the project's own test images: `fixture:NAME`.
-    Fixture(String),
-    /// The image that the platform's configuration gives to a role.
+pub enum ImageChoice {
+    /// `image:`, this one.
+    Named(ImageName),
+    /// `role:`, the one that the platform's configuration gives to a role.
     Role(Role),
 }
 
@@ -131,59 +99,6 @@ pub struct EnvVar {
     pub name: Spanned<String>,
     /// Its value.
     pub value: Spanned<String>,
-}
-
-/// One entry of `volumes:`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mount {
-    /// What is mounted.
-    pub source: MountSource,
-    /// Where it appears in the container.
-    pub target: String,
-    /// Whether the container may not write to it.
-    pub read_only: bool,
-}
-
-/// What an entry of `volumes:` mounts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MountSource {
-    /// A declared volume.
-    Volume(String),
-    /// A path of the host; relative ones start at the scenario file.
-    Bind(PathBuf),
-}
-
-/// One entry of `ports:`; always TCP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Port {
-    /// The host's port; any free one when absent.
-    pub host: Option<u16>,
-    /// The container's port.
-    pub container: u16,
-}
-
-/// The engine's own health check.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HealthCheck {
-    /// None, not even the image's.
-    None,
-    /// A program with its arguments, run without a shell.
-    Command(Argv, Timing),
-    /// A shell line (`CMD-SHELL`), which prebuilt mode forbids: for scenarios that must be violated.
-    Shell(Spanned<String>, Timing),
-}
-
-/// When the engine runs a health check; the engine's defaults where absent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Timing {
-    /// The time between two checks.
-    pub interval: Option<Duration>,
-    /// The longest a check may take.
-    pub timeout: Option<Duration>,
-    /// Failures in a row before the container is unhealthy.
-    pub retries: Option<u32>,
-    /// The time in which failures do not count.
-    pub start_period: Option<Duration>,
 }
 
 /// How to know that a container is ready.
@@ -242,7 +157,7 @@ pub enum AfterState {
     Exited(u8),
 }
 
-/// What must be true of a container, or of its image.
+/// What must be true of a container, or of its image. By default nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Expect {
@@ -351,12 +266,13 @@ impl Audit {
     }
 
     /// How much a witness is needed: what the file says, else required in prebuilt mode and heard
-    /// where available in layered mode.
+    /// where available in layered mode. The image witness, which does not speak yet, is required
+    /// only by those who write so.
     pub fn need(&self, witness: Witness, mode: Mode) -> Need {
-        match (self.written(witness), mode) {
-            (Some(need), _) => need.value,
-            (None, Mode::Prebuilt) => Need::Required,
-            (None, Mode::Layered) => Need::IfAvailable,
+        match (self.written(witness), witness, mode) {
+            (Some(need), ..) => need.value,
+            (None, Witness::Wire | Witness::Kernel, Mode::Prebuilt) => Need::Required,
+            (None, Witness::Image, Mode::Prebuilt) | (None, _, Mode::Layered) => Need::IfAvailable,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A text file as it was read, and places in it.
 
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 
 /// A text file as it was read, kept so that later stages can point into it.
@@ -37,6 +37,23 @@ impl SourceFile {
     /// The directory that relative paths in the scenario start from.
     pub fn directory(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    /// Where some bytes of a value stand, if the value stands at this place as it is, quoted or not; else the place.
+    pub(crate) fn part(&self, span: Span, value: &str, bytes: Range<usize>) -> Span {
+        let written = self.source.get(span.start..span.end).unwrap_or_default();
+        match written.find(value).filter(|_| !value.contains('\n')) {
+            Some(offset) => {
+                let start = offset + bytes.start;
+                Span {
+                    start: span.start + start,
+                    end: span.start + offset + bytes.end,
+                    line: span.line,
+                    column: span.column + written[..start].chars().count(),
+                }
+            }
+            None => span,
+        }
     }
 
     /// `file:line:column`, for one-line messages.

@@ -9,6 +9,7 @@ mod fixtures;
 mod foreign_client;
 mod interruption;
 mod kernel;
+mod kinds;
 mod missing;
 mod outcomes;
 mod service;

@@ -101,7 +101,10 @@ fn podman_is_started_on_a_private_socket_and_stopped_again(
 #[ignore = "needs a machine on which no Podman listens: scripts/test runs it"]
 fn a_podman_that_does_not_start_is_an_error_with_its_own_words() {
     nobody_listens();
-    let scenarios = Scenarios::new(&[("job", scenario("job", "args: [echo]", ""))]);
+    let scenarios = Scenarios::new(&[(
+        "job",
+        scenario("job", "args: [echo]\n    expect: { exit: 0 }", ""),
+    )]);
     install(
         scenarios.path(),
         "#!/usr/bin/env python3\nimport sys\nsys.exit('cannot set up namespace')\n",

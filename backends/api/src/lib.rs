@@ -27,7 +27,7 @@ pub use engine::{Engine, EngineKind, Seccomp};
 pub use error::{Error, ErrorKind, Result};
 pub use image::{Credentials, FileKind, ImageConfig, ImageFile, PullProgress};
 pub use labels::Labels;
-pub use reference::{InvalidReference, Reference};
+pub use reference::{ImageReference, ReferenceError};
 pub use resource::{Resource, ResourceKind};
 pub use runtime::{Inspect, Naming, Output, OutputChunk, OutputStream, Runtime, StdStream};
 pub use spec::{

@@ -9,7 +9,9 @@ use bollard::models::{HealthConfig, ImageInspect};
 use bollard::query_parameters::ImportImageOptionsBuilder;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
-use shellproof_api::{ErrorKind, HealthCheck, HealthTest, ImageConfig, Reference, Result};
+use shellproof_api::{
+    ErrorKind, HealthCheck, HealthTest, ImageConfig, ImageReference, ReferenceError, Result,
+};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
@@ -47,8 +49,9 @@ impl Docker {
 
     pub(crate) async fn image_config(&self, reference: &str) -> Result<Option<ImageConfig>> {
         let failing = self.failing("inspect image", reference);
-        let parsed = Reference::parse(reference)
-            .map_err(|error| failing.with(ErrorKind::Invalid, error.to_string()))?;
+        let parsed: ImageReference = reference
+            .parse()
+            .map_err(|error: ReferenceError| failing.with(ErrorKind::Invalid, error.to_string()))?;
         match self.client.inspect_image(reference).await {
             Ok(image) => Ok(Some(image_config(image, &parsed))),
             Err(Bollard::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
@@ -66,7 +69,7 @@ fn pieces(file: File) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static 
     })
 }
 
-fn image_config(image: ImageInspect, reference: &Reference) -> ImageConfig {
+fn image_config(image: ImageInspect, reference: &ImageReference) -> ImageConfig {
     let config = image.config.unwrap_or_default();
     let digests = image.repo_digests.unwrap_or_default();
     ImageConfig {
@@ -86,12 +89,14 @@ fn image_config(image: ImageInspect, reference: &Reference) -> ImageConfig {
 }
 
 /// The digest under this name, or else under any: an image may have been pulled by several.
-fn digest(digests: &[String], reference: &Reference) -> Option<String> {
-    let pairs = || digests.iter().filter_map(|digest| digest.split_once('@'));
-    let named = pairs().find(|(name, _)| *name == reference.name);
-    named
-        .or_else(|| pairs().next())
-        .map(|(_, digest)| digest.to_owned())
+fn digest(digests: &[String], wanted: &ImageReference) -> Option<String> {
+    let known = || {
+        digests
+            .iter()
+            .filter_map(|text| text.parse::<ImageReference>().ok())
+    };
+    let named = known().find(|known| known.canonical_name() == wanted.canonical_name());
+    named.or_else(|| known().next())?.digest().map(str::to_owned)
 }
 
 fn health_check(config: HealthConfig) -> Option<HealthCheck> {
@@ -109,4 +114,30 @@ fn health_check(config: HealthConfig) -> Option<HealthCheck> {
             .and_then(|retries| u32::try_from(retries).ok())
             .filter(|&retries| retries > 0),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::digest;
+
+    #[test]
+    fn the_digest_is_the_one_under_the_images_name() {
+        let (one, two) = (
+            format!("sha256:{}", "1".repeat(64)),
+            format!("sha256:{}", "2".repeat(64)),
+        );
+        let digests = [format!("reg.corp/python@{one}"), format!("python@{two}")];
+        for (name, expected) in [
+            ("python:3", &two),
+            ("docker.io/library/python", &two),
+            ("reg.corp/python:3", &one),
+            ("other", &one),
+        ] {
+            assert_eq!(
+                digest(&digests, &name.parse().unwrap()).as_ref(),
+                Some(expected),
+                "{name}"
+            );
+        }
+    }
 }

@@ -7,7 +7,7 @@ use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::StreamExt;
 use http::HeaderValue;
 use serde_json::json;
-use shellproof_api::{Credentials, Error, ErrorKind, PullProgress, Reference, Result};
+use shellproof_api::{Credentials, Error, ErrorKind, ImageReference, PullProgress, ReferenceError, Result};
 
 use crate::Docker;
 use crate::error::Failing;
@@ -20,16 +20,13 @@ impl Docker {
         progress: &(dyn Fn(PullProgress) + Send + Sync),
     ) -> Result<()> {
         let failing = self.failing("pull image", image);
-        let reference =
-            Reference::parse(image).map_err(|error| failing.with(ErrorKind::Invalid, error.to_string()))?;
+        let reference: ImageReference = image
+            .parse()
+            .map_err(|error: ReferenceError| failing.with(ErrorKind::Invalid, error.to_string()))?;
         // Without a tag the engine would pull them all.
-        let tag = reference
-            .digest
-            .as_deref()
-            .or(reference.tag.as_deref())
-            .unwrap_or("latest");
+        let tag = reference.digest().or(reference.tag()).unwrap_or("latest");
         let options = CreateImageOptionsBuilder::default()
-            .from_image(&reference.name)
+            .from_image(reference.name())
             .tag(tag)
             .build();
         let client = match credentials {
@@ -62,7 +59,7 @@ impl Docker {
                 ErrorKind::ImageMissing,
                 format!(
                     "registry `{}`: the pull ended without the image",
-                    reference.registry
+                    reference.canonical_registry()
                 ),
             )),
         }
@@ -89,7 +86,7 @@ fn auth_header(credentials: &Credentials, failing: &Failing) -> Result<HeaderVal
 }
 
 /// Image (as the error's object), registry and cause.
-fn failed(reference: &Reference, failing: &Failing, error: Bollard) -> Error {
+fn failed(reference: &ImageReference, failing: &Failing, error: Bollard) -> Error {
     let from_registry = matches!(
         error,
         Bollard::DockerResponseServerError { .. } | Bollard::DockerStreamError { .. }
@@ -101,7 +98,7 @@ fn failed(reference: &Reference, failing: &Failing, error: Bollard) -> Error {
         } else {
             error.kind
         },
-        message: format!("registry `{}`: {}", reference.registry, error.message),
+        message: format!("registry `{}`: {}", reference.canonical_registry(), error.message),
         ..error
     }
 }

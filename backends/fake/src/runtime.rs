@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures_util::stream;
 use shellproof_api::{
     ContainerId, ContainerSpec, ContainerState, Credentials, Engine, Error, ErrorKind, ImageConfig,
-    ImageFile, Inspect, Labels, MountSource, Naming, NetworkSpec, OutputStream, PullProgress, Reference,
+    ImageFile, ImageReference, Inspect, Labels, MountSource, Naming, NetworkSpec, OutputStream, PullProgress,
     Resource, ResourceKind, Result, Runtime, VolumeSpec, labels,
 };
 use tokio::sync::{mpsc, watch};
@@ -148,12 +148,9 @@ impl Runtime for Fake {
 
     async fn image(&self, reference: &str) -> Result<Option<ImageConfig>> {
         let doing = self.begin("image", reference)?;
-        let invalid =
-            |error: shellproof_api::InvalidReference| doing.error(ErrorKind::Invalid, error.to_string());
-        let parsed = Reference::parse(reference).map_err(invalid)?;
-        if parsed.name.contains(char::is_uppercase) {
-            return Err(doing.error(ErrorKind::Invalid, "a repository's name is lower case"));
-        }
+        reference
+            .parse::<ImageReference>()
+            .map_err(|error| doing.error(ErrorKind::Invalid, error.to_string()))?;
         Ok(self.present(reference).map(|image| image.config.clone()))
     }
 
@@ -165,8 +162,8 @@ impl Runtime for Fake {
     ) -> Result<()> {
         let doing = self.begin("pull_image", reference)?;
         if !self.images.contains_key(reference) {
-            let registry =
-                Reference::parse(reference).map_or_else(|_| String::new(), |parsed| parsed.registry);
+            let parsed = reference.parse::<ImageReference>();
+            let registry = parsed.as_ref().map_or("", ImageReference::canonical_registry);
             let message = format!("registry `{registry}`: there is no such image");
             return Err(doing.error(ErrorKind::ImageMissing, message));
         }

@@ -9,7 +9,9 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper::Method;
 use hyper::body::{Frame, Incoming};
 use shellproof_api::archive::FirstEntry;
-use shellproof_api::{ContainerId, ErrorKind, FileKind, ImageConfig, ImageFile, Labels, Reference, Result};
+use shellproof_api::{
+    ContainerId, ErrorKind, FileKind, ImageConfig, ImageFile, ImageReference, Labels, ReferenceError, Result,
+};
 use shellproof_wire::http::{self, Body};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
@@ -63,8 +65,11 @@ impl Podman {
         let reference = match reference.strip_prefix("sha256:") {
             Some(id) => id,
             None => {
-                Reference::parse(reference)
-                    .map_err(|error| self.wire.error(op, ErrorKind::Invalid, error.to_string()))?;
+                reference
+                    .parse::<ImageReference>()
+                    .map_err(|error: ReferenceError| {
+                        self.wire.error(op, ErrorKind::Invalid, error.to_string())
+                    })?;
                 reference
             }
         };

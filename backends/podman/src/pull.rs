@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE;
 use http_body_util::BodyExt;
 use hyper::{Method, Request};
 use serde_json::json;
-use shellproof_api::{Credentials, Error, ErrorKind, PullProgress, Reference, Result};
+use shellproof_api::{Credentials, Error, ErrorKind, ImageReference, PullProgress, ReferenceError, Result};
 use shellproof_wire::http;
 
 use crate::fault::{self, Fault, Op};
@@ -30,8 +30,9 @@ impl Podman {
             object: reference,
         };
         let refused = |fault: Fault| self.pull_error(op, fault);
-        let parsed = Reference::parse(reference)
-            .map_err(|error| self.wire.error(op, ErrorKind::Invalid, error.to_string()))?;
+        let parsed: ImageReference = reference
+            .parse()
+            .map_err(|error: ReferenceError| self.wire.error(op, ErrorKind::Invalid, error.to_string()))?;
         let path = wire::path(&format!(
             "/images/pull?policy=always&tlsVerify={}&reference={}",
             !is_local(&parsed),
@@ -65,21 +66,18 @@ impl Podman {
             None => ErrorKind::Unreachable,
             Some(_) => fault::kind_of_pull(&fault.message),
         };
-        if let Ok(reference) = Reference::parse(op.object) {
-            fault.message = format!("registry `{}`: {}", reference.registry, fault.message);
+        if let Ok(reference) = op.object.parse::<ImageReference>() {
+            fault.message = format!("registry `{}`: {}", reference.canonical_registry(), fault.message);
         }
         fault.with_kind(&self.wire.engine, op, kind)
     }
 }
 
 /// Whether a registry is on the loopback interface. It may speak plain HTTP, as Docker lets it.
-fn is_local(reference: &Reference) -> bool {
-    let host = reference
-        .registry
-        .rsplit_once(':')
-        .map_or(&*reference.registry, |(host, _)| host);
-    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+fn is_local(reference: &ImageReference) -> bool {
+    reference.host().is_some_and(|host| {
+        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    })
 }
 
 /// What one line says: how far it is, or that it failed.
@@ -182,15 +180,12 @@ mod tests {
             ("127.1.2.3/x", true),
             ("localhost:5000/x", true),
             ("[::1]:5000/x", true),
+            ("[::1]/x", true),
             ("registry.corp:5000/x", false),
             ("10.0.0.1/x", false),
             ("x", false),
         ] {
-            assert_eq!(
-                is_local(&Reference::parse(reference).unwrap()),
-                local,
-                "{reference}"
-            );
+            assert_eq!(is_local(&reference.parse().unwrap()), local, "{reference}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! From a description to a container that runs.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use futures_util::StreamExt;
 use shellproof_api::{ContainerSpec, Error, ErrorKind, OutputChunk, ResourceKind, StdStream};
@@ -20,6 +21,7 @@ impl Execution<'_> {
         let mut stream = runtime.attach(&id).await?;
         let output = Arc::new(Collector::default());
         let (sender, ended) = watch::channel(None);
+        let (started, end) = (Instant::now(), Arc::new(OnceLock::new()));
         match runtime.start_container(&id).await {
             Ok(()) => self.started.push(id.0.clone()),
             Err(error) => {
@@ -38,12 +40,15 @@ impl Execution<'_> {
                     output,
                     ended,
                     is_started: false,
+                    started,
+                    ready: None,
+                    end: Arc::new(OnceLock::from(started)),
                     follower: tokio::spawn(async {}).abort_handle(),
                 });
             }
         }
         let follower = tokio::spawn({
-            let (runtime, output) = (runtime.clone(), output.clone());
+            let (runtime, output, end) = (runtime.clone(), output.clone(), end.clone());
             async move {
                 let ended = loop {
                     match stream.next().await {
@@ -53,6 +58,8 @@ impl Execution<'_> {
                         None => break runtime.wait_container(&id).await,
                     }
                 };
+                // Nobody else sets it.
+                _ = end.set(Instant::now());
                 sender.send_replace(Some(ended));
             }
         });
@@ -60,6 +67,9 @@ impl Execution<'_> {
             output,
             ended,
             is_started: true,
+            started,
+            ready: None,
+            end,
             follower: follower.abort_handle(),
         })
     }

@@ -1,6 +1,7 @@
 //! A container while it runs: what it writes, and how it ends.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use shellproof_api::Error;
 use tokio::sync::watch;
@@ -14,6 +15,11 @@ pub(super) struct Running {
     pub(super) ended: watch::Receiver<Option<Ended>>,
     /// Whether its program could be started.
     pub(super) is_started: bool,
+    /// When it was started, and when it was seen to be ready.
+    pub(super) started: Instant,
+    pub(super) ready: Option<Instant>,
+    /// When its end was seen.
+    pub(super) end: Arc<OnceLock<Instant>>,
     /// Follows its output; ends with it.
     pub(super) follower: AbortHandle,
 }
@@ -48,6 +54,12 @@ impl Running {
     /// Whether it has not ended yet.
     pub(super) fn is_alive(&self) -> bool {
         self.ended.borrow().is_none()
+    }
+
+    /// From its start to its end, or to now.
+    pub(super) fn watched(&self) -> Duration {
+        let end = self.end.get().copied().unwrap_or_else(Instant::now);
+        end.duration_since(self.started)
     }
 
     /// What has been written so far.

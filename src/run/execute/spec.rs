@@ -1,15 +1,15 @@
 //! From a scenario's container to what an engine is asked for.
 
-use shellproof_api::{ContainerSpec, HealthCheck, HealthTest, Mount, MountSource, NetworkAttachment, Port};
+use shellproof_api::{ContainerSpec, Mount, MountSource, NetworkAttachment};
 
 use super::state::Execution;
 use crate::result::Image;
-use crate::scenario::{self, ContainerPlan, Timing};
+use crate::scenario::{Argv, ContainerPlan};
 use crate::source::Spanned;
 
 impl Execution<'_> {
     pub(super) fn spec(&self, container: &ContainerPlan, image: &Image) -> ContainerSpec {
-        let words = |argv: &Spanned<scenario::Argv>| values(&argv.value);
+        let words = |argv: &Spanned<Argv>| values(&argv.value);
         ContainerSpec {
             name: self.name(&container.name),
             image: image.reference.clone(),
@@ -34,58 +34,33 @@ impl Execution<'_> {
                 .map(|mount| self.mount(&mount.value))
                 .collect(),
             tmpfs: values(&container.tmpfs),
-            ports: container
-                .ports
-                .iter()
-                .map(|port| Port {
-                    container: port.container,
-                    host: port.host,
-                })
-                .collect(),
+            ports: container.ports.iter().map(|port| port.value).collect(),
             read_only: container.read_only,
             cap_drop: values(&container.cap_drop),
             cap_add: values(&container.cap_add),
             no_new_privileges: container.no_new_privileges,
-            health_check: container
-                .healthcheck
-                .as_ref()
-                .map(|check| health_check(&check.value)),
+            health_check: container.healthcheck.as_ref().map(|check| check.value.clone()),
             labels: self.labels(),
             seccomp_profile: None,
         }
     }
 
-    fn mount(&self, mount: &scenario::Mount) -> Mount {
+    /// A mount as the engine knows it: volumes have names of this run, and paths are absolute. What does not exist is
+    /// the engine's to report.
+    fn mount(&self, mount: &Mount) -> Mount {
         let source = match &mount.source {
-            scenario::MountSource::Volume(name) => MountSource::Volume(self.name(name)),
-            // Engines want absolute paths; what does not exist is theirs to report.
-            scenario::MountSource::Bind(path) => {
+            MountSource::Volume(name) => MountSource::Volume(self.name(name)),
+            MountSource::Bind(path) => {
                 MountSource::Bind(std::path::absolute(path).unwrap_or_else(|_| path.clone()))
             }
         };
         Mount {
             source,
-            target: mount.target.clone(),
-            read_only: mount.read_only,
+            ..mount.clone()
         }
     }
 }
 
 fn values(words: &[Spanned<String>]) -> Vec<String> {
     words.iter().map(|word| word.value.clone()).collect()
-}
-
-fn health_check(check: &scenario::HealthCheck) -> HealthCheck {
-    let (test, timing) = match check {
-        scenario::HealthCheck::None => (HealthTest::None, Timing::default()),
-        scenario::HealthCheck::Command(argv, timing) => (HealthTest::Command(values(argv)), *timing),
-        scenario::HealthCheck::Shell(line, timing) => (HealthTest::Shell(line.value.clone()), *timing),
-    };
-    HealthCheck {
-        test,
-        interval: timing.interval,
-        timeout: timing.timeout,
-        start_period: timing.start_period,
-        retries: timing.retries,
-    }
 }

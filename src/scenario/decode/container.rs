@@ -2,8 +2,9 @@
 
 use super::values::{ABSOLUTE, NAME, is_absolute, is_host_name, is_name};
 use super::{Decoder, Fields};
+use crate::scenario::keys::container_keys;
 use crate::scenario::schema::{
-    After, Container, EnvVar, HealthCheck, Probe, Ready, Settings, Source, Timing,
+    After, Container, EnvVar, HealthCheck, HealthTest, ImageChoice, Mount, Port, Probe, Ready, Settings,
 };
 use crate::scenario::yaml::{Entry, Kind};
 use crate::source::spelling::quoted;
@@ -99,81 +100,69 @@ impl Decoder<'_> {
     }
 
     fn settings(&mut self, fields: &mut Fields<'_>, block: Block) -> Settings {
-        let source = self.source(fields);
-        let absolute = |decoder: &mut Self, entry: &Entry| {
-            decoder.checked(&entry.value, &entry.key.value, ABSOLUTE, is_absolute)
-        };
-        Settings {
-            source,
-            entrypoint: fields.take("entrypoint").and_then(|entry| self.argv(entry)),
-            args: fields.take("args").and_then(|entry| self.argv(entry)),
-            command: self.command(fields, block),
-            env: fields
-                .take("env")
-                .map(|entry| self.env(entry))
-                .unwrap_or_default(),
-            user: fields.take("user").and_then(|entry| {
-                self.checked(
-                    &entry.value,
-                    "user",
-                    "a name or number, or `user:group`",
-                    |text| {
-                        text.split(':').count() <= 2
-                            && text.split(':').all(|part| !part.is_empty())
-                            && !text.contains(char::is_whitespace)
-                    },
-                )
-            }),
-            workdir: fields.take("workdir").and_then(|entry| absolute(self, entry)),
-            network: fields
-                .take("network")
-                .and_then(|entry| self.string(&entry.value, "network")),
-            aliases: fields.take("aliases").and_then(|entry| {
-                self.distinct(entry, |decoder, node, what| {
-                    decoder.checked(node, what, "a host name", is_host_name)
-                })
-            }),
-            volumes: fields
-                .take("volumes")
-                .and_then(|entry| self.list(entry, Self::mount)),
-            ports: fields
-                .take("ports")
-                .and_then(|entry| self.list(entry, Self::published_port)),
-            read_only: fields
-                .take("read_only")
-                .and_then(|entry| self.bool(&entry.value, "read_only")),
-            cap_drop: fields
-                .take("cap_drop")
-                .and_then(|entry| self.distinct(entry, Self::capability)),
-            cap_add: fields
-                .take("cap_add")
-                .and_then(|entry| self.distinct(entry, Self::capability)),
-            no_new_privileges: fields
-                .take("no_new_privileges")
-                .and_then(|entry| self.bool(&entry.value, "no_new_privileges")),
-            tmpfs: fields.take("tmpfs").and_then(|entry| {
-                self.distinct(entry, |decoder, node, what| {
-                    decoder.checked(node, what, ABSOLUTE, is_absolute)
-                })
-            }),
-            healthcheck: fields
-                .take("healthcheck")
-                .and_then(|entry| self.healthcheck(entry)),
-            ready: fields.take("ready").and_then(|entry| self.ready(entry)),
-            after: fields.take("after").and_then(|entry| self.after(entry)),
-            expect: fields
-                .take("expect")
-                .and_then(|entry| self.container_expect(entry)),
-            timeout: fields.take("timeout").and_then(|entry| self.duration(entry)),
+        macro_rules! read {
+            ($($(#[$doc:meta])* $key:ident: $kind:ident $type:ty = $read:ident,)+) => {
+                Settings {
+                    image: self.image_choice(fields),
+                    command: self.command(fields, block),
+                    $($key: fields.take(stringify!($key)).and_then(|entry| self.$read(entry)),)+
+                }
+            };
         }
+        container_keys!(read)
     }
 
-    fn source(&mut self, fields: &mut Fields<'_>) -> Option<Spanned<Source>> {
+    fn text_of(&mut self, entry: &Entry) -> Option<Spanned<String>> {
+        self.string(&entry.value, &entry.key.value)
+    }
+
+    fn flag(&mut self, entry: &Entry) -> Option<bool> {
+        Some(self.bool(&entry.value, &entry.key.value)?.value)
+    }
+
+    fn user(&mut self, entry: &Entry) -> Option<Spanned<String>> {
+        let expected = "a name or number, or `user:group`";
+        self.checked(&entry.value, "user", expected, |text| {
+            text.split(':').count() <= 2
+                && text.split(':').all(|part| !part.is_empty())
+                && !text.contains(char::is_whitespace)
+        })
+    }
+
+    fn absolute_path(&mut self, entry: &Entry) -> Option<Spanned<String>> {
+        self.checked(&entry.value, &entry.key.value, ABSOLUTE, is_absolute)
+    }
+
+    fn absolute_paths(&mut self, entry: &Entry) -> Option<Vec<Spanned<String>>> {
+        self.distinct(entry, |decoder, node, what| {
+            decoder.checked(node, what, ABSOLUTE, is_absolute)
+        })
+    }
+
+    fn host_names(&mut self, entry: &Entry) -> Option<Vec<Spanned<String>>> {
+        self.distinct(entry, |decoder, node, what| {
+            decoder.checked(node, what, "a host name", is_host_name)
+        })
+    }
+
+    fn mounts(&mut self, entry: &Entry) -> Option<Vec<Spanned<Mount>>> {
+        self.list(entry, Self::mount)
+    }
+
+    fn ports(&mut self, entry: &Entry) -> Option<Vec<Spanned<Port>>> {
+        self.list(entry, Self::published_port)
+    }
+
+    fn capabilities(&mut self, entry: &Entry) -> Option<Vec<Spanned<String>>> {
+        self.distinct(entry, Self::capability)
+    }
+
+    fn image_choice(&mut self, fields: &mut Fields<'_>) -> Option<Spanned<ImageChoice>> {
         let entry = self.at_most_one(fields, &["image", "role"])?;
         if entry.key.value == "image" {
-            self.image(&entry.value, "image")
+            self.image(&entry.value)
         } else {
-            Some(self.word::<Role>(&entry.value, "role")?.map(Source::Role))
+            Some(self.word::<Role>(&entry.value, "role")?.map(ImageChoice::Role))
         }
     }
 
@@ -201,13 +190,13 @@ impl Decoder<'_> {
         self.argv(entry)
     }
 
-    fn env(&mut self, entry: &Entry) -> Vec<EnvVar> {
+    fn env(&mut self, entry: &Entry) -> Option<Vec<EnvVar>> {
         let Kind::Map(entries) = &entry.value.kind else {
             if !matches!(entry.value.kind, Kind::Broken) {
                 let error = self.wrong_type(&entry.value, "env", "a map");
                 self.report(error.help("write `NAME: value`, one for each variable"));
             }
-            return Vec::new();
+            return None;
         };
         let mut variables = Vec::new();
         for entry in entries {
@@ -227,67 +216,57 @@ impl Decoder<'_> {
                 });
             }
         }
-        variables
+        Some(variables)
     }
 
     fn healthcheck(&mut self, entry: &Entry) -> Option<Spanned<HealthCheck>> {
         let mut fields = self.fields(&entry.value, "a health check", &entry.key)?;
         let what = self.exactly_one(&mut fields, &["command", "shell", "none"]);
-        let timing = Timing {
-            interval: fields
-                .take("interval")
-                .and_then(|entry| self.duration(entry))
-                .map(|it| it.value),
-            timeout: fields
-                .take("timeout")
-                .and_then(|entry| self.duration(entry))
-                .map(|it| it.value),
-            retries: fields
-                .take("retries")
-                .and_then(|entry| self.number(&entry.value, "retries", 1, 1000))
-                .map(|it| it.value),
-            start_period: fields
-                .take("start_period")
-                .and_then(|entry| self.duration(entry))
-                .map(|it| it.value),
+        let mut time = |decoder: &mut Self, key| {
+            let entry = fields.take(key)?;
+            Some(decoder.duration(entry)?.value)
         };
+        let (interval, timeout) = (time(self, "interval"), time(self, "timeout"));
+        let retries = fields
+            .take("retries")
+            .and_then(|entry| self.number(&entry.value, "retries", 1, 1000));
+        let start_period = fields.take("start_period").and_then(|entry| self.duration(entry));
         let what = what?;
-        let check = match what.key.value.as_str() {
+        let test = match what.key.value.as_str() {
             "command" => self
                 .argv(what)
-                .map(|argv| HealthCheck::Command(argv.value, timing)),
-            "shell" => self
-                .checked(&what.value, "shell", "a line for a shell", |line| {
-                    !line.trim().is_empty()
-                })
-                .map(|line| HealthCheck::Shell(line, timing)),
-            _ => self.no_healthcheck(what, &fields, timing),
+                .map(|argv| HealthTest::Command(argv.value.into_iter().map(|word| word.value).collect())),
+            "shell" => {
+                let expected = "a line for a shell";
+                let line = self.checked(&what.value, "shell", expected, |line| !line.trim().is_empty());
+                line.map(|line| HealthTest::Shell(line.value))
+            }
+            _ => self.no_healthcheck(what, &fields),
         };
         self.finish(fields);
-        Some(Spanned::new(check?, entry.value.span))
+        let check = HealthCheck {
+            test: test?,
+            interval,
+            timeout,
+            retries: retries.map(|it| it.value),
+            start_period: start_period.map(|it| it.value),
+        };
+        Some(Spanned::new(check, entry.value.span))
     }
 
-    fn no_healthcheck(&mut self, none: &Entry, fields: &Fields<'_>, timing: Timing) -> Option<HealthCheck> {
+    fn no_healthcheck(&mut self, none: &Entry, fields: &Fields<'_>) -> Option<HealthTest> {
         if !self.bool(&none.value, "none")?.value {
-            let error = self.at(
-                none.value.span,
-                "`none: false` says nothing about the health check",
-            );
-            self.report(
-                error
-                    .label("neither none nor one")
-                    .help("leave `healthcheck` out to keep the image's"),
-            );
+            let title = "`none: false` says nothing about the health check";
+            let error = self.at(none.value.span, title).label("neither none nor one");
+            self.report(error.help("leave `healthcheck` out to keep the image's"));
         }
-        if timing != Timing::default() {
+        let timing = ["interval", "timeout", "retries", "start_period"];
+        if timing.iter().any(|key| fields.get(key).is_some()) {
             let error = self.at(fields.place, "a health check that is none needs no timing");
-            self.report(
-                error
-                    .label("has both")
-                    .secondary(none.key.span, "there is no health check"),
-            );
+            let error = error.label("has both");
+            self.report(error.secondary(none.key.span, "there is no health check"));
         }
-        Some(HealthCheck::None)
+        Some(HealthTest::None)
     }
 
     fn ready(&mut self, entry: &Entry) -> Option<Ready> {

@@ -7,7 +7,7 @@ use crate::scenario::yaml::{Entry, Kind, Node};
 use crate::source::{Span, Spanned};
 
 impl Decoder<'_> {
-    pub(super) fn container_expect(&mut self, entry: &Entry) -> Option<Spanned<Expect>> {
+    pub(super) fn container_expect(&mut self, entry: &Entry) -> Option<Expect> {
         let mut fields = self.fields(&entry.value, "a container's `expect`", &entry.key)?;
         if let Some(verdict) = fields.get("verdict") {
             fields.known.push("verdict");
@@ -37,7 +37,7 @@ impl Decoder<'_> {
             self.report(error.label("would always pass"));
         }
         self.finish(fields);
-        Some(Spanned::new(expect, entry.key.span))
+        Some(expect)
     }
 
     fn text(&mut self, entry: &Entry) -> Option<TextExpect> {

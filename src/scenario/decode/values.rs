@@ -6,7 +6,10 @@ use std::time::Duration;
 use chrono::NaiveDate;
 
 use super::{Decoder, invalid};
-use crate::scenario::schema::{AfterState, Mount, MountSource, Port, Source};
+use shellproof_api::ReferenceError;
+
+use crate::image_name::suggestion;
+use crate::scenario::schema::{AfterState, ImageChoice, Mount, MountSource, Port};
 use crate::scenario::yaml::Node;
 use crate::source::Spanned;
 use crate::source::spelling::{quoted, similar};
@@ -105,32 +108,6 @@ pub(super) fn is_absolute(text: &str) -> bool {
 
 pub(super) const ABSOLUTE: &str = "an absolute path without `..`";
 
-/// Whether a text looks like an image reference: no more than what every engine agrees on.
-fn is_image_reference(text: &str) -> bool {
-    let inner =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/' | b':' | b'@');
-    let (name, digest) = match text.split_once('@') {
-        Some((name, digest)) => (name, Some(digest)),
-        None => (text, None),
-    };
-    let is_digest = |digest: &str| {
-        let Some((algorithm, hex)) = digest.split_once(':') else {
-            return false;
-        };
-        !algorithm.is_empty() && hex.len() >= 32 && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
-    };
-    let parts: Vec<&str> = name.split('/').collect();
-    name.bytes().all(inner)
-        && parts
-            .iter()
-            .all(|part| !part.is_empty() && !part.starts_with([':', '.', '-']) && !part.ends_with(':'))
-        && parts.last().is_some_and(|last| {
-            let repository = last.split(':').next().unwrap_or_default();
-            last.split(':').count() <= 2 && !repository.bytes().any(|byte| byte.is_ascii_uppercase())
-        })
-        && digest.is_none_or(is_digest)
-}
-
 /// The capabilities of Linux, without their prefix.
 const CAPABILITIES: &[&str] = &[
     "ALL",
@@ -179,31 +156,33 @@ const CAPABILITIES: &[&str] = &[
 
 impl Decoder<'_> {
     /// An image reference, or `fixture:NAME`.
-    pub(super) fn image(&mut self, node: &Node, what: &str) -> Option<Spanned<Source>> {
-        let text = self.string(node, what)?;
-        if let Some(name) = text.value.strip_prefix("fixture:") {
-            if is_name(name) {
-                return Some(Spanned::new(Source::Fixture(name.to_owned()), text.span));
-            }
-            let error = self.at(text.span, format!("{} names no fixture", quoted(&text.value)));
-            self.report(error.label(format!("expected {NAME} after `fixture:`")));
-            return None;
-        }
-        if is_image_reference(&text.value) {
-            return Some(Spanned::new(Source::Reference(text.value), text.span));
-        }
-        let mut error = self.at(
-            text.span,
-            format!("{} is no image reference", quoted(&text.value)),
-        );
-        error = if text.value.contains('$') {
-            error
-                .label("there are no variables in a scenario")
-                .help("write `role:` for an image that the platform's configuration names")
-        } else {
-            error.label("expected `registry/repository:tag`, or with `@sha256:…`")
+    pub(super) fn image(&mut self, node: &Node) -> Option<Spanned<ImageChoice>> {
+        let text = self.string(node, "image")?;
+        let error = match text.value.parse() {
+            Ok(name) => return Some(Spanned::new(ImageChoice::Named(name), text.span)),
+            Err(error) => error,
         };
-        self.report(error);
+        let error: ReferenceError = error;
+        let mistake = match text.value.contains('$') {
+            true => self
+                .at(
+                    text.span,
+                    format!("{} is no image reference", quoted(&text.value)),
+                )
+                .label("there are no variables in a scenario")
+                .help("write `role:` for an image that the platform's configuration names"),
+            false => {
+                let span = self.file.part(text.span, &text.value, error.range);
+                let mistake = self
+                    .at(span, format!("`image`: {}", error.problem))
+                    .label(error.expected);
+                match suggestion(&text.value) {
+                    Some(meant) => mistake.help(meant),
+                    None => mistake,
+                }
+            }
+        };
+        self.report(mistake);
         None
     }
 
@@ -367,38 +346,6 @@ mod tests {
             "----",
         ] {
             assert_eq!(parse_date(wrong), None, "{wrong:?}");
-        }
-    }
-
-    #[test]
-    fn image_references() {
-        let digest = format!("a@sha256:{}", "0".repeat(64));
-        for right in [
-            "a",
-            "python:3.11-alpine",
-            "localhost:5000/a/b:TAG",
-            "docker.io/library/postgres",
-            "HOST/a",
-            &digest,
-        ] {
-            assert!(is_image_reference(right), "{right}");
-        }
-        for wrong in [
-            "",
-            "a b",
-            "A",
-            "host/A:1",
-            "a:",
-            ":1",
-            "a//b",
-            "/a",
-            "a/",
-            "a:1:2",
-            "a@sha256:12",
-            "${X}",
-            "ä",
-        ] {
-            assert!(!is_image_reference(wrong), "{wrong}");
         }
     }
 

@@ -123,6 +123,23 @@ fn what_is_no_reference_is_refused_at_its_place() {
         ("reg:/a", "4..4 the registry's port is no number from 1 to 65535"),
         ("-reg.corp/a", "0..9 the registry is no host name"),
         ("reg..corp/a", "0..9 the registry is no host name"),
+        (
+            "localhost:99999/a",
+            "10..15 the registry's port is no number from 1 to 65535",
+        ),
+        (
+            "[::1]:99999/a",
+            "6..11 the registry's port is no number from 1 to 65535",
+        ),
+        ("[::ffff:1.2.3.4]/a", "0..16 the registry is no host name"),
+        (
+            "a..b:1",
+            "0..4 the parts of a repository start and end with a letter or digit, with one of `. _ __ -` in between",
+        ),
+        (
+            "reg.corp/Foo/bar:1",
+            "9..10 the repository of an image is written in lower case",
+        ),
         ("[::g]:5000/a", "0..5 the registry is no host name"),
         ("[::1/a", "0..2 the registry is no host name"),
         (
@@ -146,5 +163,46 @@ fn what_is_no_reference_is_refused_at_its_place() {
     for text in ["a._b", "_a", "a-", "a/.b", "a___b"] {
         let error = text.parse::<ImageReference>().unwrap_err();
         assert_eq!(error.expected, "not of this form", "{text}");
+    }
+}
+
+#[test]
+fn a_missing_registry_and_a_missing_path_are_completed_as_docker_does_it() {
+    let cases = [
+        ("python:3.11", "docker.io", "docker.io/library/python"),
+        ("docker.io/python", "docker.io", "docker.io/library/python"),
+        (
+            "index.docker.io/library/python",
+            "docker.io",
+            "docker.io/library/python",
+        ),
+        ("myorg/python", "docker.io", "docker.io/myorg/python"),
+        ("reg.corp/python:1", "reg.corp", "reg.corp/python"),
+        ("localhost/a/b", "localhost", "localhost/a/b"),
+        ("[::1]:5000/a:1", "[::1]:5000", "[::1]:5000/a"),
+    ];
+    for (text, registry, name) in cases {
+        let image: ImageReference = text.parse().expect("it is a reference");
+        assert_eq!(
+            (image.canonical_registry(), &*image.canonical_name()),
+            (registry, name),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn the_written_name_and_the_host_are_parts() {
+    let digest = format!("reg:5000/a:1@{DIGEST}");
+    let cases = [
+        ("python:3", "python", None),
+        ("[::1]:5000/a:1", "[::1]:5000/a", Some("::1")),
+        ("[::1]/a", "[::1]/a", Some("::1")),
+        ("127.0.0.1:1/x/y", "127.0.0.1:1/x/y", Some("127.0.0.1")),
+        (&digest, "reg:5000/a", Some("reg")),
+    ];
+    for (text, name, host) in cases {
+        let image: ImageReference = text.parse().expect("it is a reference");
+        assert_eq!((image.name(), image.host()), (name, host), "{text}");
     }
 }

@@ -1,0 +1,73 @@
+//! How long containers are watched, and that services live as long as their scenario.
+
+use std::time::{Duration, Instant};
+
+use shellproof_api::{Error, HealthTest};
+
+use super::running::ended_first;
+use super::state::Execution;
+use crate::run::expect::Checked;
+use crate::scenario::{ContainerKind, ContainerPlan};
+
+/// When an engine runs a health check for the first time, unless the check says so.
+const HEALTH_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How long a run of a health check may take here before nobody waits for it any longer.
+const HEALTH_GRACE: Duration = Duration::from_secs(1);
+
+impl Execution<'_> {
+    /// Watches the services until each had its time, and notes which of them did not live that long.
+    pub(super) async fn watch_services(&mut self) -> Result<(), Error> {
+        let plan = self.context.plan;
+        let services = || {
+            plan.containers
+                .iter()
+                .filter_map(|container| match container.kind {
+                    ContainerKind::Service { observe } => Some((container, observe)),
+                    ContainerKind::Job { .. } => None,
+                })
+        };
+        let needs = services().filter_map(|(container, observe)| {
+            let running = self.running(&container.name)?;
+            let observed = running.ready.unwrap_or(running.started) + observe;
+            let checked = first_health_check(container).map(|after| running.started + after);
+            Some(checked.map_or(observed, |checked| observed.max(checked)))
+        });
+        let until = needs.max().unwrap_or_else(Instant::now);
+        for (container, _) in services() {
+            let Some(running) = self.running(&container.name) else {
+                continue;
+            };
+            let actual = tokio::select! {
+                biased;
+                ended = running.ended() => Some(ended_first(ended?)),
+                () = tokio::time::sleep_until(until.into()) => None,
+            };
+            let output = self.collected(&container.name);
+            let checked = Checked {
+                file: &self.context.scenario.file,
+                container: &container.name,
+                output: &output,
+            };
+            let what = format!("`{}` to live as long as the scenario", container.name);
+            let span = container
+                .ready
+                .as_ref()
+                .map_or(container.name.span, |ready| ready.probe.span);
+            let mut expectation = checked.expectation(what, span, actual);
+            if let Some(failure) = &mut expectation.failure {
+                let help = "a container that ends is a job, and says so with `expect: { exit: … }`";
+                failure.diagnostic.help = Some(help.to_owned());
+            }
+            self.expectations.push(expectation);
+        }
+        Ok(())
+    }
+}
+
+/// When the scenario's own health check of a container has run once.
+fn first_health_check(container: &ContainerPlan) -> Option<Duration> {
+    let check = &container.healthcheck.as_ref()?.value;
+    let runs = check.test != HealthTest::None;
+    runs.then(|| check.interval.unwrap_or(HEALTH_INTERVAL) + HEALTH_GRACE)
+}
