@@ -18,9 +18,10 @@ pub(crate) use record_file::replay;
 
 use crate::engines::{self, Choice, EngineError, EngineSpec};
 use crate::failure::Failure;
+use crate::invocation::Invocation;
 use crate::policy::{NO_IMAGE_WITNESS, Seen, Standing, judge_program, wire};
 use crate::result::{Audited, Case, CaseResult, Exit, ExpectedExit, Report};
-use crate::run::{self, Session};
+use crate::run;
 use crate::vocabulary::{Mode, Need};
 use watch::Watches;
 
@@ -64,23 +65,28 @@ impl Order {
                 "nothing is forbidden in layered mode, so `--deny` has nothing to deny\nhelp: add `--mode prebuilt`".into(),
             ));
         }
-        let session = Session::start().map_err(Failure::machine("no private directory can be made"))?;
-        let found = engines::find(&self.engines, &session.path("")).await?;
+        let invocation = Invocation::start().map_err(Failure::machine("no private directory can be made"))?;
+        let program = self.command.first().map(OsString::as_os_str);
+        let found = engines::find_for_program(program, &self.engines, &invocation.path("")).await?;
+        found.tell_notes();
         let [spec] = found.engines.as_slice() else {
             return Err(Failure::Input(
                 "one program is audited on one engine\nhelp: name it with `--engine NAME=unix:///path`"
                     .into(),
             ));
         };
-        let (engine, kernel) = self.prove_alive(spec, &session, mode).await?;
-        let socket = self.listen.clone().unwrap_or_else(|| session.path("audit.sock"));
+        let (engine, kernel) = self.prove_alive(spec, &invocation, mode).await?;
+        let socket = self
+            .listen
+            .clone()
+            .unwrap_or_else(|| invocation.path("audit.sock"));
         let options = RecorderOptions {
             gate: self.deny.then(|| Gate::new(wire::refuse)),
             prepare: kernel.as_ref().ok().map(Watches::prepare),
-            changes: (mode == Mode::Prebuilt).then(|| session.id().to_owned()),
+            changes: (mode == Mode::Prebuilt).then(|| invocation.id().to_owned()),
         };
-        let label = (labels::RUN, session.id());
-        let marker = format!("shellproof-{}-marker", session.id());
+        let label = (labels::RUN, invocation.id());
+        let marker = format!("shellproof-{}-marker", invocation.id());
         let events = match mode {
             Mode::Prebuilt => Some(EventStream::open(&spec.endpoint, &marker, label).await),
             Mode::Layered => None,
@@ -113,29 +119,29 @@ impl Order {
         };
         if let Some(events) = &mut recording.events {
             // Podman tells what happened within the second before, too.
-            let canary = run::canary::name(&session);
+            let canary = run::canary::name(&invocation);
             events.seen.retain(|event| event.name != canary);
         }
         let mut result = self.result(mode, engine, exit, duration, &recording, &kernel);
         result.leftovers = left.into_iter().map(leftover).collect();
         if let Some(file) = &self.record {
-            record_file::write(file, &recording, &result, session.id())?;
+            record_file::write(file, &recording, &result, invocation.id())?;
         }
-        Ok(report(result, session.id().to_owned()))
+        Ok(report(result, invocation.id().to_owned()))
     }
 
     /// Who the engine is, and what the kernel witness can do there: neither counts before a canary was seen.
     async fn prove_alive(
         &self,
         spec: &EngineSpec,
-        session: &Session,
+        invocation: &Invocation,
         mode: Mode,
     ) -> Result<(Engine, Watching), Failure> {
         let need = self.kernel.unwrap_or(match mode {
             Mode::Prebuilt => Need::Required,
             Mode::Layered => Need::Off,
         });
-        let connection = engines::connect(spec, &session.path("engine.sock")).await?;
+        let connection = engines::connect(spec, &invocation.path("engine.sock")).await?;
         let engine = connection.runtime.engine().clone();
         if need == Need::Off {
             if self.deny_shells {
@@ -148,7 +154,7 @@ impl Order {
             return Ok((engine, Err((need, "it was not asked for".to_owned()))));
         }
         let images = run::Images::new(connection.runtime.clone(), PathBuf::new(), true);
-        let kernel = run::prove_alive(spec, &connection, &images, session, Some(need)).await?;
+        let kernel = run::prove_alive(spec, &connection, &images, invocation, Some(need)).await?;
         let watching = match kernel {
             Ok(kernel) => Ok(Watches::new(
                 kernel,

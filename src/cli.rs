@@ -10,7 +10,7 @@ mod run;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::sync::watch;
@@ -114,7 +114,11 @@ fn block_on(command: impl Future<Output = Result<ExitCode, Failure>>) -> Result<
     runtime.block_on(command)
 }
 
-/// Becomes true at Ctrl-C, SIGTERM or SIGHUP. A second signal ends the program at once.
+/// Signals that come so soon after the first are the same wish: `timeout` sends two within a millisecond, to the program and
+/// to its group, and so does who holds the key.
+const ONE_WISH: Duration = Duration::from_secs(1);
+
+/// Becomes true at Ctrl-C, SIGTERM or SIGHUP. A second wish ends the program at once.
 fn interrupt() -> Result<watch::Receiver<bool>, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let failed = Failure::machine("signals cannot be handled");
@@ -123,18 +127,25 @@ fn interrupt() -> Result<watch::Receiver<bool>, Failure> {
     let mut hang_up = signal(SignalKind::hangup()).map_err(&failed)?;
     let (sender, receiver) = watch::channel(false);
     tokio::spawn(async move {
-        for asked in 0_u8.. {
+        let mut first: Option<Instant> = None;
+        loop {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
                 _ = hang_up.recv() => {}
             }
-            if asked > 0 {
-                anstream::eprintln!("interrupted again: `shellproof clean` removes what is left");
-                std::process::exit(i32::from(ExitCode::Interrupted as u8));
+            match first {
+                None => {
+                    anstream::eprintln!("interrupted: cleaning up; once more to leave at once");
+                    first = Some(Instant::now());
+                    sender.send_replace(true);
+                }
+                Some(first) if first.elapsed() < ONE_WISH => {}
+                Some(_) => {
+                    anstream::eprintln!("interrupted again: `shellproof clean` removes what is left");
+                    std::process::exit(i32::from(ExitCode::Interrupted as u8));
+                }
             }
-            anstream::eprintln!("interrupted: cleaning up; once more to leave at once");
-            sender.send_replace(true);
         }
     });
     Ok(receiver)

@@ -26,6 +26,7 @@ impl Failure {
         match self {
             Self::Input(_) => ExitCode::BadInput,
             Self::Engine(EngineError::DeadWitness { .. }) => ExitCode::Unproven,
+            Self::Engine(error) if error.is_bad_input() => ExitCode::BadInput,
             Self::Engine(_) | Self::Machine { .. } => ExitCode::Broken,
         }
     }

@@ -10,7 +10,7 @@ use shellproof_api::{Engine, EngineKind, Seccomp};
 use shellproof_kernel::{Deny, Options, Supervisor, Trace, profile};
 use shellproof_wire::{Endpoint, Server};
 
-use crate::run::Session;
+use crate::invocation::Invocation;
 
 /// How long the last programs of a removed container may take to be recorded.
 const ENDING: Duration = Duration::from_secs(5);
@@ -43,7 +43,7 @@ impl Kernel {
     pub(crate) async fn open(
         endpoint: &Endpoint,
         engine: &Engine,
-        session: &Session,
+        invocation: &Invocation,
     ) -> Result<Self, String> {
         let server = endpoint.server().await;
         let server = server.map_err(|error| format!("the engine's process cannot be found: {error}"))?;
@@ -70,7 +70,7 @@ impl Kernel {
         // Only a supervisor's own path is left to be wrong afterwards.
         profile::notify(&default, Path::new("/")).map_err(|error| error.to_string())?;
         Ok(Self {
-            directory: session.shared(""),
+            directory: invocation.shared(""),
             default,
             owner: (own.as_raw() != server.uid).then_some((server.uid, server.gid)),
         })
@@ -145,7 +145,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // The session's directory goes with its session; what is gone already is no loss.
+        // Their directory goes with the invocation; what is gone already is no loss.
         let _ = fs::remove_file(&self.profile);
     }
 }

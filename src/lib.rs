@@ -8,6 +8,7 @@ pub mod engines;
 pub mod exit;
 mod failure;
 mod image_name;
+pub mod invocation;
 mod kernel;
 pub mod platform;
 pub mod policy;

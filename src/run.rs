@@ -13,104 +13,41 @@ mod credentials;
 mod execute;
 mod expect;
 mod images;
+mod job;
+pub(crate) mod naming;
+mod options;
 mod output;
-mod session;
 mod shells;
+mod store;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 use futures_util::{FutureExt, StreamExt};
-use shellproof_api::{Engine, Resource, ResourceKind, Runtime, labels};
-use shellproof_wire::{Recorder, Recording};
+use shellproof_api::{Resource, ResourceKind, Runtime, labels};
+use shellproof_wire::Recording;
 use tokio::sync::watch;
 
 pub use clean::{Cleaned, clean};
 pub use images::ImageError;
-pub use session::Session;
+pub use job::{Job, jobs};
+pub use options::RunOptions;
 
 use crate::engines::{self, EngineError, EngineSpec};
+use crate::invocation::Invocation;
 use crate::kernel::Kernel;
 use crate::platform::Platform;
-use crate::policy::{self, NO_IMAGE_WITNESS, Standing};
-use crate::result::{Case, CaseResult, Expectation, Report};
-use crate::scenario::Scenario;
+use crate::policy::{self, NO_IMAGE_WITNESS, Standing, Verdict};
+use crate::result::{CaseResult, Expectation, Report};
 use crate::vocabulary::{Mode, Need, Status, Witness};
-use anchor::Anchor;
 use canary::NOT_WANTED;
 pub(crate) use canary::prove_alive;
 use clean::remove_all;
 use execute::{Context, Execution, Stop};
 pub(crate) use images::Images;
-
-/// How to run.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// How many scenarios run at a time.
-    pub jobs: usize,
-    /// The longest that one scenario may take.
-    pub timeout: Duration,
-    /// Leave the containers of a scenario that did not pass.
-    pub keep: bool,
-    /// Never pull an image.
-    pub offline: bool,
-    /// The directory of the built fixtures.
-    pub fixtures: PathBuf,
-    /// How much the kernel witness is needed, whatever the scenarios say.
-    pub kernel: Option<Need>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            jobs: std::thread::available_parallelism().map_or(1, usize::from),
-            timeout: Duration::from_secs(300),
-            keep: false,
-            offline: false,
-            fixtures: std::env::var_os("SHELLPROOF_FIXTURES")
-                .map_or_else(|| "target/fixtures".into(), PathBuf::from),
-            kernel: None,
-        }
-    }
-}
-
-/// One scenario in one mode on one engine.
-#[derive(Clone, Debug)]
-pub struct Job {
-    /// The scenario.
-    pub scenario: Arc<Scenario>,
-    /// The image mode.
-    pub mode: Mode,
-    /// The engine.
-    pub engine: EngineSpec,
-}
-
-impl Job {
-    /// Its result, in which nothing has happened yet.
-    fn result(&self, engine: &Engine) -> CaseResult {
-        CaseResult::new(Case::Scenario(self.scenario.clone()), self.mode, engine.clone())
-    }
-}
-
-/// The jobs of a run: every scenario in each of `modes` that it has, on every engine.
-pub fn jobs(scenarios: &[Arc<Scenario>], modes: &[Mode], engines: &[EngineSpec]) -> Vec<Job> {
-    let mut jobs = Vec::new();
-    for scenario in scenarios {
-        for mode in modes.iter().filter(|mode| scenario.modes.contains(mode)) {
-            for engine in engines {
-                jobs.push(Job {
-                    scenario: scenario.clone(),
-                    mode: *mode,
-                    engine: engine.clone(),
-                });
-            }
-        }
-    }
-    jobs
-}
+use store::Store;
 
 /// What happens while scenarios run.
 #[derive(Debug)]
@@ -132,38 +69,9 @@ pub type Observer<'a> = &'a (dyn Fn(Event<'_>) + Send + Sync);
 #[derive(Debug)]
 pub struct Runner {
     platform: Platform,
-    session: Session,
-    options: Options,
+    invocation: Arc<Invocation>,
+    options: RunOptions,
     stores: HashMap<String, Store>,
-}
-
-/// One engine's images, behind a recorder of their own.
-#[derive(Debug)]
-struct Store {
-    images: Images,
-    anchor: Option<Anchor>,
-    /// Or why there is none.
-    kernel: Result<Kernel, String>,
-    _recorder: Recorder,
-}
-
-impl Store {
-    async fn open(engine: &EngineSpec, session: &Session, options: &Options) -> Result<Self, EngineError> {
-        let socket = session.path(&format!("images-{}.sock", engine.name));
-        let connection = engines::connect(engine, &socket).await?;
-        let runtime = connection.runtime.clone();
-        let images = Images::new(runtime, options.fixtures.clone(), options.offline);
-        let kernel = canary::prove_alive(engine, &connection, &images, session, options.kernel).await?;
-        let anchor = Anchor::start(&images, session)
-            .await
-            .map_err(|error| engine.unconnected(error.to_string()))?;
-        Ok(Self {
-            images,
-            anchor,
-            kernel,
-            _recorder: connection.recorder,
-        })
-    }
 }
 
 impl Runner {
@@ -174,35 +82,47 @@ impl Runner {
     pub async fn open(
         engines: &[EngineSpec],
         platform: Platform,
-        session: Session,
-        options: Options,
+        invocation: Invocation,
+        options: RunOptions,
     ) -> Result<Self, EngineError> {
         let mut runner = Self {
             platform,
-            session,
+            invocation: Arc::new(invocation),
             options,
             stores: HashMap::new(),
         };
-        for engine in engines {
-            match Store::open(engine, &runner.session, &runner.options).await {
+        let open = |engine| Store::open(engine, &runner.invocation, &runner.options);
+        let stores = join_all(engines.iter().map(open)).await;
+        let mut failed = None;
+        for (engine, store) in engines.iter().zip(stores) {
+            match store {
                 Ok(store) => drop(runner.stores.insert(engine.name.clone(), store)),
                 Err(error) => {
-                    // The first error is the one to tell; what is left behind is labelled.
-                    let _ = runner.close().await;
-                    return Err(error);
+                    failed.get_or_insert(error);
                 }
             }
         }
-        Ok(runner)
+        match failed {
+            None => Ok(runner),
+            Some(error) => {
+                // The first error is the one to tell; what is left behind is labelled.
+                let _ = runner.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Why nothing can be proven on one of the engines, if a canary has shown that. Waits for all of them.
+    pub async fn unfit(&self) -> Option<EngineError> {
+        let proofs = join_all(self.stores.values().map(Store::proof)).await;
+        proofs.into_iter().find_map(Result::err)
     }
 
     /// Removes what the runner itself has on the engines, and reports what could not be removed.
     pub async fn close(self) -> Vec<String> {
         let mut errors = Vec::new();
         for store in self.stores.into_values() {
-            if let Some(anchor) = store.anchor {
-                errors.extend(anchor.remove(store.images.runtime()).await);
-            }
+            errors.extend(store.close().await);
         }
         errors
     }
@@ -227,11 +147,11 @@ impl Runner {
         let mut leftovers = Vec::new();
         if interrupted || results.iter().any(|result| result.broken.is_some()) {
             for store in self.stores.values() {
-                leftovers.extend(sweep(store.images.runtime(), &self.session).await);
+                leftovers.extend(sweep(store.images.runtime(), &self.invocation).await);
             }
         }
         Report {
-            run_id: self.session.id().to_owned(),
+            run_id: self.invocation.id().to_owned(),
             results,
             interrupted,
             leftovers,
@@ -260,58 +180,171 @@ impl Runner {
         observe: Observer<'_>,
     ) -> CaseResult {
         let store = &self.stores[&job.engine.name];
-        let mut result = job.result(store.images.runtime().engine());
-        let Some(plan) = job.scenario.for_mode(job.mode) else {
-            result.broken = Some(format!("the scenario is not meant for {} mode", job.mode));
-            return result;
-        };
-        let socket = self.session.path(&format!("{number}.sock"));
-        let known = store.images.runtime().engine();
-        let is_audited = job.scenario.audit.need(Witness::Wire, job.mode) != Need::Off;
-        let recorded = shellproof_wire::RecorderOptions {
-            changes: (job.mode == Mode::Prebuilt && is_audited).then(|| self.session.id().to_owned()),
-            ..Default::default()
-        };
-        let connection = match engines::connect_again(&job.engine, known, &socket, recorded).await {
-            Ok(connection) => connection,
-            Err(error) => {
-                result.broken = Some(error.to_string());
-                return result;
-            }
-        };
-        observe(Event::Listening(job, &socket));
-        let progress = |text| observe(Event::Progress(job, text));
+        if let Some(Err(unfit)) = store.proof_by_now() {
+            return self.broken(job, unfit.to_string());
+        }
         let need = self.options.kernel;
         let need = need.unwrap_or_else(|| job.scenario.audit.need(Witness::Kernel, job.mode));
-        let kernel = match (need, &store.kernel) {
+        let witness = || match (need, store.kernel()) {
             (Need::Off, _) => Err(Standing::Off(NOT_WANTED)),
             (_, Ok(kernel)) => Ok(kernel),
             (need, Err(reason)) => Err(Standing::unheard(need, reason)),
         };
-        let execution = Execution::new(Context {
+        let kernel = witness();
+        let attempt = async |kernel, is_repeated| {
+            self.attempt(number, job, kernel, is_repeated, interrupt.clone(), observe)
+                .await
+        };
+        let first = attempt(kernel, false).await;
+        match next(&first, kernel.is_ok(), store.proof().await) {
+            Next::Unfit(reason) => unfit(first.result, reason),
+            Next::Done => first.result,
+            _ if *interrupt.borrow() => first.result,
+            Next::WithoutKernel => attempt(witness(), false).await.result,
+            Next::ForOutput => {
+                observe(Event::Progress(
+                    job,
+                    "running it again, since the engine may have lost output".into(),
+                ));
+                let mut result = attempt(witness(), true).await.result;
+                if result.expectations.iter().all(|one| one.failure.is_none()) {
+                    result.expectations.push(Expectation {
+                        what: "the output that a first run lacked, which the engine may have lost".to_owned(),
+                        failure: None,
+                    });
+                }
+                result
+            }
+        }
+    }
+
+    fn broken(&self, job: &Job, reason: String) -> CaseResult {
+        let engine = self.stores[&job.engine.name].images.runtime().engine();
+        CaseResult {
+            broken: Some(reason),
+            ..job.result(engine)
+        }
+    }
+
+    /// Runs a job once.
+    async fn attempt(
+        &self,
+        number: usize,
+        job: &Job,
+        kernel: Result<&Kernel, Standing<'_>>,
+        is_repeated: bool,
+        interrupt: watch::Receiver<bool>,
+        observe: Observer<'_>,
+    ) -> Attempt {
+        let store = &self.stores[&job.engine.name];
+        let broken = |reason| Attempt {
+            result: self.broken(job, reason),
+            may_have_lost_output: false,
+        };
+        let Some(plan) = job.scenario.for_mode(job.mode) else {
+            return broken(format!("the scenario is not meant for {} mode", job.mode));
+        };
+        if !job.scenario.networks.is_empty()
+            && let Err(reason) = store.prepare_networks(&self.invocation).await
+        {
+            return broken(reason);
+        }
+        let socket = self.invocation.path(&format!("{number}.sock"));
+        let known = store.images.runtime().engine();
+        let is_audited = job.scenario.audit.need(Witness::Wire, job.mode) != Need::Off;
+        let recorded = shellproof_wire::RecorderOptions {
+            changes: (job.mode == Mode::Prebuilt && is_audited).then(|| self.invocation.id().to_owned()),
+            ..Default::default()
+        };
+        let connection = match engines::connect_again(&job.engine, known, &socket, recorded).await {
+            Ok(connection) => connection,
+            Err(error) => return broken(error.to_string()),
+        };
+        observe(Event::Listening(job, &socket));
+        let progress = |text| observe(Event::Progress(job, text));
+        let mut execution = Execution::new(Context {
             scenario: &job.scenario,
             plan: &plan,
             runtime: &connection.runtime,
             images: &store.images,
             kernel,
             platform: &self.platform,
-            session: &self.session,
-            prefix: format!("shellproof-{}-{number}", self.session.id()),
+            invocation: &self.invocation,
+            is_repeated,
+            prefix: format!("shellproof-{}-{number}", self.invocation.id()),
             progress: &progress,
         });
         let recording = || connection.recorder.finish().boxed();
-        carry_out(execution, result, &self.options, interrupt, &recording).await
+        let result = job.result(known);
+        let counts = async {
+            match store.proof().await {
+                Ok(proof) => proof.is_ok() || kernel.is_err(),
+                Err(_) => false,
+            }
+        };
+        let result = carry_out(
+            &mut execution,
+            result,
+            &self.options,
+            interrupt,
+            &recording,
+            counts,
+        )
+        .await;
+        Attempt {
+            may_have_lost_output: execution.may_have_lost_output(&result.expectations),
+            result,
+        }
     }
 }
 
+/// What one run of a job came to.
+#[derive(Debug)]
+struct Attempt {
+    result: CaseResult,
+    /// Nothing is wrong with it but that output is missing, which the engine may have lost.
+    may_have_lost_output: bool,
+}
+
+/// What follows a first attempt.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    /// Nothing: it counts.
+    Done,
+    /// Another, since it rested on a kernel witness that the engine turned out not to have: what it came to says nothing.
+    WithoutKernel,
+    /// Another, for the output that is missing.
+    ForOutput,
+    /// Nothing: the engine's witnesses are not alive, or nobody knows.
+    Unfit(String),
+}
+
+fn next(first: &Attempt, was_watched: bool, proof: canary::Proof) -> Next {
+    match proof {
+        Err(unfit) => Next::Unfit(unfit.to_string()),
+        Ok(Err(_)) if was_watched => Next::WithoutKernel,
+        // Only for its output: a verdict that was not expected stays.
+        Ok(_) if first.may_have_lost_output && first.result.is_expected_verdict() => Next::ForOutput,
+        Ok(_) => Next::Done,
+    }
+}
+
+/// A witness that may be dead proves nothing, but what it saw has been.
+fn unfit(mut result: CaseResult, reason: String) -> CaseResult {
+    result.judgement = result.judgement.filter(|seen| seen.verdict == Verdict::Violated);
+    result.broken.get_or_insert(reason);
+    result
+}
+
 /// Runs a scenario within its time, judges what was recorded and cleans up. Nothing here knows what kind of runtime
-/// it is, nor who records.
+/// it is, nor who records. `counts` tells whether it will count: nothing is kept of what does not.
 async fn carry_out<'a>(
-    mut execution: Execution<'_>,
+    execution: &mut Execution<'_>,
     mut result: CaseResult,
-    options: &Options,
+    options: &RunOptions,
     mut interrupt: watch::Receiver<bool>,
     recording: &(dyn Fn() -> BoxFuture<'a, Recording> + Sync),
+    counts: impl Future<Output = bool>,
 ) -> CaseResult {
     let limit = options.timeout;
     let stopped = tokio::select! {
@@ -337,8 +370,8 @@ async fn carry_out<'a>(
     result.expectations = std::mem::take(&mut execution.expectations);
     // What was executed can be read until its container is removed.
     result.traced = execution.traces();
-    let keep = options.keep && {
-        result.judgement = judge(&result, &execution, &recording().await);
+    let keep = options.keep && !execution.may_have_lost_output(&result.expectations) && counts.await && {
+        result.judgement = judge(&result, execution, &recording().await);
         result.status() != Status::Passed
     };
     result.leftovers = execution.clean_up(keep).await;
@@ -349,7 +382,7 @@ async fn carry_out<'a>(
     } else {
         execution.last_traces().await
     };
-    result.judgement = judge(&result, &execution, &recording().await);
+    result.judgement = judge(&result, execution, &recording().await);
     if let (Some(judgement), true) = (&result.judgement, is_whole) {
         let unused = policy::unused_waivers(result.mode, execution.scenario(), judgement);
         result
@@ -384,14 +417,14 @@ fn judge(result: &CaseResult, execution: &Execution<'_>, recording: &Recording) 
 }
 
 /// Removes what an interrupted operation may have made after its scenario had cleaned up.
-async fn sweep(runtime: &Arc<dyn Runtime>, session: &Session) -> Vec<String> {
+async fn sweep(runtime: &Arc<dyn Runtime>, invocation: &Invocation) -> Vec<String> {
     let owned = match runtime.owned().await {
         Ok(owned) => owned,
         Err(error) => return vec![error.to_string()],
     };
     let is_ours = |resource: &Resource| {
         let run = resource.labels.get(labels::RUN);
-        run.is_some_and(|run| run == session.id()) && resource.kind != ResourceKind::Image
+        run.is_some_and(|run| run == invocation.id()) && resource.kind != ResourceKind::Image
     };
     remove_all(&**runtime, owned.into_iter().filter(is_ours)).await
 }

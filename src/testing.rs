@@ -26,9 +26,10 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::sync::watch;
 
 use crate::engines::{self, Choice, Found};
+use crate::invocation::Invocation;
 use crate::platform::Platform;
 use crate::report::{self, Styles, document::ResultEntry};
-use crate::run::{self, Job, Options, Runner, Session};
+use crate::run::{self, Job, RunOptions, Runner};
 use crate::scenario;
 use crate::vocabulary::{Mode, Status};
 
@@ -42,7 +43,7 @@ pub struct Matrix {
     env_file: Option<PathBuf>,
     modes: Vec<Mode>,
     engines: Option<Vec<Choice>>,
-    options: Options,
+    options: RunOptions,
 }
 
 impl Matrix {
@@ -54,7 +55,7 @@ impl Matrix {
             env_file: None,
             modes: Mode::ALL.to_vec(),
             engines: None,
-            options: Options::default(),
+            options: RunOptions::default(),
         }
     }
 
@@ -81,7 +82,7 @@ impl Matrix {
 
     /// How to run.
     #[must_use]
-    pub fn options(mut self, options: Options) -> Self {
+    pub fn options(mut self, options: RunOptions) -> Self {
         self.options = options;
         self
     }
@@ -95,6 +96,7 @@ impl Matrix {
         match Prepared::new(self) {
             Ok(prepared) => {
                 let prepared = Arc::new(prepared);
+                prepared.found.tell_notes();
                 for engine in &prepared.found.engines {
                     eprintln!("engine: {} on {}", engine.name, engine.endpoint.socket.display());
                 }
@@ -139,12 +141,12 @@ impl Prepared {
             Some(choices) => choices,
             None => self::engines()?,
         };
-        let session = Session::start().map_err(|error| text(&error))?;
+        let invocation = Invocation::start().map_err(|error| text(&error))?;
         let runtime = tokio::runtime::Runtime::new().map_err(|error| text(&error))?;
         let found = runtime
-            .block_on(engines::find(&choices, &session.path("")))
+            .block_on(engines::find(&choices, &invocation.path("")))
             .map_err(|error| text(&error))?;
-        let runner = Runner::open(&found.engines, platform, session, matrix.options);
+        let runner = Runner::open(&found.engines, platform, invocation, matrix.options);
         let runner = runtime.block_on(runner).map_err(|error| text(&error))?;
         let jobs = run::jobs(&scenarios, &matrix.modes, &found.engines);
         if jobs.is_empty() {

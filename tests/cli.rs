@@ -1,7 +1,7 @@
 //! The built binary without any engine: help, wrong input, and engines that are not there.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -29,6 +29,8 @@ fn with_environment(directory: &Path, arguments: &[&str], environment: &[(&str, 
         .args(arguments)
         .env_remove("CONTAINER_HOST")
         .env_remove("DOCKER_HOST")
+        .env_remove("DOCKER_CONTEXT")
+        .env("DOCKER_CONFIG", directory)
         .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .output()
@@ -57,7 +59,7 @@ const JOB: &str =
 #[case(&["check", "--help"], &["Usage: shellproof check", "--env-file <FILE>", "[PATH]..."])]
 #[case(&["config", "--help"], &["Usage: shellproof config", "--env-file <FILE>", "--mode <MODE>", "--format <FORMAT>"])]
 #[case(&["doctor", "--help"], &["Usage: shellproof doctor"])]
-#[case(&["clean", "--help"], &["Usage: shellproof clean", "--engine <ENGINE>"])]
+#[case(&["clean", "--help"], &["Usage: shellproof clean", "--engine <ENGINE>", "--images"])]
 fn help_names_what_there_is(#[case] arguments: &[&str], #[case] parts: &[&str]) {
     let ended = shellproof(directory().path(), arguments);
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
@@ -307,23 +309,34 @@ fn an_env_file_that_was_named_must_be_there() {
 
 #[rstest]
 #[case(
+    4,
     "lab=unix:///nowhere/engine.sock",
     "engine `lab` cannot be used: no engine answers on `/nowhere/engine.sock`"
 )]
 #[case(
+    4,
     "lab=tcp://127.0.0.1:2375",
     "engine `lab` cannot be used: engine address `tcp://127.0.0.1:2375` is not a unix socket"
 )]
 #[case(
+    4,
     "lab=ssh://host/run/docker.sock",
     "engine `lab` cannot be used: engine address `ssh://host/run/docker.sock` is not a unix socket"
 )]
 #[case(
+    2,
     "lab=unix://relative.sock",
     "engine `lab` cannot be used: engine address `unix://relative.sock` names no absolute path"
 )]
+#[case(
+    2,
+    "lab=/run/docker.sock",
+    "engine `lab` cannot be used: engine address `/run/docker.sock` is not a unix socket: only `unix:///path` can be \
+     recorded\nhelp: write a socket's path as `unix:///run/docker.sock`"
+)]
 fn an_engine_that_was_asked_for_and_is_missing_is_named(
     #[values("run", "clean")] command: &str,
+    #[case] code: i32,
     #[case] engine: &str,
     #[case] part: &str,
 ) {
@@ -337,7 +350,7 @@ fn an_engine_that_was_asked_for_and_is_missing_is_named(
     let ended = shellproof(directory.path(), &arguments);
     assert_eq!(
         (ended.code, ended.stdout.as_str()),
-        (Some(4), ""),
+        (Some(code), ""),
         "{}",
         ended.stderr
     );
@@ -368,6 +381,70 @@ fn an_address_in_the_environment_that_cannot_be_used_is_refused(
     let expected =
         format!("error: engine `{name}` cannot be used: engine address `ssh://host` is not a unix socket");
     assert!(ended.stderr.starts_with(&expected), "{}", ended.stderr);
+}
+
+/// An engine's socket that says on every connection who it is, and nothing else.
+fn engine_that_pings(socket: &Path, server: &'static str) {
+    let listener = UnixListener::bind(socket).expect("a socket can be made");
+    // It ends with the process of the tests.
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let _ = client.read(&mut [0; 4096]);
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nServer: {server}\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK"
+            );
+            let _ = client.write_all(head.as_bytes());
+        }
+    });
+}
+
+#[test]
+fn an_audit_of_a_program_that_may_mean_either_engine_asks_which() {
+    let directory = directory();
+    let path = directory.path();
+    let address = |name: &str| format!("unix://{}", path.join(name).display());
+    engine_that_pings(&path.join("p.sock"), "Libpod/5.4.2");
+    engine_that_pings(&path.join("d.sock"), "Docker/26.1.5");
+    let (podman, docker) = (address("p.sock"), address("d.sock"));
+    let arguments = ["audit", "--mode", "prebuilt", "--", "make"];
+    let both = [
+        ("CONTAINER_HOST", podman.as_str()),
+        ("DOCKER_HOST", docker.as_str()),
+    ];
+    let ended = with_environment(path, &arguments, &both);
+    assert_eq!(
+        (ended.code, ended.stdout.as_str()),
+        (Some(2), ""),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        ended.stderr.contains("name different engines"),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        ended.stderr.contains("help: name it with `--engine docker`"),
+        "{}",
+        ended.stderr
+    );
+
+    // Docker's program goes where its own variable leads, whatever Podman's says; this engine says no more than its name.
+    let arguments = ["audit", "--mode", "prebuilt", "--", "docker", "run"];
+    let ended = with_environment(path, &arguments, &both);
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    assert!(ended.stderr.contains("engine `docker-host`"), "{}", ended.stderr);
+
+    // Podman's variable at a Docker is told.
+    let wrong = [("CONTAINER_HOST", docker.as_str())];
+    let ended = with_environment(path, &arguments, &wrong);
+    assert!(
+        ended
+            .stderr
+            .contains("warning: `CONTAINER_HOST` names the socket of a Docker"),
+        "{}",
+        ended.stderr
+    );
 }
 
 /// Answers as Docker does when it is asked whether it is there, and fails at all else.

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use shellproof::invocation::Invocation;
 use shellproof::policy::{Rule, Seen, Standing, Weight, judge_program, wire};
-use shellproof::run::Session;
 use shellproof::vocabulary::Mode;
 use shellproof_conformance::lab::{self, Engine};
 use shellproof_wire::{Endpoint, EventKind, EventStream, Gate, Recorder, RecorderOptions};
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 }
 
 fn on_engines(arguments: &Arguments, engines: Vec<Engine>) -> ExitCode {
-    let session = Arc::new(Session::start().expect("a private directory"));
+    let invocation = Arc::new(Invocation::start().expect("a private directory"));
     let runtime = Arc::new(tokio::runtime::Runtime::new().expect("a runtime"));
     let kinds = ["caught", "clean", "beyond"];
     let counts = Arc::new(kinds.map(|kind| (kind, Count::default())));
@@ -57,12 +57,12 @@ fn on_engines(arguments: &Arguments, engines: Vec<Engine>) -> ExitCode {
                     let deny = if denied.is_some() { "::deny" } else { "" };
                     let name = format!("{kind}::{}{deny}::{}", case.name, engine.name);
                     let (case, engine) = (case.clone(), engine.clone());
-                    let (session, runtime, counts) = (session.clone(), runtime.clone(), counts.clone());
+                    let (invocation, runtime, counts) = (invocation.clone(), runtime.clone(), counts.clone());
                     trials.push(Trial::test(name, move || {
                         let count = &counts[at].1;
                         let number = count.tried.fetch_add(1, Ordering::Relaxed);
-                        let id = format!("{}-{at}-{number}", session.id());
-                        runtime.block_on(run(&case, denied, &engine, &session, &id))?;
+                        let id = format!("{}-{at}-{number}", invocation.id());
+                        runtime.block_on(run(&case, denied, &engine, &invocation, &id))?;
                         count.right.fetch_add(1, Ordering::Relaxed);
                         Ok(())
                     }));
@@ -91,21 +91,21 @@ async fn run(
     case: &Case,
     denied: Option<Denied>,
     engine: &Engine,
-    session: &Session,
+    invocation: &Invocation,
     id: &str,
 ) -> Result<(), Failed> {
     let endpoint = Endpoint {
         kind: engine.kind,
         socket: engine.socket.clone(),
     };
-    let label = ("io.shellproof.run", session.id());
+    let label = ("io.shellproof.run", invocation.id());
     let stream = EventStream::open(&endpoint, &format!("shellproof-{id}"), label).await?;
     let options = RecorderOptions {
         gate: denied.map(|_| Gate::new(wire::refuse)),
-        changes: Some(session.id().to_owned()),
+        changes: Some(invocation.id().to_owned()),
         ..RecorderOptions::default()
     };
-    let recorder = Recorder::start_with(&endpoint, &session.path(&format!("{id}.sock")), options).await?;
+    let recorder = Recorder::start_with(&endpoint, &invocation.path(&format!("{id}.sock")), options).await?;
     let mut client = Client::new(recorder.socket(), &engine.socket, id);
     let played = client.play(case).await;
     let mut recording = recorder.finish().await;

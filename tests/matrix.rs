@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use shellproof::run::Options;
+use shellproof::run::RunOptions;
 use shellproof::testing::Matrix;
 use shellproof::vocabulary::Need;
 use shellproof_conformance::lab;
@@ -22,9 +22,9 @@ fn main() -> ExitCode {
                 ended.push(matrix().engines(choices::of(with)).run());
             }
             if !without.is_empty() {
-                let options = Options {
+                let options = RunOptions {
                     kernel: Some(Need::IfAvailable),
-                    ..Options::default()
+                    ..RunOptions::default()
                 };
                 ended.push(matrix().engines(choices::of(without)).options(options).run());
             }

@@ -3,35 +3,47 @@ use clap::Args;
 use super::{Failure, interrupt};
 use crate::engines::{self, Choice};
 use crate::exit::ExitCode;
-use crate::run::{self, Session};
+use crate::invocation::Invocation;
+use crate::run;
 
 #[derive(Debug, Args)]
 pub(super) struct Clean {
     /// auto, all, docker, podman or NAME=unix:///path; may be given several times
     #[arg(long = "engine", value_name = "ENGINE", default_value = "all")]
     choices: Vec<Choice>,
+    /// Also remove the images that shellproof made, unless something may need them
+    #[arg(long)]
+    images: bool,
 }
 
 impl Clean {
     pub(super) async fn run(self) -> Result<ExitCode, Failure> {
-        let session = Session::start().map_err(Failure::machine("no private directory can be made"))?;
+        let invocation = Invocation::start().map_err(Failure::machine("no private directory can be made"))?;
         // Half-done work stays labelled: a second `clean` takes the rest.
         let _interrupt = interrupt()?;
-        let found = engines::find(&self.choices, &session.path("")).await?;
+        let found = engines::find(&self.choices, &invocation.path("")).await?;
+        found.tell_notes();
         let mut is_clean = true;
-        for cleaned in run::clean(&found.engines, &session).await? {
+        for cleaned in run::clean(&found.engines, &invocation, self.images).await? {
             for resource in &cleaned.removed {
                 anstream::println!("{}: removed {resource}", cleaned.engine);
             }
-            for resource in &cleaned.left {
-                anstream::println!("{}: left {resource}, its run is still going on", cleaned.engine);
+            for (resource, reason) in &cleaned.left {
+                anstream::println!("{}: left {resource}, {reason}", cleaned.engine);
             }
             for error in &cleaned.errors {
                 anstream::eprintln!("error: {error}");
                 is_clean = false;
             }
             if cleaned.removed.is_empty() && cleaned.left.is_empty() && cleaned.errors.is_empty() {
-                anstream::println!("{}: nothing of ours", cleaned.engine);
+                anstream::println!("{}: nothing that a run has left", cleaned.engine);
+            }
+            if cleaned.images > 0 {
+                anstream::println!(
+                    "{}: {} images of ours stay for the next run; `--images` removes them",
+                    cleaned.engine,
+                    cleaned.images
+                );
             }
         }
         Ok(if is_clean {

@@ -7,8 +7,9 @@ use clap::Args;
 use super::{Engines, Failure, Format, Modes, SHIPPED, duration, interrupt, load, need, platform};
 use crate::engines;
 use crate::exit::ExitCode;
+use crate::invocation::Invocation;
 use crate::report::{self, Document, Progress, Styles};
-use crate::run::{self, Options, Runner, Session};
+use crate::run::{self, RunOptions, Runner};
 use crate::vocabulary::Need;
 
 #[derive(Debug, Args)]
@@ -54,16 +55,17 @@ impl Run {
     pub(super) async fn run(self) -> Result<ExitCode, Failure> {
         let scenarios = load(&self.paths)?;
         let platform = platform(self.env_file.as_deref())?;
-        let session = Session::start().map_err(Failure::machine("no private directory can be made"))?;
+        let invocation = Invocation::start().map_err(Failure::machine("no private directory can be made"))?;
         let interrupt = interrupt()?;
-        let found = engines::find(&self.engines.choices, &session.path("")).await?;
+        let found = engines::find(&self.engines.choices, &invocation.path("")).await?;
+        found.tell_notes();
         let jobs = run::jobs(&scenarios, self.mode.modes(), &found.engines);
-        let mut options = Options {
+        let mut options = RunOptions {
             timeout: self.timeout,
             keep: self.keep,
             offline: self.offline,
             kernel: self.kernel,
-            ..Options::default()
+            ..RunOptions::default()
         };
         if let Some(number) = self.jobs {
             options.jobs = usize::from(number);
@@ -73,10 +75,11 @@ impl Run {
         }
         let quiet = self.format == Format::Json;
         let progress = Progress::new(jobs.len(), std::io::stderr().is_terminal(), quiet);
-        let runner = Runner::open(&found.engines, platform, session, options).await?;
+        let runner = Runner::open(&found.engines, platform, invocation, options).await?;
         let mut report = runner
             .run(&jobs, interrupt, &|event| progress.observe(&event))
             .await;
+        let unfit = runner.unfit().await;
         report.leftovers.extend(runner.close().await);
         progress.finish();
         let document = Document::of(&report);
@@ -93,6 +96,10 @@ impl Run {
         text.map_err(std::io::Error::other)
             .and_then(|text| anstream::stdout().write_all(text.as_bytes()))
             .map_err(Failure::machine("the report cannot be written"))?;
-        Ok(document.exit_code())
+        match (document.exit_code(), unfit) {
+            // What was seen was seen, whatever else a dead witness missed.
+            (code @ (ExitCode::Violated | ExitCode::Interrupted), _) | (code, None) => Ok(code),
+            (_, Some(unfit)) => Err(unfit.into()),
+        }
     }
 }

@@ -1,17 +1,15 @@
-//! A network with one sleeping container that lasts as long as a run, for Podman 4.
-//!
-//! Podman 4's name server ends with the last network of an engine, and misses a network that starts in that moment: its
-//! containers then cannot resolve each other until another container joins. A network that stays prevents it.
+//! A network with one sleeping container that lasts as long as a run, for engines whose name server ends with their last
+//! network in use.
 
 use std::sync::Arc;
 
 use shellproof_api::{
-    ContainerSpec, EngineKind, Error, NetworkAttachment, NetworkSpec, Resource, ResourceKind, Runtime,
+    ContainerSpec, Error, Naming, NetworkAttachment, NetworkSpec, Resource, ResourceKind, Runtime,
 };
 
 use super::clean::remove_all;
 use super::images::{ImageError, Images};
-use super::session::Session;
+use crate::invocation::Invocation;
 
 /// A day, in milliseconds: longer than any run.
 const FOREVER: &str = "86400000";
@@ -24,23 +22,22 @@ pub(super) struct Anchor {
 
 impl Anchor {
     /// Makes network and container where the engine needs them.
-    pub(super) async fn start(images: &Images, session: &Session) -> Result<Option<Self>, ImageError> {
-        let engine = images.runtime().engine();
-        if engine.kind != EngineKind::Podman || !engine.version.starts_with("4.") {
+    pub(super) async fn start(images: &Images, invocation: &Invocation) -> Result<Option<Self>, ImageError> {
+        if images.runtime().naming() != Naming::WhileInUse {
             return Ok(None);
         }
-        let name = format!("shellproof-{}-anchor", session.id());
+        let name = format!("shellproof-{}-anchor", invocation.id());
         let resource = |kind| Resource {
             kind,
             id: name.clone(),
             name: name.clone(),
-            labels: session.labels(),
+            labels: invocation.labels(),
         };
         let made = vec![resource(ResourceKind::Container), resource(ResourceKind::Network)];
         let anchor = Self { made };
         let network = NetworkSpec {
             name: name.clone(),
-            labels: session.labels(),
+            labels: invocation.labels(),
         };
         // Nothing listens on port 1, so the probe waits.
         let words = ["tcp", "127.0.0.1", "1", FOREVER].map(str::to_owned).to_vec();
@@ -49,7 +46,7 @@ impl Anchor {
                 network: name.clone(),
                 aliases: Vec::new(),
             }),
-            ..images.probe_container(session, &name, words).await?
+            ..images.probe_container(invocation, &name, words).await?
         };
         let runtime = images.runtime();
         if let Err(error) = start(runtime, &network, &spec).await {

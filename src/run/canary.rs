@@ -6,8 +6,8 @@ use shellproof_api::{ContainerSpec, Error, Resource, ResourceKind};
 use shellproof_wire::{Recorder, Recording};
 
 use super::images::{ImageError, Images};
-use super::session::Session;
 use crate::engines::{Connection, EngineError, EngineSpec};
+use crate::invocation::Invocation;
 use crate::kernel::{Kernel, Watch};
 use crate::vocabulary::Need;
 
@@ -41,13 +41,15 @@ impl CanaryError {
     }
 }
 
-/// What the marked container of a session is called.
-pub(crate) fn name(session: &Session) -> String {
-    format!("shellproof-{}-canary", session.id())
+/// What the marked container of an invocation is called.
+pub(crate) fn name(invocation: &Invocation) -> String {
+    format!("shellproof-{}-canary", invocation.id())
 }
 
-/// The kernel witness of an engine, or why it has none. Shows a marked container to it and to the wire, which must have
-/// seen it afterwards.
+/// Whether the witnesses of an engine are alive; and if the kernel witness turned out not to be had there, why.
+pub(super) type Proof = Result<Result<(), String>, EngineError>;
+
+/// The kernel witness of an engine, or why it has none, once its witnesses have proven themselves alive.
 ///
 /// # Errors
 /// A witness did not see the canary, or the canary could not be run.
@@ -55,52 +57,60 @@ pub(crate) async fn prove_alive(
     engine: &EngineSpec,
     connection: &Connection,
     images: &Images,
-    session: &Session,
+    invocation: &Invocation,
     need: Option<Need>,
 ) -> Result<Result<Kernel, String>, EngineError> {
     let kernel = match need {
         Some(Need::Off) => Err(NOT_WANTED.to_owned()),
-        _ => Kernel::open(&engine.endpoint, images.runtime().engine(), session).await,
+        _ => Kernel::open(&engine.endpoint, images.runtime().engine(), invocation).await,
     };
-    let shown = show(images, session, kernel, &connection.recorder).await;
+    let hoped_for = kernel.as_ref().ok();
+    let proof = prove(engine, &connection.recorder, images, invocation, hoped_for).await?;
+    Ok(kernel.and_then(|kernel| proof.map(|()| kernel)))
+}
+
+/// Shows a marked container to the wire and to the kernel witness, if one is hoped for. They must have seen it afterwards.
+pub(super) async fn prove(
+    engine: &EngineSpec,
+    recorder: &Recorder,
+    images: &Images,
+    invocation: &Invocation,
+    kernel: Option<&Kernel>,
+) -> Proof {
+    let shown = show(images, invocation, kernel, recorder).await;
     shown.map_err(|error| error.on(engine))
 }
 
 async fn show(
     images: &Images,
-    session: &Session,
-    kernel: Result<Kernel, String>,
+    invocation: &Invocation,
+    kernel: Option<&Kernel>,
     recorder: &Recorder,
-) -> Result<Result<Kernel, String>, CanaryError> {
-    let marker = name(session);
-    let watched = kernel.and_then(|kernel| match kernel.watch(None) {
-        Ok(watch) => Ok((kernel, watch)),
-        Err(error) => Err(format!("no supervisor can be made: {error}")),
-    });
-    let kernel = match watched {
-        Err(reason) => {
-            run(images, session, &marker, None).await?;
-            Err(reason)
-        }
-        Ok((kernel, watch)) => match run(images, session, &marker, Some(&watch)).await {
+) -> Result<Result<(), String>, CanaryError> {
+    let marker = name(invocation);
+    let seen_by_kernel = match kernel.map(|kernel| kernel.watch(None)) {
+        None => Err("it was not hoped for".to_owned()),
+        Some(Err(error)) => Err(format!("no supervisor can be made: {error}")),
+        Some(Ok(watch)) => match run(images, invocation, &marker, Some(&watch)).await {
             Ok(()) => {
                 seen_by_kernel(&marker, watch).await?;
-                Ok(kernel)
+                Ok(())
             }
             // The engine may know no listeners: then the wire must do without.
-            Err(CanaryError::Engine(error)) => {
-                run(images, session, &marker, None).await?;
-                Err(format!(
-                    "the engine does not start a container with a seccomp listener: {}; it takes Docker 23 or newer, \
-                     or Podman 4.3 or newer",
-                    error.message
-                ))
-            }
+            Err(CanaryError::Engine(error)) => Err(format!(
+                "the engine does not start a container with a seccomp listener: {}; it takes Docker 23 or newer, or \
+                 Podman 4.3 or newer",
+                error.message
+            )),
             Err(error) => return Err(error),
         },
     };
+    if seen_by_kernel.is_err() {
+        run(images, invocation, &marker, None).await?;
+    }
     seen_by_wire(&marker, &recorder.recording())?;
-    Ok(kernel)
+    // Without one that was hoped for there is nothing to find out.
+    Ok(if kernel.is_none() { Ok(()) } else { seen_by_kernel })
 }
 
 async fn seen_by_kernel(marker: &String, watch: Watch) -> Result<(), CanaryError> {
@@ -130,7 +140,7 @@ fn seen_by_wire(marker: &String, recording: &Recording) -> Result<(), CanaryErro
 /// Runs the marked container to its end and removes it.
 async fn run(
     images: &Images,
-    session: &Session,
+    invocation: &Invocation,
     marker: &str,
     watch: Option<&Watch>,
 ) -> Result<(), CanaryError> {
@@ -138,7 +148,7 @@ async fn run(
     let words = vec!["canary".into(), marker.to_owned()];
     let spec = ContainerSpec {
         seccomp_profile: watch.map(|watch| watch.profile().to_owned()),
-        ..images.probe_container(session, marker, words).await?
+        ..images.probe_container(invocation, marker, words).await?
     };
     let ran = async {
         let id = runtime.create_container(&spec).await?;
@@ -151,7 +161,7 @@ async fn run(
             kind: ResourceKind::Container,
             id: marker.to_owned(),
             name: marker.to_owned(),
-            labels: session.labels(),
+            labels: invocation.labels(),
         })
         .await;
     match ran {

@@ -1,7 +1,7 @@
-use shellproof_api::{Resource, Runtime, labels};
+use shellproof_api::{ErrorKind, Resource, ResourceKind, Runtime, labels};
 
-use super::session::{self, Session};
 use crate::engines::{self, EngineError, EngineSpec};
+use crate::invocation::{self, Invocation};
 
 /// What `clean` did on one engine.
 #[derive(Debug)]
@@ -10,8 +10,10 @@ pub struct Cleaned {
     pub engine: String,
     /// What was removed.
     pub removed: Vec<Resource>,
-    /// What belongs to a run that is still going on, and was left.
-    pub left: Vec<Resource>,
+    /// What was left, and why.
+    pub left: Vec<(Resource, &'static str)>,
+    /// Images of ours that were left since nobody asked for them.
+    pub images: usize,
     /// What could not be removed, and why.
     pub errors: Vec<String>,
 }
@@ -34,49 +36,51 @@ pub(super) async fn remove_all(
     errors
 }
 
-/// Removes everything that runs which are over have left: on the engines by label, and their directories.
+/// Where images of ours are.
+const OUR_IMAGES: &str = "localhost/shellproof/";
+/// How many hexadecimal digits of a hash are their tags.
+const TAG: usize = 12;
+
+/// Whether we made an image, which its name and its label must say alike: whatever is built from an image of ours has the
+/// label too.
+fn is_ours(image: &Resource) -> bool {
+    let name = image.name.strip_prefix(OUR_IMAGES);
+    let Some((name, tag)) = name.and_then(|name| name.split_once(':')) else {
+        return false;
+    };
+    let is_hash = tag.len() == TAG && tag.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_fixture = |fixture: &String| name.strip_prefix("fixture-") == Some(fixture);
+    let is_probe = name == "probe" && image.labels.contains_key(labels::PROBE);
+    is_hash && (is_probe || image.labels.get(labels::FIXTURE).is_some_and(is_fixture))
+}
+
+/// Removes everything that runs which are over have left: on the engines by label, and their directories. `images` also
+/// takes the images that we made, which are a cache, unless a run or a container may need them.
 ///
 /// # Errors
 /// An engine cannot be connected to, or does not say what it has.
-pub async fn clean(engines: &[EngineSpec], session: &Session) -> Result<Vec<Cleaned>, EngineError> {
+pub async fn clean(
+    engines: &[EngineSpec],
+    invocation: &Invocation,
+    images: bool,
+) -> Result<Vec<Cleaned>, EngineError> {
     let machine = |error: std::io::Error| EngineError::Machine(error.to_string());
     let mut all = Vec::new();
     for engine in engines {
-        let connection =
-            engines::connect(engine, &session.path(&format!("images-{}.sock", engine.name))).await?;
-        let runtime = connection.runtime;
+        let socket = invocation.path(&format!("images-{}.sock", engine.name));
+        let runtime = engines::connect(engine, &socket).await?.runtime;
         let mut owned = runtime
             .owned()
             .await
             .map_err(|error| EngineError::Machine(error.to_string()))?;
         owned.sort_by_key(|resource| resource.kind);
         // Asked after the engine: whatever the engine listed was made by a run that had its lock by then.
-        let (alive, _) = session::others().map_err(machine)?;
-        let name = engine.name.clone();
-        let mut cleaned = Cleaned {
-            engine: name,
-            removed: Vec::new(),
-            left: Vec::new(),
-            errors: Vec::new(),
-        };
-        for resource in owned {
-            let is_alive = match resource.labels.get(labels::RUN) {
-                Some(run) => alive.contains(run),
-                // An image belongs to no run: any run that is going on may use it.
-                None => alive.iter().any(|run| run != session.id()),
-            };
-            if is_alive {
-                cleaned.left.push(resource);
-                continue;
-            }
-            match runtime.remove(&resource).await {
-                Ok(()) => cleaned.removed.push(resource),
-                Err(error) => cleaned.errors.push(error.to_string()),
-            }
-        }
-        all.push(cleaned);
+        let (alive, _) = invocation::others().map_err(machine)?;
+        let others_run = alive.iter().any(|run| run != invocation.id());
+        let cleaned = clean_engine(&*runtime, engine.name.clone(), owned, others_run, images);
+        all.push(cleaned.await);
     }
-    let (_, dead) = session::others().map_err(machine)?;
+    let (_, dead) = invocation::others().map_err(machine)?;
     for directory in dead {
         match std::fs::remove_dir_all(&directory) {
             // A run that just ended removes its own.
@@ -86,3 +90,57 @@ pub async fn clean(engines: &[EngineSpec], session: &Session) -> Result<Vec<Clea
     }
     Ok(all)
 }
+
+/// `others_run`: a run of somebody is going on, on whatever engine.
+async fn clean_engine(
+    runtime: &dyn Runtime,
+    engine: String,
+    owned: Vec<Resource>,
+    mut others_run: bool,
+    images: bool,
+) -> Cleaned {
+    let mut cleaned = Cleaned {
+        engine,
+        removed: Vec::new(),
+        left: Vec::new(),
+        images: 0,
+        errors: Vec::new(),
+    };
+    for resource in owned {
+        if resource.kind == ResourceKind::Image {
+            if !is_ours(&resource) {
+                continue;
+            }
+            if !images {
+                cleaned.images += 1;
+                continue;
+            }
+            if others_run {
+                cleaned
+                    .left
+                    .push((resource, "a run that is going on may need it"));
+                continue;
+            }
+        } else if resource
+            .labels
+            .get(labels::RUN)
+            .is_some_and(|run| invocation::is_going_on(run))
+        {
+            others_run = true;
+            cleaned.left.push((resource, "its run is still going on"));
+            continue;
+        }
+        match runtime.remove(&resource).await {
+            Ok(()) => cleaned.removed.push(resource),
+            Err(error) if resource.kind == ResourceKind::Image && error.kind == ErrorKind::WrongState => {
+                cleaned.left.push((resource, "a container uses it"));
+            }
+            Err(error) => cleaned.errors.push(error.to_string()),
+        }
+    }
+    cleaned
+}
+
+#[cfg(test)]
+#[path = "clean_tests.rs"]
+mod tests;

@@ -1,98 +1,31 @@
 //! One scenario, in one mode, on one engine: from its networks to the last expectation.
 
 mod fate;
+mod launch;
 mod probe;
 mod running;
 mod spec;
+mod state;
 mod watch;
 
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shellproof_api::facts::Traced;
-use shellproof_api::{
-    Error, Labels, NetworkSpec, Resource, ResourceKind, Runtime, StdStream, VolumeSpec, labels,
-};
+use shellproof_api::{Error, NetworkSpec, Resource, ResourceKind, StdStream, VolumeSpec};
 
-use super::expect::Checked;
-use super::images::{ImageError, Images};
+use super::expect::{Checked, more_might_meet};
 use super::output::Collected;
-use super::session::Session;
-use crate::kernel::{Kernel, Watch};
-use crate::platform::Platform;
+use crate::kernel::Watch;
 use crate::policy::Standing;
 use crate::result::{Expectation, Image};
-use crate::scenario::{AfterState, ContainerKind, ContainerPlan, Plan, Probe, Ready, Scenario};
+use crate::scenario::{AfterState, ContainerKind, ContainerPlan, Probe, Ready, Scenario};
 use crate::source::{Diagnostic, Span, Spanned};
 use probe::Question;
-use running::Running;
-
-/// The pause before something is tried once more.
-const PAUSE: Duration = Duration::from_millis(200);
-
-/// Why a scenario did not run to its last expectation.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Stop {
-    /// The engine or the machine failed.
-    #[error(transparent)]
-    Engine(#[from] Error),
-    /// An image could not be made present.
-    #[error(transparent)]
-    Image(#[from] ImageError),
-    /// A container could not be watched.
-    #[error("no supervisor can be made for a container: {0}")]
-    Kernel(std::io::Error),
-    /// An expectation failed on which everything after it depends.
-    #[error("an expectation failed")]
-    Failed,
-}
-
-/// What a scenario needs of its surroundings.
-pub(super) struct Context<'a> {
-    pub(super) scenario: &'a Scenario,
-    pub(super) plan: &'a Plan,
-    pub(super) runtime: &'a Arc<dyn Runtime>,
-    pub(super) images: &'a Images,
-    pub(super) platform: &'a Platform,
-    pub(super) session: &'a Session,
-    /// The kernel witness, or what there is to say without it.
-    pub(super) kernel: Result<&'a Kernel, Standing<'a>>,
-    /// Makes names unique on the engine.
-    pub(super) prefix: String,
-    pub(super) progress: &'a (dyn Fn(String) + Send + Sync),
-}
-
-/// A scenario while it runs, and what it has made so far.
-pub(super) struct Execution<'a> {
-    context: Context<'a>,
-    made: Vec<Resource>,
-    running: HashMap<String, Running>,
-    probes: u32,
-    began: Option<Instant>,
-    pub(super) images: Vec<Image>,
-    pub(super) expectations: Vec<Expectation>,
-    pub(super) started: Vec<String>,
-    pub(super) duration: Duration,
-    watches: Vec<(String, Watch)>,
-}
+use running::ended_first;
+use state::PAUSE;
+pub(super) use state::{Context, Execution, Stop};
 
 impl<'a> Execution<'a> {
-    pub(super) fn new(context: Context<'a>) -> Self {
-        Self {
-            context,
-            made: Vec::new(),
-            running: HashMap::new(),
-            probes: 0,
-            began: None,
-            images: Vec::new(),
-            expectations: Vec::new(),
-            started: Vec::new(),
-            duration: Duration::ZERO,
-            watches: Vec::new(),
-        }
-    }
-
     /// Runs the scenario to its last expectation.
     pub(super) async fn run(&mut self) -> Result<(), Stop> {
         let plan = self.context.plan;
@@ -203,29 +136,6 @@ impl<'a> Execution<'a> {
         self.context.scenario
     }
 
-    fn name(&self, name: &str) -> String {
-        format!("{}-{name}", self.context.prefix)
-    }
-
-    fn labels(&self) -> Labels {
-        let mut labels = self.context.session.labels();
-        labels.insert(
-            labels::SCENARIO.to_owned(),
-            self.context.scenario.name.value.clone(),
-        );
-        labels
-    }
-
-    /// Notes what is about to be made, so that it is removed even if its making is interrupted.
-    fn making(&mut self, kind: ResourceKind, name: &str) {
-        self.made.push(Resource {
-            kind,
-            id: name.to_owned(),
-            name: name.to_owned(),
-            labels: Labels::new(),
-        });
-    }
-
     async fn make_surroundings(&mut self) -> Result<(), Error> {
         for network in &self.context.scenario.networks {
             let name = self.name(network);
@@ -263,16 +173,6 @@ impl<'a> Execution<'a> {
         let running = self.launch(&spec).await?;
         self.running.insert(container.name.value.clone(), running);
         Ok(())
-    }
-
-    fn running(&self, container: &str) -> Option<&Running> {
-        self.running.get(container)
-    }
-
-    fn collected(&self, container: &str) -> Collected {
-        self.running(container)
-            .map(|running| running.output.snapshot())
-            .unwrap_or_default()
     }
 
     /// Notes an expectation, and stops the scenario if it failed and others depend on it.
@@ -433,11 +333,17 @@ impl<'a> Execution<'a> {
             (StdStream::Stderr, &expected.stderr),
         ];
         let mut expectations = Vec::new();
+        let mut lacking = 0;
         for (stream, expected) in streams {
             if let Some(expected) = expected {
-                expectations.extend(checked.stream(stream, expected));
+                let checks = checked.stream(stream, expected);
+                if more_might_meet(expected, &output.text(stream)) {
+                    lacking += checks.iter().filter(|check| check.failure.is_some()).count();
+                }
+                expectations.extend(checks);
             }
         }
+        self.lacking += lacking;
         self.expectations.extend(expectations);
         Ok(())
     }
@@ -447,7 +353,7 @@ impl<'a> Execution<'a> {
             let found = self
                 .context
                 .images
-                .read_file(image, &expected.path, self.context.session)
+                .read_file(image, &expected.path, self.context.invocation)
                 .await?;
             let output = Collected::default();
             let checked = Checked {
@@ -471,8 +377,4 @@ impl<'a> Execution<'a> {
             ..Expectation::of_file(diagnostic)
         });
     }
-}
-
-fn ended_first(code: i64) -> String {
-    format!("it ended first: it exited with {code}")
 }

@@ -141,6 +141,16 @@ impl Checked<'_> {
     }
 }
 
+/// Whether a text which does not meet its expectations might be the beginning of one that does.
+pub(super) fn more_might_meet(expected: &TextExpect, text: &str) -> bool {
+    let is_forbidden = |part: &Spanned<String>| text.contains(&part.value);
+    !expected.not_contains.iter().any(is_forbidden)
+        && expected
+            .equals
+            .as_ref()
+            .is_none_or(|whole| whole.value.starts_with(text))
+}
+
 fn describe(file: &ImageFile) -> String {
     match &file.kind {
         FileKind::File => format!("a file of {} bytes", file.size),

@@ -80,9 +80,9 @@ async fn an_image_that_cannot_be_pulled_breaks_the_run() {
 async fn an_image_that_must_not_be_pulled_breaks_the_run() {
     let (fake, text) = everything();
     let bench = Bench {
-        options: Options {
+        options: RunOptions {
             offline: true,
-            ..Options::default()
+            ..RunOptions::default()
         },
         ..Bench::default()
     };

@@ -8,9 +8,9 @@ use tokio::sync::{Mutex, OnceCell};
 
 use super::archive;
 use super::credentials;
-use super::session::Session;
 use super::shells;
 use crate::ImageName;
+use crate::invocation::Invocation;
 use crate::platform::Platform;
 use crate::result::Image;
 use crate::scenario::ImageChoice;
@@ -18,6 +18,9 @@ use crate::vocabulary::Mode;
 
 /// The probe program, compiled by `build.rs`.
 const PROBE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/probe"));
+
+/// What the engines take for a container that sets no `PATH`.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// An image that could not be made present. The engine or the machine failed, not the scenario.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,6 +65,8 @@ pub(crate) struct Images {
     fixtures: PathBuf,
     offline: bool,
     known: Mutex<HashMap<String, Arc<OnceCell<Image>>>>,
+    /// Whether an image has a program, by the image's id and the program's name.
+    programs: Mutex<HashMap<(String, String), bool>>,
     /// The shells of each image, by its reference.
     shells: Mutex<HashMap<String, Arc<OnceCell<Vec<String>>>>>,
 }
@@ -81,6 +86,7 @@ impl Images {
             fixtures,
             offline,
             known: Mutex::default(),
+            programs: Mutex::default(),
             shells: Mutex::default(),
         }
     }
@@ -131,7 +137,7 @@ impl Images {
     }
 
     /// The probe's image.
-    async fn probe(&self, session: &Session) -> Result<Image, ImageError> {
+    async fn probe(&self, invocation: &Invocation) -> Result<Image, ImageError> {
         let cell = self
             .known
             .lock()
@@ -140,7 +146,7 @@ impl Images {
             .or_default()
             .clone();
         let image = cell.get_or_try_init(|| async {
-            let path = session.path(&format!("probe-{}.tar", self.runtime.engine().name));
+            let path = invocation.path(&format!("probe-{}.tar", self.runtime.engine().name));
             let labels = [(labels::PROBE.to_owned(), "1".to_owned())].into();
             let reference =
                 archive::write_single_program(&path, "localhost/shellproof/probe", PROBE, &labels).map_err(
@@ -157,18 +163,18 @@ impl Images {
     /// A container of the probe's image, with all taken from it that it does not need.
     pub(crate) async fn probe_container(
         &self,
-        session: &Session,
+        invocation: &Invocation,
         name: &str,
         words: Vec<String>,
     ) -> Result<ContainerSpec, ImageError> {
         Ok(ContainerSpec {
             name: name.to_owned(),
-            image: self.probe(session).await?.reference,
+            image: self.probe(invocation).await?.reference,
             command: Some(words),
             read_only: true,
             cap_drop: vec!["ALL".into()],
             no_new_privileges: true,
-            labels: session.labels(),
+            labels: invocation.labels(),
             ..ContainerSpec::default()
         })
     }
@@ -177,7 +183,7 @@ impl Images {
     pub(crate) async fn shells(
         &self,
         image: &Image,
-        session: &Session,
+        invocation: &Invocation,
     ) -> Result<Vec<String>, shellproof_api::Error> {
         let cell = self
             .shells
@@ -186,7 +192,7 @@ impl Images {
             .entry(image.reference.clone())
             .or_default()
             .clone();
-        let labels = session.labels();
+        let labels = invocation.labels();
         let found = cell.get_or_try_init(|| shells::look(&*self.runtime, &image.reference, &labels));
         found.await.cloned()
     }
@@ -196,11 +202,35 @@ impl Images {
         &self,
         image: &Image,
         path: &str,
-        session: &Session,
+        invocation: &Invocation,
     ) -> Result<Option<ImageFile>, shellproof_api::Error> {
         self.runtime
-            .read_image_file(&image.reference, path, &session.labels())
+            .read_image_file(&image.reference, path, &invocation.labels())
             .await
+    }
+
+    /// Whether an image has a program: a path, or a name that is looked up in the image's `PATH`. Each is looked for once.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the cures of health checks will ask"))]
+    pub(crate) async fn has_program(
+        &self,
+        image: &Image,
+        program: &str,
+        invocation: &Invocation,
+    ) -> Result<bool, shellproof_api::Error> {
+        let key = (image.config.id.clone(), program.to_owned());
+        if let Some(known) = self.programs.lock().await.get(&key) {
+            return Ok(*known);
+        }
+        let labels = invocation.labels();
+        let mut has = false;
+        for path in places(&image.config.env, program) {
+            has |= shells::is_program(&*self.runtime, &image.reference, &labels, &path).await?;
+            if has {
+                break;
+            }
+        }
+        self.programs.lock().await.insert(key, has);
+        Ok(has)
     }
 
     async fn load_fixture(
@@ -278,6 +308,20 @@ impl Images {
     }
 }
 
+/// Where a program may be.
+fn places(env: &[String], program: &str) -> Vec<String> {
+    if program.contains('/') {
+        return vec![program.to_owned()];
+    }
+    let path = env.iter().rev().find_map(|one| one.strip_prefix("PATH="));
+    path.unwrap_or(DEFAULT_PATH)
+        .split(':')
+        // A directory without a leading slash depends on where a program is started from.
+        .filter(|directory| directory.starts_with('/'))
+        .map(|directory| format!("{}/{program}", directory.trim_end_matches('/')))
+        .collect()
+}
+
 fn pull_step(reference: &str, step: &PullProgress) -> String {
     match (step.current, step.total) {
         (Some(current), Some(total @ 1..)) => {
@@ -290,3 +334,7 @@ fn pull_step(reference: &str, step: &PullProgress) -> String {
         _ => format!("pulling {reference}: {}", step.status),
     }
 }
+
+#[cfg(test)]
+#[path = "images_tests.rs"]
+mod tests;

@@ -1,5 +1,5 @@
-//! The probe: a static program that waits for a port or an answer on a scenario's network, and ends. As `canary` it
-//! ends at once, and is there to be seen.
+//! The probe: a static program that waits for a port, an answer or a name on a scenario's network, and ends. As `canary`
+//! it ends at once, and is there to be seen.
 //!
 //! `build.rs` compiles it on its own, with nothing but the standard library; `probe.rs` makes an image of it.
 //! Its image holds this one file: no shell, no libraries, nothing else to run.
@@ -9,7 +9,7 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-const USAGE: &str = "usage: probe tcp HOST PORT MILLISECONDS | probe http HOST PORT MILLISECONDS PATH [STATUS] | probe canary MARKER";
+const USAGE: &str = "usage: probe tcp HOST PORT MILLISECONDS | probe http HOST PORT MILLISECONDS PATH [STATUS] | probe resolve NAME MILLISECONDS | probe canary MARKER";
 /// The longest answer that is read, in bytes.
 const ANSWER: u64 = 1 << 20;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -20,6 +20,9 @@ fn main() -> ExitCode {
     // Whoever watches sees it by its arguments; there is nothing to do.
     if let ["canary", _] = words.as_slice() {
         return ExitCode::SUCCESS;
+    }
+    if let ["resolve", name, within] = words.as_slice() {
+        return within.parse().map_or_else(|_| fail(USAGE), |within| resolve(name, Duration::from_millis(within)));
     }
     let (kind, host, port, within, http) = match words.as_slice() {
         [kind @ "tcp", host, port, within] => (kind, host, port, within, None),
@@ -43,6 +46,18 @@ fn main() -> ExitCode {
                 };
             }
             Err(error) if Instant::now() + PAUSE >= deadline => return fail(&format!("{kind} {host}:{port}: {error}")),
+            Err(_) => std::thread::sleep(PAUSE),
+        }
+    }
+}
+
+/// Whether a name gets an address in time.
+fn resolve(name: &str, within: Duration) -> ExitCode {
+    let deadline = Instant::now() + within;
+    loop {
+        match (name, 0).to_socket_addrs() {
+            Ok(_) => return ExitCode::SUCCESS,
+            Err(error) if Instant::now() + PAUSE >= deadline => return fail(&format!("{name}: {error}")),
             Err(_) => std::thread::sleep(PAUSE),
         }
     }

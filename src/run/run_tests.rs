@@ -1,6 +1,7 @@
 //! The runner on the runtime in memory: what becomes of a scenario, and what is left of it.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use shellproof_api::{ErrorKind, ImageConfig, Labels, Resource};
 use shellproof_fake::{Behaviour, Fake};
@@ -20,11 +21,14 @@ mod fates;
 mod kinds;
 #[path = "ready_tests.rs"]
 mod readiness;
+#[path = "repeat_tests.rs"]
+mod repetition;
 
 /// A run on the fake, and what it left there.
 pub(super) struct Ran {
     pub(super) result: CaseResult,
     pub(super) left: Vec<Resource>,
+    pub(super) may_have_lost_output: bool,
 }
 
 impl Ran {
@@ -62,7 +66,7 @@ impl Ran {
 
 /// How a scenario is run on the fake.
 pub(super) struct Bench {
-    pub(super) options: Options,
+    pub(super) options: RunOptions,
     pub(super) recording: Recording,
     pub(super) interrupt_after: Option<Duration>,
 }
@@ -70,9 +74,9 @@ pub(super) struct Bench {
 impl Default for Bench {
     fn default() -> Self {
         Self {
-            options: Options {
+            options: RunOptions {
                 timeout: Duration::from_secs(20),
-                ..Options::default()
+                ..RunOptions::default()
             },
             recording: Recording::default(),
             interrupt_after: None,
@@ -98,16 +102,17 @@ impl Bench {
             },
         };
         let platform = Platform::from_parts(None, []).unwrap();
-        let session = Session::start().unwrap();
+        let invocation = Invocation::start().unwrap();
         let images = Images::new(runtime.clone(), "/nowhere".into(), self.options.offline);
-        let execution = Execution::new(Context {
+        let mut execution = Execution::new(Context {
             scenario: &scenario,
             plan: &plan,
             runtime: &runtime,
             images: &images,
             platform: &platform,
-            session: &session,
+            invocation: &invocation,
             kernel: Err(Standing::Off("there is none")),
+            is_repeated: false,
             prefix: "test".into(),
             progress: &|_| {},
         });
@@ -121,10 +126,23 @@ impl Bench {
         }
         let result = job.result(runtime.engine());
         let recording = || std::future::ready(self.recording.clone()).boxed();
-        let result = carry_out(execution, result, &self.options, interrupt, &recording).await;
+        let counts = std::future::ready(true);
+        let result = carry_out(
+            &mut execution,
+            result,
+            &self.options,
+            interrupt,
+            &recording,
+            counts,
+        )
+        .await;
         // A fake that cannot list cannot be asked.
         let left = runtime.owned().await.unwrap_or_default();
-        Ran { result, left }
+        Ran {
+            may_have_lost_output: execution.may_have_lost_output(&result.expectations),
+            result,
+            left,
+        }
     }
 }
 
@@ -313,9 +331,9 @@ async fn a_container_may_take_its_time_and_no_more() {
 #[tokio::test]
 async fn a_scenario_may_take_its_time_and_no_more() {
     let bench = Bench {
-        options: Options {
+        options: RunOptions {
             timeout: Duration::from_millis(100),
-            ..Options::default()
+            ..RunOptions::default()
         },
         ..Bench::default()
     };
@@ -387,7 +405,7 @@ async fn a_recorded_start_is_clean_and_an_exec_beside_it_is_not() {
 fn keeping(recording: Recording) -> Bench {
     let bench = Bench::default();
     Bench {
-        options: Options {
+        options: RunOptions {
             keep: true,
             ..bench.options
         },

@@ -41,7 +41,7 @@ pub(super) async fn look(
 }
 
 /// Whether a path, links followed, is a file that can be executed. A link without an end may be anything.
-async fn is_program(
+pub(super) async fn is_program(
     runtime: &dyn Runtime,
     reference: &str,
     labels: &Labels,

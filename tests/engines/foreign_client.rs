@@ -9,10 +9,11 @@ use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
 use futures_util::StreamExt;
 use rstest::rstest;
 use shellproof::engines::{self, Choice};
+use shellproof::invocation::Invocation;
 use shellproof::platform::Platform;
 use shellproof::policy::{Evidence, Verdict};
 use shellproof::result::CaseResult;
-use shellproof::run::{self, Event, Options, Runner, Session};
+use shellproof::run::{self, Event, RunOptions, Runner};
 use shellproof::scenario;
 use shellproof::vocabulary::{Mode, Need, Status, Witness};
 use shellproof_conformance::on_each_engine;
@@ -46,15 +47,15 @@ fn run_beside(engine: &Engine, request: Request) -> (CaseResult, Container) {
     };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
     runtime.block_on(async {
-        let session = Session::start().expect("a session");
+        let session = Invocation::start().expect("a session");
         let found = engines::find(&[choice], &session.path(""))
             .await
             .expect("the engine");
         let platform = Platform::from_parts(None, []).expect("an empty configuration");
-        let options = Options {
+        let options = RunOptions {
             timeout: PATIENCE,
             kernel: (!engine.has_kernel_witness()).then_some(Need::IfAvailable),
-            ..Options::default()
+            ..RunOptions::default()
         };
         let runner = Runner::open(&found.engines, platform, session, options)
             .await

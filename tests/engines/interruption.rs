@@ -11,9 +11,11 @@ use crate::support::{
     unique,
 };
 
-/// A container, a network and a volume. Podman 4 has one more container and network, which keep its name server alive.
+/// A container, a network and a volume. Podman 4 has one more container and network, which keep its name server alive,
+/// and the canary runs beside.
 fn assert_three(made: &[String]) {
-    let of_scenario = made.iter().filter(|name| !name.contains("-anchor")).count();
+    let of_run = |name: &&String| name.contains("-anchor") || name.contains("-canary");
+    let of_scenario = made.iter().filter(|name| !of_run(name)).count();
     assert_eq!(of_scenario, 3, "{made:?}");
 }
 
@@ -43,10 +45,28 @@ fn ctrl_c_cleans_up(name: &str) {
     assert_eq!(engine.of_run(&container.run), [""; 0]);
 }
 
-fn clean(engine: &Engine) -> String {
-    finish(shellproof().args(["clean", "--engine", &engine.choice()]))
-        .expect(0)
-        .stdout
+fn clean(engine: &Engine, options: &[&str]) -> String {
+    finish(
+        shellproof()
+            .args(["clean", "--engine", &engine.choice()])
+            .args(options),
+    )
+    .expect(0)
+    .stdout
+}
+
+/// `timeout -s INT` sends its signal to the program and to its group, within a millisecond.
+#[rstest]
+#[ignore = "needs engines: scripts/test runs it"]
+fn two_signals_at_once_are_one(#[values("docker-26", "podman-5-rootless")] name: &str) {
+    let (_gate, engine) = (beside_others(), engine(name));
+    let (_scenarios, going, container) = going_on(&engine, "twice");
+    going.signal(Signal::INT);
+    std::thread::sleep(std::time::Duration::from_millis(1));
+    going.signal(Signal::INT);
+    let ended = going.end().expect(130);
+    assert!(!ended.stderr.contains("interrupted again"), "{}", ended.stderr);
+    assert_eq!(engine.of_run(&container.run), [""; 0]);
 }
 
 on_each_engine!(clean_removes_what_a_kill_left_and_nothing_that_is_in_use);
@@ -59,7 +79,7 @@ fn clean_removes_what_a_kill_left_and_nothing_that_is_in_use(name: &str) {
     // A kill leaves everything.
     assert_three(&engine.of_run(&dead.run));
 
-    let told = clean(&engine);
+    let told = clean(&engine, &[]);
     assert!(
         told.contains(&format!("{name}: removed container `{}`\n", dead.name)),
         "{told}"
@@ -107,7 +127,7 @@ fn clean_removes_a_container_whose_removal_a_killed_audit_had_taken_over(
     let container = engine.running(&name);
     going.signal(Signal::KILL);
     assert_eq!(going.end().code, None);
-    let told = clean(&engine);
+    let told = clean(&engine, &[]);
     assert!(
         told.contains(&format!("removed container `{}`\n", container.name)),
         "{told}"
@@ -121,15 +141,26 @@ fn clean_leaves_no_image_of_ours(name: &str) {
     let (_files, killed, dead) = going_on(&engine, "killed-too");
     killed.signal(Signal::KILL);
     assert_eq!(killed.end().code, None);
-    assert!(!engine.images().is_empty(), "the run had an image");
-    let told = clean(&engine);
+    // What is built from an image of ours has its label too.
+    let (ours, theirs) = (fixtures::reference("tiny"), "localhost/built-from-a-fixture");
+    let (status, _) = engine.request("POST", &format!("/images/{ours}/tag?repo={theirs}&tag=1"));
+    assert_eq!(status, 201);
+
+    clean(&engine, &[]);
     assert_eq!(engine.of_run(&dead.run), [""; 0]);
+    assert!(engine.images().contains(&ours), "images are a cache");
+
+    let told = clean(&engine, &["--images"]);
+    let images = engine.images();
+    assert!(images.iter().any(|image| image.starts_with(theirs)), "{images:?}");
     // A run of somebody else may be going on, and then images are in use; `clean` says so of each.
-    for image in engine.images() {
-        let left = format!("left image `{image}`, its run is still going on");
+    let is_ours = |image: &&String| image.starts_with("localhost/shellproof/");
+    for image in images.iter().filter(is_ours) {
+        let left = format!("left image `{image}`, ");
         assert!(
             told.contains(&left),
             "`{image}` is there, and `clean` said:\n{told}"
         );
     }
+    engine.request("DELETE", &format!("/images/{theirs}:1"));
 }

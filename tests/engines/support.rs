@@ -76,7 +76,7 @@ impl Engine {
         self.labelled(&format!("{}={run}", labels::RUN))
     }
 
-    /// The tags of all images that are ours. What other programs made of them has no tag, and may have been in use.
+    /// The tags of all images that carry a label of ours, also those that were made of ours.
     pub fn images(&self) -> Vec<String> {
         let mut found = Vec::new();
         for label in [labels::RUN, labels::FIXTURE, labels::STAND_IN, labels::PROBE] {
@@ -84,9 +84,9 @@ impl Engine {
             found.extend(
                 list(&images)
                     .iter()
-                    .filter_map(|image| image["RepoTags"][0].as_str())
-                    .filter(|tag| *tag != "<none>:<none>")
-                    .map(str::to_owned),
+                    .flat_map(|image| list(&image["RepoTags"]))
+                    .filter_map(|tag| tag.as_str().map(str::to_owned))
+                    .filter(|tag| tag != "<none>:<none>"),
             );
         }
         found.sort();
@@ -186,6 +186,7 @@ pub fn shellproof() -> Command {
     command
         .env_remove("CONTAINER_HOST")
         .env_remove("DOCKER_HOST")
+        .env_remove("DOCKER_CONTEXT")
         .env_remove("NO_COLOR")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -62,12 +62,3 @@ impl fmt::Display for Engine {
         f.write_str(if self.rootless { ", rootless)" } else { ")" })
     }
 }
-
-/// What a runtime can do beyond the contract's core.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Capabilities {
-    /// The engine is driven over a wire that the recorder can read. Without it there is no wire witness.
-    pub wire: bool,
-    /// The engine can run health checks that an image or a container declares.
-    pub health_checks: bool,
-}

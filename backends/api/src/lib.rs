@@ -5,8 +5,8 @@
 //!
 //! Invariants:
 //! - nothing here knows a client library, a socket or HTTP: a runtime embedded in the binary fits as it is;
-//! - [`Runtime`] cannot execute a program in a running container. That is [`Exec`], a trait of its own, which
-//!   nothing on the way of a prebuilt scenario names;
+//! - nothing here can execute a program in a running container: what cannot be said cannot be done on the way of a
+//!   scenario;
 //! - whatever a runtime makes carries the labels that it was given, and [`labels::RUN`] is always among them.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
@@ -23,13 +23,13 @@ mod runtime;
 mod spec;
 mod state;
 
-pub use engine::{Capabilities, Engine, EngineKind, Seccomp};
+pub use engine::{Engine, EngineKind, Seccomp};
 pub use error::{Error, ErrorKind, Result};
 pub use image::{Credentials, FileKind, ImageConfig, ImageFile, PullProgress};
 pub use labels::Labels;
 pub use reference::{ImageReference, ReferenceError};
 pub use resource::{Resource, ResourceKind};
-pub use runtime::{Exec, ExecOutput, Output, OutputChunk, OutputStream, Runtime, StdStream};
+pub use runtime::{Inspect, Naming, Output, OutputChunk, OutputStream, Runtime, StdStream};
 pub use spec::{
     ContainerId, ContainerSpec, HealthCheck, HealthTest, Mount, MountSource, NetworkAttachment, NetworkSpec,
     Port, VolumeSpec,

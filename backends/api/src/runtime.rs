@@ -6,8 +6,8 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use crate::{
-    Capabilities, ContainerId, ContainerSpec, ContainerState, Credentials, Engine, ImageConfig, ImageFile,
-    Labels, NetworkSpec, PullProgress, Resource, Result, VolumeSpec,
+    ContainerId, ContainerSpec, ContainerState, Credentials, Engine, ImageConfig, ImageFile, Labels,
+    NetworkSpec, PullProgress, Resource, Result, VolumeSpec,
 };
 
 /// A container engine, or a runtime that needs none.
@@ -18,8 +18,16 @@ pub trait Runtime: Send + Sync {
     /// The engine as it answered when this runtime was connected.
     fn engine(&self) -> &Engine;
 
-    /// What this runtime can do beyond the core.
-    fn capabilities(&self) -> Capabilities;
+    /// Whether its containers find each other by name.
+    fn naming(&self) -> Naming {
+        Naming::Lasting
+    }
+
+    /// Whether the engine may lose what a container writes right before its end, all of it or the last of it, without a
+    /// word. Nobody but the engine sees output, so nobody else can make up for it: whoever misses some must run it again.
+    fn may_lose_output(&self) -> bool {
+        false
+    }
 
     /// Loads an image archive in the `docker save` format. Loading an image twice is no error.
     async fn load_image(&self, archive: &Path) -> Result<()>;
@@ -85,42 +93,38 @@ pub trait Runtime: Send + Sync {
     /// [`crate::ErrorKind::WrongState`] for a container that was never started.
     async fn wait_container(&self, id: &ContainerId) -> Result<i64>;
 
-    /// What a container has written so far, stdout and stderr apart.
-    async fn logs(&self, id: &ContainerId) -> Result<Output>;
-
-    /// A container's state.
-    async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerState>;
-
-    /// Sends a signal, such as `SIGTERM`, to a running container's first process.
+    /// Removes an object, a running container included. Removing what is not there is no error. Of an image that is called
+    /// by one of its names this name goes, and the image with its last name.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::WrongState`] when it is not running.
-    async fn kill_container(&self, id: &ContainerId, signal: &str) -> Result<()>;
-
-    /// Removes an object, a running container included. Removing what is not there is no error.
+    /// [`crate::ErrorKind::WrongState`] for the last name of an image that a container uses, among others.
     async fn remove(&self, resource: &Resource) -> Result<()>;
 
     /// Everything on the engine that is ours: containers, networks and volumes that carry [`crate::labels::RUN`], of all
-    /// runs, and images that carry any label which begins with [`crate::labels::PREFIX`], since they belong to no run.
+    /// runs, and images that carry any label which begins with [`crate::labels::PREFIX`], one by one for each of their names:
+    /// images belong to no run, and inherit labels.
     async fn owned(&self) -> Result<Vec<Resource>>;
 }
 
-/// Executing further programs in a running container.
-///
-/// Layered platforms do it; a prebuilt one must not, so nothing on that way may name this trait.
+/// Looking at a container from outside, for whoever checks that a [`Runtime`] keeps its word. A scenario needs none of it:
+/// what its containers write and how they end come by [`Runtime::attach`] and [`Runtime::wait_container`].
 #[async_trait]
-pub trait Exec: Runtime {
-    /// Runs `argv` in a running container and waits for its end.
-    async fn exec(&self, id: &ContainerId, argv: &[String]) -> Result<ExecOutput>;
+pub trait Inspect: Runtime {
+    /// A container's state.
+    async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerState>;
 }
 
-/// What an executed program left.
+/// Whether containers on a network find each other by name, which the engine's own name server decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ExecOutput {
-    /// Its exit code: 126 or 127 when it could not be started.
-    pub exit_code: i64,
-    /// What it wrote.
-    pub output: Output,
+pub enum Naming {
+    /// They do.
+    #[default]
+    Lasting,
+    /// They do as long as any network of the engine has a container on it: the name server ends with the last one, and
+    /// misses a network that starts in that moment.
+    WhileInUse,
+    /// Perhaps they do not: it takes a try. The cause and its cure, should they not.
+    Doubtful(String),
 }
 
 /// Collected output.

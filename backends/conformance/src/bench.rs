@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use shellproof_api::{
-    ContainerId, ContainerSpec, ContainerStatus, Error, ErrorKind, Exec, Labels, Mount, MountSource,
+    ContainerId, ContainerSpec, ContainerStatus, Error, ErrorKind, Inspect, Labels, Mount, MountSource,
     NetworkAttachment, NetworkSpec, Output, OutputStream, Resource, ResourceKind, Result, Runtime,
     VolumeSpec, labels,
 };
@@ -17,7 +17,7 @@ use crate::network::Network;
 
 /// A runtime, the images on it, and names and labels for what one case makes.
 pub struct Bench {
-    runtime: Arc<dyn Exec>,
+    runtime: Arc<dyn Inspect>,
     subject: Subject,
     network: Network,
     run: String,
@@ -36,7 +36,7 @@ pub(crate) struct Ended {
 impl Bench {
     /// A bench for one case of one run.
     pub(crate) fn new(
-        runtime: Arc<dyn Exec>,
+        runtime: Arc<dyn Inspect>,
         subject: Subject,
         network: Network,
         run: &str,
@@ -56,7 +56,7 @@ impl Bench {
         &*self.runtime
     }
 
-    pub(crate) fn exec(&self) -> &dyn Exec {
+    pub(crate) fn inspect(&self) -> &dyn Inspect {
         &*self.runtime
     }
 
@@ -120,38 +120,54 @@ impl Bench {
         id
     }
 
+    /// Makes a container, attaches to it and starts it, as a run does.
+    pub(crate) async fn start_attached(&self, spec: &ContainerSpec) -> (ContainerId, OutputStream) {
+        let id = self.create(spec).await;
+        let stream = self.runtime.attach(&id).await.expect("it is attached to");
+        self.runtime.start_container(&id).await.expect("it starts");
+        (id, stream)
+    }
+
     /// Starts a container that says `ready`, and waits until it has.
     pub(crate) async fn start_ready(&self, spec: &ContainerSpec) -> ContainerId {
-        let id = self.start(spec).await;
-        for _ in 0..200 {
-            let output = self
-                .runtime
-                .logs(&id)
-                .await
-                .expect("a running container has logs");
-            if output.stdout.starts_with(b"ready\n") {
-                return id;
+        let (id, mut stream) = self.start_attached(spec).await;
+        let mut output = Output::default();
+        let ready = async {
+            while !output.stdout.starts_with(b"ready\n") {
+                let chunk = stream.next().await.expect("it goes on after `ready`");
+                output.push(&chunk.expect("the stream does not break"));
             }
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
-        panic!("`{}` did not say `ready` within 5 s", spec.name);
+        };
+        let ready = tokio::time::timeout(Duration::from_secs(5), ready).await;
+        ready.unwrap_or_else(|_| panic!("`{}` did not say `ready` within 5 s", spec.name));
+        id
     }
 
     /// Runs a container to its end.
     pub(crate) async fn run(&self, spec: &ContainerSpec) -> Ended {
-        let id = self.start(spec).await;
+        let (id, stream) = self.start_attached(spec).await;
+        let output = collect(stream).await;
         let code = self
             .runtime
             .wait_container(&id)
             .await
             .expect("the container ends");
-        let output = self.runtime.logs(&id).await.expect("an ended container has logs");
         Ended::new(code, output)
+    }
+
+    /// Runs a container that writes something to its end: once more if nothing came and the engine may have lost it.
+    pub(crate) async fn run_for_output(&self, spec: &ContainerSpec) -> Ended {
+        let ended = self.run(spec).await;
+        if ended.is_silent() && self.runtime.may_lose_output() {
+            let name = self.name();
+            return self.run(&ContainerSpec { name, ..spec.clone() }).await;
+        }
+        ended
     }
 
     /// Runs a subcommand and gives what it printed.
     pub(crate) async fn stdout(&self, spec: &ContainerSpec) -> String {
-        let ended = self.run(spec).await;
+        let ended = self.run_for_output(spec).await;
         assert_eq!(ended.code, 0, "{ended:?}");
         ended.stdout
     }
@@ -218,6 +234,10 @@ impl Bench {
 }
 
 impl Ended {
+    fn is_silent(&self) -> bool {
+        self.stdout.is_empty() && self.stderr.is_empty()
+    }
+
     fn new(code: i64, output: Output) -> Self {
         Self {
             code,

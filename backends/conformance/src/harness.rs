@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use libtest_mimic::{Arguments, Failed, Trial};
-use shellproof_api::{EngineKind, Exec, Resource, Result, labels};
+use shellproof_api::{EngineKind, Inspect, Resource, Result, labels};
 use shellproof_wire::{Endpoint, RecordedEndpoint, Recorder};
 use tokio::runtime::Runtime as Tokio;
 use tokio::sync::OnceCell;
@@ -23,7 +23,7 @@ use crate::{Bench, Case, Needs, Subject, cases, lab};
 const DEADLINE: Duration = Duration::from_secs(180);
 
 /// A connection in the making.
-pub type Connecting = Pin<Box<dyn Future<Output = Result<Arc<dyn Exec>>> + Send>>;
+pub type Connecting = Pin<Box<dyn Future<Output = Result<Arc<dyn Inspect>>> + Send>>;
 
 /// A backend under test.
 #[derive(Clone, Copy)]
@@ -57,7 +57,7 @@ pub fn main(backend: Backend) -> ExitCode {
 }
 
 /// Runs the cases that need no kernel on a runtime that is there already.
-pub fn main_in_memory(runtime: Arc<dyn Exec>) -> ExitCode {
+pub fn main_in_memory(runtime: Arc<dyn Inspect>) -> ExitCode {
     let skip = |_: &str, case: &Case| match case.needs {
         Needs::Contract => None,
         _ => Some("needs a real engine"),
@@ -94,7 +94,7 @@ fn run(arguments: &Arguments, labs: &[Arc<Lab>]) -> ExitCode {
 
 enum Source {
     Engine { backend: Backend, endpoint: Endpoint },
-    Ready(Arc<dyn Exec>),
+    Ready(Arc<dyn Inspect>),
 }
 
 /// One engine, connected when its first case runs.
@@ -109,7 +109,7 @@ struct Lab {
 
 #[derive(Clone)]
 struct Ready {
-    runtime: Arc<dyn Exec>,
+    runtime: Arc<dyn Inspect>,
     subject: Subject,
     network: Network,
     /// The recorder and the folder of its socket: both must outlive the runtime.

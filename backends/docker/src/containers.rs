@@ -3,14 +3,11 @@
 use bollard::container::LogOutput;
 use bollard::errors::Error as Bollard;
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum as Status, NetworkSettings};
-use bollard::query_parameters::{
-    AttachContainerOptionsBuilder, KillContainerOptionsBuilder, LogsOptionsBuilder,
-    WaitContainerOptionsBuilder,
-};
+use bollard::query_parameters::{AttachContainerOptionsBuilder, WaitContainerOptionsBuilder};
 use futures_util::StreamExt;
 use shellproof_api::{
-    ContainerId, ContainerState, ContainerStatus, Error, ErrorKind, Output, OutputChunk, OutputStream,
-    Result, StdStream,
+    ContainerId, ContainerState, ContainerStatus, Error, ErrorKind, OutputChunk, OutputStream, Result,
+    StdStream,
 };
 
 use crate::Docker;
@@ -77,22 +74,6 @@ impl Docker {
         }
     }
 
-    pub(crate) async fn collected_logs(&self, id: &ContainerId) -> Result<Output> {
-        let failing = self.failing("read the logs of container", &id.0);
-        let options = LogsOptionsBuilder::default()
-            .follow(false)
-            .stdout(true)
-            .stderr(true)
-            .tail("all")
-            .build();
-        let mut stream = self.client.logs(&id.0, Some(options));
-        let mut output = Output::default();
-        while let Some(item) = stream.next().await {
-            output.push(&chunk(item.map_err(|error| failing.from(error))?));
-        }
-        Ok(output)
-    }
-
     pub(crate) async fn state(&self, id: &ContainerId) -> Result<ContainerState> {
         self.inspected(id, "inspect container").await
     }
@@ -104,17 +85,10 @@ impl Docker {
             .map(container_state)
             .map_err(|error| failing.from(error))
     }
-
-    pub(crate) async fn kill(&self, id: &ContainerId, signal: &str) -> Result<()> {
-        let failing = self.failing("kill container", &id.0);
-        let options = KillContainerOptionsBuilder::default().signal(signal).build();
-        let killed = self.client.kill_container(&id.0, Some(options)).await;
-        killed.map_err(|error| failing.from(error))
-    }
 }
 
-/// A piece of output. What comes without a stream is the engine's own word, as on an exec that failed.
-pub(crate) fn chunk(output: LogOutput) -> OutputChunk {
+/// A piece of output. What comes without a stream is the engine's own word.
+fn chunk(output: LogOutput) -> OutputChunk {
     let (stream, bytes) = match output {
         LogOutput::StdOut { message } | LogOutput::StdIn { message } => (StdStream::Stdout, message),
         LogOutput::StdErr { message } | LogOutput::Console { message } => (StdStream::Stderr, message),

@@ -10,7 +10,6 @@
 mod containers;
 mod create;
 mod error;
-mod exec;
 mod files;
 mod images;
 mod owned;

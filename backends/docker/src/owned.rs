@@ -90,13 +90,15 @@ impl Docker {
         let images = images.map_err(|error| failing.from(error))?.into_iter();
         Ok(images
             .filter(|image| image.labels.keys().any(|key| key.starts_with(labels::PREFIX)))
-            .map(|image| {
-                let name = image
-                    .repo_tags
+            .flat_map(|image| {
+                let names = match image.repo_tags {
+                    names if names.is_empty() => vec![image.id],
+                    names => names,
+                };
+                let labels = image.labels;
+                names
                     .into_iter()
-                    .next()
-                    .unwrap_or_else(|| image.id.clone());
-                resource(ResourceKind::Image, image.id, name, image.labels)
+                    .map(move |name| resource(ResourceKind::Image, name.clone(), name, labels.clone()))
             })
             .collect())
     }
@@ -111,8 +113,9 @@ impl Docker {
                 self.client.remove_volume(id, None::<RemoveVolumeOptions>).await,
             ),
             ResourceKind::Image => {
-                // An image with several names is only removed by force.
-                let options = RemoveImageOptionsBuilder::default().force(true).build();
+                // By its id, an image with several names is only removed by force.
+                let by_force = id.starts_with("sha256:");
+                let options = RemoveImageOptionsBuilder::default().force(by_force).build();
                 let removed = self.client.remove_image(id, Some(options), None).await;
                 ("remove image", removed.map(|_| ()))
             }

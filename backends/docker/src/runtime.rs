@@ -4,9 +4,8 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use shellproof_api::{
-    Capabilities, ContainerId, ContainerSpec, ContainerState, Credentials, Engine, Exec, ExecOutput,
-    ImageConfig, ImageFile, Labels, NetworkSpec, Output, OutputStream, PullProgress, Resource, Result,
-    Runtime, VolumeSpec,
+    ContainerId, ContainerSpec, ContainerState, Credentials, Engine, ImageConfig, ImageFile, Inspect, Labels,
+    NetworkSpec, OutputStream, PullProgress, Resource, Result, Runtime, VolumeSpec,
 };
 
 use crate::Docker;
@@ -17,11 +16,10 @@ impl Runtime for Docker {
         &self.engine
     }
 
-    fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            wire: true,
-            health_checks: true,
-        }
+    fn may_lose_output(&self) -> bool {
+        // When a container has ended, `dockerd` closes the pipes of its output, whether it has read them or not (its log
+        // says "stream copy error: reading from a closed fifo"). Then attach and logs are both empty, with exit code 0.
+        true
     }
 
     async fn load_image(&self, archive: &Path) -> Result<()> {
@@ -74,18 +72,6 @@ impl Runtime for Docker {
         self.wait(id).await
     }
 
-    async fn logs(&self, id: &ContainerId) -> Result<Output> {
-        self.collected_logs(id).await
-    }
-
-    async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerState> {
-        self.state(id).await
-    }
-
-    async fn kill_container(&self, id: &ContainerId, signal: &str) -> Result<()> {
-        self.kill(id, signal).await
-    }
-
     async fn remove(&self, resource: &Resource) -> Result<()> {
         self.remove_resource(resource).await
     }
@@ -96,8 +82,8 @@ impl Runtime for Docker {
 }
 
 #[async_trait]
-impl Exec for Docker {
-    async fn exec(&self, id: &ContainerId, argv: &[String]) -> Result<ExecOutput> {
-        self.execute(id, argv).await
+impl Inspect for Docker {
+    async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerState> {
+        self.state(id).await
     }
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use shellproof_api::{EngineKind, Exec};
+use shellproof_api::{EngineKind, Inspect};
 use shellproof_conformance::harness;
 use shellproof_docker::Docker;
 
@@ -12,7 +12,9 @@ fn main() -> ExitCode {
         kind: EngineKind::Docker,
         scratch: env!("CARGO_TARGET_TMPDIR"),
         connect: |endpoint, name| {
-            Box::pin(async move { Ok(Arc::new(Docker::connect(&endpoint, &name).await?) as Arc<dyn Exec>) })
+            Box::pin(
+                async move { Ok(Arc::new(Docker::connect(&endpoint, &name).await?) as Arc<dyn Inspect>) },
+            )
         },
         skip: |_, _| None,
     })

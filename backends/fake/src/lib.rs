@@ -23,7 +23,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use shellproof_api::{
-    ContainerSpec, Engine, EngineKind, ErrorKind, ImageConfig, ImageFile, OutputChunk, Seccomp, StdStream,
+    ContainerSpec, Engine, EngineKind, ErrorKind, ImageConfig, ImageFile, Naming, OutputChunk, Seccomp,
+    StdStream,
 };
 
 use crate::state::State;
@@ -33,6 +34,8 @@ pub struct Fake {
     engine: Engine,
     images: BTreeMap<String, Image>,
     failures: BTreeMap<&'static str, ErrorKind>,
+    loses_output: bool,
+    naming: Naming,
     state: Arc<Mutex<State>>,
 }
 
@@ -126,6 +129,8 @@ impl Fake {
             engine,
             images: BTreeMap::new(),
             failures: BTreeMap::new(),
+            loses_output: false,
+            naming: Naming::Lasting,
             state: Arc::default(),
         }
     }
@@ -186,6 +191,20 @@ impl Fake {
             .find(|(method, _)| *method == operation);
         let (method, _) = known.unwrap_or_else(|| panic!("no operation is called `{operation}`"));
         self.failures.insert(method, kind);
+        self
+    }
+
+    /// Says that it may lose output. Which output is lost is for the programs to say, by not writing it.
+    #[must_use]
+    pub fn losing_output(mut self) -> Self {
+        self.loses_output = true;
+        self
+    }
+
+    /// Says so of its names; what is resolved is for the programs to say.
+    #[must_use]
+    pub fn with_naming(mut self, naming: Naming) -> Self {
+        self.naming = naming;
         self
     }
 

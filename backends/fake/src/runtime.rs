@@ -6,9 +6,9 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use futures_util::stream;
 use shellproof_api::{
-    Capabilities, ContainerId, ContainerSpec, ContainerState, Credentials, Engine, Error, ErrorKind, Exec,
-    ExecOutput, ImageConfig, ImageFile, ImageReference, Labels, MountSource, NetworkSpec, Output,
-    OutputStream, PullProgress, Resource, ResourceKind, Result, Runtime, VolumeSpec, labels,
+    ContainerId, ContainerSpec, ContainerState, Credentials, Engine, Error, ErrorKind, ImageConfig,
+    ImageFile, ImageReference, Inspect, Labels, MountSource, Naming, NetworkSpec, OutputStream, PullProgress,
+    Resource, ResourceKind, Result, Runtime, VolumeSpec, labels,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -16,7 +16,7 @@ use crate::state::{Container, Life, State, resource};
 use crate::{Behaviour, Fake, Image};
 
 /// Methods that can fail, and how errors call them.
-pub(crate) const OPERATIONS: [(&str, &str); 16] = [
+pub(crate) const OPERATIONS: [(&str, &str); 13] = [
     ("load_image", "load image"),
     ("image", "inspect image"),
     ("pull_image", "pull image"),
@@ -27,12 +27,9 @@ pub(crate) const OPERATIONS: [(&str, &str); 16] = [
     ("attach", "attach to container"),
     ("start_container", "start container"),
     ("wait_container", "wait for container"),
-    ("logs", "read the logs of container"),
     ("inspect_container", "inspect container"),
-    ("kill_container", "kill container"),
     ("remove", "remove"),
     ("owned", "list what is owned"),
-    ("exec", "execute a program in container"),
 ];
 
 /// An operation that has begun.
@@ -130,11 +127,12 @@ impl Runtime for Fake {
         &self.engine
     }
 
-    fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            wire: false,
-            health_checks: false,
-        }
+    fn naming(&self) -> Naming {
+        self.naming.clone()
+    }
+
+    fn may_lose_output(&self) -> bool {
+        self.loses_output
     }
 
     async fn load_image(&self, archive: &Path) -> Result<()> {
@@ -247,7 +245,6 @@ impl Runtime for Fake {
             spec: spec.clone(),
             argv,
             number: state.made,
-            output: Vec::new(),
             attached: Vec::new(),
             life: watch::Sender::new(Life::Created),
         };
@@ -321,35 +318,6 @@ impl Runtime for Fake {
         }
     }
 
-    async fn logs(&self, id: &ContainerId) -> Result<Output> {
-        let doing = self.begin("logs", &id.0)?;
-        let mut output = Output::default();
-        doing
-            .container(&mut self.state())?
-            .output
-            .iter()
-            .for_each(|chunk| output.push(chunk));
-        Ok(output)
-    }
-
-    async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerState> {
-        let doing = self.begin("inspect_container", &id.0)?;
-        Ok(doing.container(&mut self.state())?.state())
-    }
-
-    async fn kill_container(&self, id: &ContainerId, signal: &str) -> Result<()> {
-        let doing = self.begin("kill_container", &id.0)?;
-        let mut state = self.state();
-        let container = doing.container(&mut state)?;
-        if *container.life.borrow() != Life::Running {
-            return Err(doing.error(ErrorKind::WrongState, "it does not run"));
-        }
-        if matches!(signal, "SIGKILL" | "KILL" | "9") {
-            container.end(137);
-        }
-        Ok(())
-    }
-
     async fn remove(&self, resource: &Resource) -> Result<()> {
         let doing = self.begin("remove", &resource.name)?;
         let mut state = self.state();
@@ -398,22 +366,9 @@ impl Runtime for Fake {
 }
 
 #[async_trait]
-impl Exec for Fake {
-    async fn exec(&self, id: &ContainerId, argv: &[String]) -> Result<ExecOutput> {
-        let doing = self.begin("exec", &id.0)?;
-        let spec = {
-            let mut state = self.state();
-            let container = doing.container(&mut state)?;
-            if *container.life.borrow() != Life::Running {
-                return Err(doing.error(ErrorKind::WrongState, "it does not run"));
-            }
-            container.spec.clone()
-        };
-        let behaviour = (doing.present(&spec.image)?.program)(&spec, argv);
-        let mut output = Output::default();
-        behaviour.output.iter().for_each(|chunk| output.push(chunk));
-        // Nobody could kill it: a program without an end counts as ended at once.
-        let exit_code = behaviour.end.map_or(0, |(_, code)| code);
-        Ok(ExecOutput { exit_code, output })
+impl Inspect for Fake {
+    async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerState> {
+        let doing = self.begin("inspect_container", &id.0)?;
+        Ok(doing.container(&mut self.state())?.state())
     }
 }

@@ -25,7 +25,6 @@ pub(crate) struct Container {
     pub(crate) spec: ContainerSpec,
     pub(crate) argv: Vec<String>,
     pub(crate) number: u16,
-    pub(crate) output: Vec<OutputChunk>,
     pub(crate) attached: Vec<mpsc::UnboundedSender<Result<OutputChunk>>>,
     pub(crate) life: watch::Sender<Life>,
 }
@@ -43,7 +42,6 @@ impl Container {
         // Whoever dropped the stream does not want to hear of it.
         self.attached
             .retain(|reader| reader.send(Ok(chunk.clone())).is_ok());
-        self.output.push(chunk);
     }
 
     /// Ends the program and with it the attached streams.

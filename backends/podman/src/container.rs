@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 use hyper::Method;
 use shellproof_api::{
-    ContainerId, ContainerSpec, ContainerState, ContainerStatus, ErrorKind, MountSource, Output,
-    OutputStream, Result,
+    ContainerId, ContainerSpec, ContainerState, ContainerStatus, ErrorKind, MountSource, OutputStream, Result,
 };
 use shellproof_wire::http;
 
@@ -142,25 +141,6 @@ impl Podman {
             Err(fault) if exit_code_of(&fault.message).is_some() => Ok(stream::empty().boxed()),
             Err(fault) => Err(fault.at(&self.wire.engine, op)),
         }
-    }
-
-    pub(crate) async fn read_logs(&self, id: &ContainerId) -> Result<Output> {
-        let op = Op {
-            operation: "read logs of container",
-            object: &id.0,
-        };
-        let path = format!(
-            "/containers/{}/logs?stdout=true&stderr=true&follow=false",
-            escape(&id.0)
-        );
-        let answer = self.wire.open(Method::GET, &path, None, http::empty()).await;
-        let answer = answer.map_err(|fault| fault.at(&self.wire.engine, op))?;
-        let mut chunks = frames::output_stream(self.wire.clone(), op, answer.into_body());
-        let mut output = Output::default();
-        while let Some(chunk) = chunks.try_next().await? {
-            output.push(&chunk);
-        }
-        Ok(output)
     }
 
     pub(crate) async fn start(&self, id: &ContainerId) -> Result<()> {

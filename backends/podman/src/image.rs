@@ -187,6 +187,8 @@ impl Podman {
         };
         let names = if image.repo_tags.is_empty() {
             vec![image.id]
+        } else if image.repo_tags.iter().any(|name| name == id) {
+            vec![id.to_owned()]
         } else {
             image.repo_tags
         };

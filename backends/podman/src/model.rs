@@ -247,6 +247,52 @@ pub(crate) struct Listed {
     pub labels: Labels,
 }
 
+/// What the engine says of itself, as far as it matters.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Info {
+    pub version: InfoVersion,
+    pub host: InfoHost,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct InfoVersion {
+    pub version: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct InfoHost {
+    pub security: InfoSecurity,
+    pub network_backend: Option<String>,
+    pub network_backend_info: Option<InfoNetwork>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct InfoSecurity {
+    pub rootless: Option<bool>,
+    pub seccomp_enabled: bool,
+    #[serde(deserialize_with = "nullable")]
+    pub seccomp_profile_path: String,
+}
+
+/// Podman tells this since 4.5.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct InfoNetwork {
+    #[serde(deserialize_with = "nullable")]
+    pub dns: InfoNameServer,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct InfoNameServer {
+    #[serde(deserialize_with = "nullable")]
+    pub path: String,
+}
+
 /// The answer to a create request.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -1,16 +1,13 @@
 use std::path::Path;
 
 use async_trait::async_trait;
-use futures_util::TryStreamExt;
-use podman_api::conn::TtyChunk;
 use podman_api::opts::{
-    ExecCreateOpts, ExecStartOpts, NetworkCreateOpts, NetworkListFilter, NetworkListOpts, VolumeCreateOpts,
-    VolumeListFilter, VolumeListOpts,
+    NetworkCreateOpts, NetworkListFilter, NetworkListOpts, VolumeCreateOpts, VolumeListFilter, VolumeListOpts,
 };
 use shellproof_api::{
-    Capabilities, ContainerId, ContainerSpec, ContainerState, Credentials, Engine, ErrorKind, Exec,
-    ExecOutput, ImageConfig, ImageFile, Labels, NetworkSpec, Output, OutputStream, PullProgress, Resource,
-    ResourceKind, Result, Runtime, VolumeSpec, labels,
+    ContainerId, ContainerSpec, ContainerState, Credentials, Engine, ErrorKind, ImageConfig, ImageFile,
+    Inspect, Labels, Naming, NetworkSpec, OutputStream, PullProgress, Resource, ResourceKind, Result,
+    Runtime, VolumeSpec, labels,
 };
 
 use crate::fault::Op;
@@ -24,11 +21,8 @@ impl Runtime for Podman {
         self.about()
     }
 
-    fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            wire: true,
-            health_checks: true,
-        }
+    fn naming(&self) -> Naming {
+        self.naming.clone()
     }
 
     async fn load_image(&self, archive: &Path) -> Result<()> {
@@ -103,32 +97,6 @@ impl Runtime for Podman {
 
     async fn wait_container(&self, id: &ContainerId) -> Result<i64> {
         self.wait(id).await
-    }
-
-    async fn logs(&self, id: &ContainerId) -> Result<Output> {
-        self.read_logs(id).await
-    }
-
-    async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerState> {
-        let op = Op {
-            operation: "inspect container",
-            object: &id.0,
-        };
-        self.state(op, id).await
-    }
-
-    async fn kill_container(&self, id: &ContainerId, signal: &str) -> Result<()> {
-        let op = Op {
-            operation: "kill container",
-            object: &id.0,
-        };
-        let killed = self
-            .client
-            .containers()
-            .get(escape(&id.0))
-            .send_signal(signal)
-            .await;
-        killed.map_err(self.fault(op))
     }
 
     async fn remove(&self, resource: &Resource) -> Result<()> {
@@ -224,7 +192,19 @@ impl Podman {
         };
         let mut found: Vec<Listed> = self.wire.get(op, "/images/json").await?;
         found.retain(|image| image.labels.keys().any(|key| key.starts_with(labels::PREFIX)));
-        Ok(resources(ResourceKind::Image, found))
+        let by_name = |image: Listed| {
+            let names = match image.names {
+                names if names.is_empty() => vec![image.id],
+                names => names,
+            };
+            names
+                .into_iter()
+                .map(move |name| (name, Some(image.labels.clone())))
+        };
+        Ok(named_resources(
+            ResourceKind::Image,
+            found.into_iter().flat_map(by_name),
+        ))
     }
 
     async fn owned_networks(&self) -> Result<Vec<Resource>> {
@@ -278,7 +258,7 @@ fn resources(kind: ResourceKind, found: Vec<Listed>) -> Vec<Resource> {
     found.into_iter().map(resource).collect()
 }
 
-/// Networks and volumes are removed by the name they are known by.
+/// Images, networks and volumes are removed by the name they are known by.
 fn named_resources<L>(kind: ResourceKind, found: impl Iterator<Item = (String, Option<L>)>) -> Vec<Resource>
 where
     L: IntoIterator<Item = (String, String)>,
@@ -293,47 +273,12 @@ where
 }
 
 #[async_trait]
-impl Exec for Podman {
-    async fn exec(&self, id: &ContainerId, argv: &[String]) -> Result<ExecOutput> {
+impl Inspect for Podman {
+    async fn inspect_container(&self, id: &ContainerId) -> Result<ContainerState> {
         let op = Op {
-            operation: "execute a program in container",
+            operation: "inspect container",
             object: &id.0,
         };
-        let options = ExecCreateOpts::builder()
-            .command(argv)
-            .attach_stdout(true)
-            .attach_stderr(true)
-            .build();
-        let exec = self
-            .client
-            .containers()
-            .get(escape(&id.0))
-            .create_exec(&options)
-            .await;
-        let exec = exec.map_err(self.fault(op))?;
-        let mut output = Output::default();
-        if let Some(mut chunks) = exec
-            .start(&ExecStartOpts::default())
-            .await
-            .map_err(self.fault(op))?
-        {
-            while let Some(chunk) = chunks
-                .try_next()
-                .await
-                .map_err(|error| self.fault(op)(error.into()))?
-            {
-                match chunk {
-                    TtyChunk::StdOut(bytes) => output.stdout.extend(bytes),
-                    TtyChunk::StdErr(bytes) => output.stderr.extend(bytes),
-                    TtyChunk::StdIn(_) => {}
-                }
-            }
-        }
-        let report = exec.inspect().await.map_err(self.fault(op))?;
-        let exit_code = report["ExitCode"].as_i64().ok_or_else(|| {
-            self.wire
-                .error(op, ErrorKind::Other, "the engine's answer has no exit code")
-        })?;
-        Ok(ExecOutput { exit_code, output })
+        self.state(op, id).await
     }
 }

@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use shellproof::run::Options;
+use shellproof::run::RunOptions;
 use shellproof::testing::Matrix;
 
 fn main() -> ExitCode {
-    let mut options = Options::default();
+    let mut options = RunOptions::default();
     // A platform with images of its own needs no such line: this one runs on shellproof's test images, which are built
     // in the repository around it.
     if std::env::var_os("SHELLPROOF_FIXTURES").is_none() {

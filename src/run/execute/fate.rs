@@ -2,7 +2,8 @@
 
 use shellproof_api::Error;
 
-use super::{Execution, Running};
+use super::running::Running;
+use super::state::Execution;
 use crate::result::ContainerResult;
 use crate::scenario::{ContainerKind, ContainerPlan};
 use crate::vocabulary::Criterion;
@@ -45,7 +46,7 @@ impl Execution<'_> {
             return Ok(());
         }
         for image in &mut self.images {
-            let shells = self.context.images.shells(image, self.context.session).await?;
+            let shells = self.context.images.shells(image, self.context.invocation).await?;
             image.shells = Some(shells);
         }
         Ok(())

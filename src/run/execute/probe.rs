@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use shellproof_api::{ContainerSpec, NetworkAttachment, StdStream};
 
-use super::{Execution, PAUSE, Stop, ended_first};
+use super::running::ended_first;
+use super::state::{Execution, PAUSE, Stop};
 use crate::run::expect::Checked;
 use crate::scenario::ContainerPlan;
 
@@ -78,14 +79,14 @@ impl Execution<'_> {
         self.probes += 1;
         let name = self.name(&format!("probe{}", self.probes));
         let words = question.words(&container.name, left);
-        let (images, session) = (self.context.images, self.context.session);
+        let (images, invocation) = (self.context.images, self.context.invocation);
         let spec = ContainerSpec {
             network: Some(NetworkAttachment {
                 network: self.name(network),
                 aliases: Vec::new(),
             }),
             labels: self.labels(),
-            ..images.probe_container(session, &name, words).await?
+            ..images.probe_container(invocation, &name, words).await?
         };
         let probe = self.launch(&spec).await?;
         let Some(target) = self.running(&container.name) else {

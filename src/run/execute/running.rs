@@ -3,12 +3,10 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
-use shellproof_api::{ContainerSpec, Error, ErrorKind, OutputChunk, ResourceKind, StdStream};
+use shellproof_api::Error;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use super::Execution;
 use crate::run::output::{Collected, Collector};
 
 /// A container that was started.
@@ -21,9 +19,9 @@ pub(super) struct Running {
     pub(super) started: Instant,
     pub(super) ready: Option<Instant>,
     /// When its end was seen.
-    end: Arc<OnceLock<Instant>>,
+    pub(super) end: Arc<OnceLock<Instant>>,
     /// Follows its output; ends with it.
-    follower: AbortHandle,
+    pub(super) follower: AbortHandle,
 }
 
 /// A container's exit code, or how the engine failed while it ran.
@@ -76,66 +74,6 @@ impl Running {
     }
 }
 
-impl Execution<'_> {
-    /// Makes, attaches to and starts a container. A program that cannot be started counts as one that ended at once,
-    /// with the exit code that shells and engines give it.
-    pub(super) async fn launch(&mut self, spec: &ContainerSpec) -> Result<Running, Error> {
-        let runtime = self.context.runtime;
-        self.making(ResourceKind::Container, &spec.name);
-        let id = runtime.create_container(spec).await?;
-        let mut stream = runtime.attach(&id).await?;
-        let output = Arc::new(Collector::default());
-        let (sender, ended) = watch::channel(None);
-        let (started, end) = (Instant::now(), Arc::new(OnceLock::new()));
-        match runtime.start_container(&id).await {
-            Ok(()) => self.started.push(id.0.clone()),
-            Err(error) => {
-                let code = match error.kind {
-                    ErrorKind::CommandNotFound => 127,
-                    ErrorKind::NotExecutable => 126,
-                    _ => return Err(error),
-                };
-                self.started.push(id.0.clone());
-                output.push(&OutputChunk {
-                    stream: StdStream::Stderr,
-                    bytes: error.to_string().into(),
-                });
-                sender.send_replace(Some(Ok(code)));
-                return Ok(Running {
-                    output,
-                    ended,
-                    is_started: false,
-                    started,
-                    ready: None,
-                    end: Arc::new(OnceLock::from(started)),
-                    follower: tokio::spawn(async {}).abort_handle(),
-                });
-            }
-        }
-        let follower = tokio::spawn({
-            let (runtime, output, end) = (runtime.clone(), output.clone(), end.clone());
-            async move {
-                let ended = loop {
-                    match stream.next().await {
-                        Some(Ok(chunk)) => output.push(&chunk),
-                        // Output that is not whole is no output to judge.
-                        Some(Err(error)) => break Err(error),
-                        None => break runtime.wait_container(&id).await,
-                    }
-                };
-                // Nobody else sets it.
-                _ = end.set(Instant::now());
-                sender.send_replace(Some(ended));
-            }
-        });
-        Ok(Running {
-            output,
-            ended,
-            is_started: true,
-            started,
-            ready: None,
-            end,
-            follower: follower.abort_handle(),
-        })
-    }
+pub(super) fn ended_first(code: i64) -> String {
+    format!("it ended first: it exited with {code}")
 }

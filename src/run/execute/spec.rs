@@ -2,7 +2,7 @@
 
 use shellproof_api::{ContainerSpec, Mount, MountSource, NetworkAttachment};
 
-use super::Execution;
+use super::state::Execution;
 use crate::result::Image;
 use crate::scenario::{Argv, ContainerPlan};
 use crate::source::Spanned;

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use shellproof_api::{Error, HealthTest};
 
-use super::{Execution, ended_first};
+use super::running::ended_first;
+use super::state::Execution;
 use crate::run::expect::Checked;
 use crate::scenario::{ContainerKind, ContainerPlan};
 

@@ -168,7 +168,7 @@ async fn dial(bench: &Bench, network: &str, address: &str) -> crate::bench::Ende
         network: on_network(network, &[]),
         ..bench.spec(&["dial", address])
     };
-    bench.run(&spec).await
+    bench.run_for_output(&spec).await
 }
 
 fn server(bench: &Bench, network: &str, aliases: &[&str]) -> ContainerSpec {
@@ -221,7 +221,7 @@ async fn no_network_is_no_network(bench: &Bench) {
 async fn a_running_container_has_an_address(bench: &Bench) {
     let network = bench.network().await;
     let id = bench.start_ready(&server(bench, &network, &[])).await;
-    let state = bench.runtime().inspect_container(&id).await.expect("it is there");
+    let state = bench.inspect().inspect_container(&id).await.expect("it is there");
     let [address] = state.addresses.as_slice() else {
         panic!("one address, not {:?}", state.addresses)
     };
@@ -242,7 +242,7 @@ fn published(bench: &Bench, network: &str, host: Option<u16>) -> ContainerSpec {
 async fn published_port(bench: &Bench, spec: &ContainerSpec) -> u16 {
     let id = bench.start_ready(spec).await;
     let ports = bench
-        .runtime()
+        .inspect()
         .inspect_container(&id)
         .await
         .expect("it is there")

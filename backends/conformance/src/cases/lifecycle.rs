@@ -17,8 +17,6 @@ case_list! {
         waiting_waits,
         waiting_for_a_container_that_never_started_is_refused,
         an_abandoned_wait_leaves_the_container_as_it_is,
-        a_killed_container_ends,
-        killing_what_does_not_run_is_refused,
         a_running_container_is_removed,
         removing_twice_is_no_error,
         eight_containers_at_once;
@@ -27,12 +25,7 @@ case_list! {
         a_missing_program_in_the_path_is_told,
         a_program_that_is_not_executable_is_told,
         a_directory_is_not_executable,
-        a_container_that_failed_to_start_is_exited,
-        a_signal_is_sent_to_the_first_process,
-        exec_gives_exit_code_and_output,
-        exec_of_a_missing_program_gives_126_or_127;
-    Contract:
-        exec_in_a_container_that_does_not_run_is_refused;
+        a_container_that_failed_to_start_is_exited;
 }
 
 async fn the_engine_says_what_it_is(bench: &Bench) {
@@ -44,27 +37,32 @@ async fn the_engine_says_what_it_is(bench: &Bench) {
 }
 
 async fn a_container_goes_from_created_to_running_to_exited(bench: &Bench) {
-    let runtime = bench.runtime();
-    let id = bench.create(&bench.spec(&["wait"])).await;
-    let state = runtime.inspect_container(&id).await.expect("it is there");
-    assert_eq!((state.status, state.exit_code), (ContainerStatus::Created, None));
-    assert_eq!(state.argv, [SUBJECT, "wait"]);
-
-    runtime.start_container(&id).await.expect("it starts");
-    let state = runtime.inspect_container(&id).await.expect("it is there");
-    assert_eq!((state.status, state.exit_code), (ContainerStatus::Running, None));
-
-    runtime
-        .kill_container(&id, "SIGKILL")
-        .await
-        .expect("it is killed");
-    let code = runtime.wait_container(&id).await.expect("it ends");
-    let state = runtime.inspect_container(&id).await.expect("it is still there");
+    let state = async |id| bench.inspect().inspect_container(id).await.expect("it is there");
+    let id = bench.create(&bench.spec(&["sleep", "1"])).await;
+    let created = state(&id).await;
     assert_eq!(
-        (state.status, state.exit_code),
+        (created.status, created.exit_code),
+        (ContainerStatus::Created, None)
+    );
+    assert_eq!(created.argv, [SUBJECT, "sleep", "1"]);
+
+    bench.runtime().start_container(&id).await.expect("it starts");
+    let running = state(&id).await;
+    assert_eq!(
+        (running.status, running.exit_code),
+        (ContainerStatus::Running, None)
+    );
+
+    let code = bench.runtime().wait_container(&id).await.expect("it ends");
+    let exited = state(&id).await;
+    assert_eq!(
+        (exited.status, exited.exit_code),
         (ContainerStatus::Exited, Some(code))
     );
-    assert!(state.addresses.is_empty() && state.ports.is_empty(), "{state:?}");
+    assert!(
+        exited.addresses.is_empty() && exited.ports.is_empty(),
+        "{exited:?}"
+    );
 }
 
 async fn starting_a_running_container_is_no_error(bench: &Bench) {
@@ -120,68 +118,6 @@ async fn an_abandoned_wait_leaves_the_container_as_it_is(bench: &Bench) {
     assert_eq!(bench.runtime().wait_container(&id).await, Ok(0));
 }
 
-async fn a_killed_container_ends(bench: &Bench) {
-    let id = bench.start_ready(&bench.spec(&["wait"])).await;
-    // The first process of a container does not die of a signal that it has no handler for.
-    bench
-        .runtime()
-        .kill_container(&id, "SIGTERM")
-        .await
-        .expect("it runs");
-    bench
-        .runtime()
-        .kill_container(&id, "SIGKILL")
-        .await
-        .expect("it runs");
-    let code = bench.runtime().wait_container(&id).await.expect("it ends");
-    assert!(code == 137 || code == 143, "{code}");
-}
-
-async fn a_signal_is_sent_to_the_first_process(bench: &Bench) {
-    let id = bench.start_ready(&bench.spec(&["wait"])).await;
-    // A stopped process is the one effect that needs no handler and is seen from within.
-    let stopped = async || {
-        let argv = words(&[SUBJECT, "read", "/proc/1/status"]);
-        let status = bench
-            .exec()
-            .exec(&id, &argv)
-            .await
-            .expect("it is read")
-            .output
-            .stdout;
-        String::from_utf8_lossy(&status).contains("(stopped)")
-    };
-    assert!(!stopped().await);
-    bench
-        .runtime()
-        .kill_container(&id, "SIGSTOP")
-        .await
-        .expect("it runs");
-    assert!(stopped().await);
-    bench
-        .runtime()
-        .kill_container(&id, "SIGCONT")
-        .await
-        .expect("it runs");
-    assert!(!stopped().await);
-}
-
-async fn killing_what_does_not_run_is_refused(bench: &Bench) {
-    let id = bench.create(&bench.spec(&["exit", "0"])).await;
-    bench.refused(
-        bench.runtime().kill_container(&id, "SIGKILL").await,
-        ErrorKind::WrongState,
-        &[&id.0],
-    );
-    bench.runtime().start_container(&id).await.expect("it starts");
-    bench.runtime().wait_container(&id).await.expect("it ends");
-    bench.refused(
-        bench.runtime().kill_container(&id, "SIGKILL").await,
-        ErrorKind::WrongState,
-        &[&id.0],
-    );
-}
-
 async fn a_running_container_is_removed(bench: &Bench) {
     let id = bench.start(&bench.spec(&["wait"])).await;
     bench
@@ -190,7 +126,7 @@ async fn a_running_container_is_removed(bench: &Bench) {
         .await
         .expect("it is removed");
     bench.refused(
-        bench.runtime().inspect_container(&id).await,
+        bench.inspect().inspect_container(&id).await,
         ErrorKind::NotFound,
         &[&id.0],
     );
@@ -212,7 +148,7 @@ async fn removing_twice_is_no_error(bench: &Bench) {
         removed.expect("it is removed");
     }
     bench.refused(
-        bench.runtime().inspect_container(&id).await,
+        bench.inspect().inspect_container(&id).await,
         ErrorKind::NotFound,
         &[],
     );
@@ -221,7 +157,7 @@ async fn removing_twice_is_no_error(bench: &Bench) {
 async fn eight_containers_at_once(bench: &Bench) {
     let runs = (0..8).map(|n| async move {
         let word = format!("container-{n}");
-        let ended = bench.run(&bench.spec(&["echo", &word])).await;
+        let ended = bench.run_for_output(&bench.spec(&["echo", &word])).await;
         assert_eq!((ended.code, ended.stdout), (0, format!("{word}\n")));
     });
     join_all(runs).await;
@@ -274,47 +210,4 @@ async fn a_container_that_failed_to_start_is_exited(bench: &Bench) {
         Ok(code) => assert_ne!(code, 0),
         Err(error) => assert_eq!(error.kind, ErrorKind::WrongState, "{error}"),
     }
-}
-
-async fn exec_gives_exit_code_and_output(bench: &Bench) {
-    let id = bench.start_ready(&bench.spec(&["wait"])).await;
-    let exec = async |args: &[&str]| {
-        let argv: Vec<String> = [SUBJECT]
-            .iter()
-            .chain(args)
-            .map(|&word| word.to_owned())
-            .collect();
-        bench
-            .exec()
-            .exec(&id, &argv)
-            .await
-            .expect("the program is executed")
-    };
-    let output = exec(&["echo", "out"]).await;
-    assert_eq!(
-        (output.exit_code, &*output.output.stdout, &*output.output.stderr),
-        (0, &b"out\n"[..], &b""[..])
-    );
-    let output = exec(&["err", "oops"]).await;
-    assert_eq!(
-        (output.exit_code, &*output.output.stdout, &*output.output.stderr),
-        (0, &b""[..], &b"oops\n"[..])
-    );
-    assert_eq!(exec(&["exit", "3"]).await.exit_code, 3);
-}
-
-async fn exec_of_a_missing_program_gives_126_or_127(bench: &Bench) {
-    let id = bench.start_ready(&bench.spec(&["wait"])).await;
-    let output = bench
-        .exec()
-        .exec(&id, &words(&["/none"]))
-        .await
-        .expect("the attempt is made");
-    assert!(matches!(output.exit_code, 126 | 127), "{output:?}");
-}
-
-async fn exec_in_a_container_that_does_not_run_is_refused(bench: &Bench) {
-    let id = bench.create(&bench.spec(&["exit", "0"])).await;
-    let refused = bench.exec().exec(&id, &words(&[SUBJECT, "echo"])).await;
-    bench.refused(refused, ErrorKind::WrongState, &[&id.0]);
 }

@@ -31,7 +31,7 @@ async fn argv(bench: &Bench, entrypoint: Option<&[&str]>, command: Option<&[&str
         })
         .await;
     bench
-        .runtime()
+        .inspect()
         .inspect_container(&id)
         .await
         .expect("the container is there")

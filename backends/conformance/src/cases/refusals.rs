@@ -3,8 +3,8 @@ use std::path::PathBuf;
 use shellproof_api::{ContainerId, ContainerSpec, ErrorKind, Mount, MountSource, NetworkSpec, VolumeSpec};
 
 use super::case_list;
-use crate::bench::{on_network, volume_at, words};
-use crate::{Bench, SUBJECT};
+use crate::Bench;
+use crate::bench::{on_network, volume_at};
 
 case_list! {
     Contract:
@@ -16,8 +16,7 @@ case_list! {
         a_volume_name_is_taken_once,
         an_unknown_container_is_not_found;
     Kernel:
-        a_bind_source_that_does_not_exist_is_not_made,
-        an_unknown_signal_is_refused;
+        a_bind_source_that_does_not_exist_is_not_made;
 }
 
 async fn a_container_of_an_unknown_image_is_refused(bench: &Bench) {
@@ -140,15 +139,6 @@ async fn an_unknown_container_is_not_found(bench: &Bench) {
     let kind = ErrorKind::NotFound;
     bench.refused(runtime.start_container(&id).await, kind, &[&id.0]);
     bench.refused(runtime.wait_container(&id).await, kind, &[&id.0]);
-    bench.refused(runtime.logs(&id).await, kind, &[&id.0]);
-    bench.refused(runtime.inspect_container(&id).await, kind, &[&id.0]);
-    bench.refused(runtime.kill_container(&id, "SIGKILL").await, kind, &[&id.0]);
+    bench.refused(bench.inspect().inspect_container(&id).await, kind, &[&id.0]);
     bench.refused(runtime.attach(&id).await.map(|_| ()), kind, &[&id.0]);
-    bench.refused(bench.exec().exec(&id, &words(&[SUBJECT])).await, kind, &[&id.0]);
-}
-
-async fn an_unknown_signal_is_refused(bench: &Bench) {
-    let id = bench.start(&bench.spec(&["wait"])).await;
-    let killed = bench.runtime().kill_container(&id, "SIGNONSENSE").await;
-    bench.refused(killed, ErrorKind::Invalid, &[&id.0]);
 }

@@ -1,3 +1,5 @@
+//! One invocation of the program: its id, its directory, and which others are going on.
+
 use std::fs::{DirBuilder, File, Permissions, set_permissions};
 use std::hash::{BuildHasher, Hasher};
 use std::io;
@@ -8,10 +10,10 @@ use shellproof_api::{Labels, labels};
 
 /// One invocation: its id, and a directory that lives as long as it does.
 ///
-/// The directory holds a private one, and one that the user of an engine can enter too. It holds a locked file. A later `shellproof clean` takes what belongs to a run whose lock is free,
-/// and leaves what belongs to one that is still going on.
+/// The directory holds a private one, one that the user of an engine can enter too, and a locked file. A later
+/// `shellproof clean` takes what belongs to a run whose lock is free, and leaves what belongs to one that still goes on.
 #[derive(Debug)]
-pub struct Session {
+pub struct Invocation {
     id: String,
     directory: PathBuf,
     _lock: File,
@@ -23,7 +25,7 @@ const SHARED: &str = "shared";
 /// A directory that is entered by whoever knows the name of what is in it.
 const ENTERED: u32 = 0o711;
 
-impl Session {
+impl Invocation {
     /// Makes the directory and takes its lock.
     ///
     /// # Errors
@@ -78,7 +80,7 @@ impl Session {
     }
 }
 
-impl Drop for Session {
+impl Drop for Invocation {
     fn drop(&mut self) {
         // What cannot be removed now is left to `shellproof clean`.
         let _ = std::fs::remove_dir_all(&self.directory);
@@ -96,19 +98,44 @@ pub fn others() -> io::Result<(Vec<String>, Vec<PathBuf>)> {
     for entry in base.read_dir()? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        let is_run = name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if !is_run {
+        if !is_id(&name) {
             continue;
         }
-        // A directory without its lock file is one that is just being removed, or whose removal was interrupted.
-        let is_alive = File::open(entry.path().join(LOCK)).is_ok_and(|lock| lock.try_lock_shared().is_err());
-        if is_alive {
+        if is_locked(&entry.path()) {
             alive.push(name)
         } else {
             dead.push(entry.path())
         }
     }
     Ok((alive, dead))
+}
+
+/// Whether a run is going on: with this directory of runs, or with that of another user as far as it can be entered.
+pub fn is_going_on(id: &str) -> bool {
+    is_id(id) && bases().iter().any(|base| is_locked(&base.join(id)))
+}
+
+/// The places where runs of this machine may have their directories.
+fn bases() -> Vec<PathBuf> {
+    let mut bases: Vec<_> = base_directory().into_iter().collect();
+    bases.push("/run/shellproof".into());
+    let below = |directory: &Path| directory.read_dir().into_iter().flatten().flatten();
+    bases.extend(below(Path::new("/run/user")).map(|user| user.path().join("shellproof")));
+    let temporary = below(&std::env::temp_dir()).map(|entry| entry.path());
+    bases.extend(temporary.filter(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("shellproof-")
+    }));
+    bases
+}
+
+fn is_id(name: &str) -> bool {
+    name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// A directory without its lock file is one that is just being removed, or whose removal was interrupted.
+fn is_locked(directory: &Path) -> bool {
+    File::open(directory.join(LOCK)).is_ok_and(|lock| lock.try_lock_shared().is_err())
 }
 
 /// Keeps the making of a directory and the look at all of them apart, until it is dropped.
@@ -166,19 +193,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_is_private_alive_and_leaves_nothing() {
-        let session = Session::start().unwrap();
-        let directory = session.path("");
+    fn an_invocation_is_private_alive_and_leaves_nothing() {
+        let invocation = Invocation::start().unwrap();
+        let directory = invocation.path("");
         assert_eq!(std::fs::metadata(&directory).unwrap().mode() & 0o777, 0o700);
-        assert!(others().unwrap().0.contains(&session.id().to_owned()));
-        drop(session);
+        assert!(others().unwrap().0.contains(&invocation.id().to_owned()));
+        drop(invocation);
         assert!(!directory.exists());
     }
 
     #[test]
+    fn a_run_goes_on_as_long_as_its_lock_is_held() {
+        let invocation = Invocation::start().unwrap();
+        let id = invocation.id().to_owned();
+        assert!(is_going_on(&id));
+        drop(invocation);
+        assert!(!is_going_on(&id));
+        assert!(!is_going_on("../private"));
+    }
+
+    #[test]
     fn what_a_killed_run_left_is_dead() {
-        let session = Session::start().unwrap();
-        let left = session.directory.with_file_name("00000000");
+        let invocation = Invocation::start().unwrap();
+        let left = invocation.directory.with_file_name("00000000");
         std::fs::create_dir_all(&left).unwrap();
         File::create(left.join(LOCK)).unwrap();
         let (alive, dead) = others().unwrap();
