@@ -9,8 +9,8 @@ mod waiver;
 pub mod wire;
 
 pub use evidence::{Evidence, Rule, UnknownRule, Weight};
+pub(crate) use verdict::unused_waivers;
 pub use verdict::{Judgement, NO_IMAGE_WITNESS, Seen, Standing, WitnessState, judge, judge_program};
 pub use waiver::check as check_scenarios;
-pub(crate) use waiver::unused as unused_waivers;
 
 pub use crate::vocabulary::{VerdictKind as Verdict, Witness};

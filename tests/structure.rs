@@ -390,7 +390,7 @@ fn no_file_is_too_long_to_read_in_one_sitting() {
 fn the_policy_knows_no_protocol() {
     let mut read = 0;
     for file in files(&["src/policy"]) {
-        if file.to_string_lossy().ends_with("_tests.rs") {
+        if file.to_string_lossy().contains("_tests") {
             continue;
         }
         let source = fs::read_to_string(&file).expect("a readable file");

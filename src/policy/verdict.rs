@@ -4,6 +4,7 @@ use shellproof_api::facts::{Fact, Witness};
 
 use super::{Evidence, Rule, Weight, kernel, waiver, wire};
 use crate::scenario::Scenario;
+use crate::source::Diagnostic;
 use crate::vocabulary::{Mode, Need, VerdictKind as Verdict};
 
 /// Whether a witness spoke in one run.
@@ -147,6 +148,16 @@ pub fn judge_program(mode: Mode, seen: Seen<'_>) -> Judgement {
     heard.missing(|witness| witness != Witness::Wire && has_started);
     heard.see_through(seen);
     heard.conclude()
+}
+
+/// The waivers of a scenario that covered nothing in a run, as mistakes of the file. Where a witness was missing, or in
+/// a mode that forbids nothing, nobody can say that.
+pub(crate) fn unused_waivers(mode: Mode, scenario: &Scenario, judgement: &Judgement) -> Vec<Diagnostic> {
+    let is_missing = |(_, state): &(Witness, WitnessState)| matches!(state, WitnessState::Missing(_));
+    if mode == Mode::Layered || judgement.witnesses.iter().any(is_missing) {
+        return Vec::new();
+    }
+    waiver::unused(scenario, &judgement.evidence)
 }
 
 /// What was said so far.

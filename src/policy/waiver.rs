@@ -2,10 +2,9 @@
 
 use chrono::{NaiveDate, Utc};
 
-use super::{Evidence, Judgement, Rule, Weight, WitnessState};
+use super::{Evidence, Rule, Weight};
 use crate::scenario::{Scenario, Waiver};
 use crate::source::{Diagnostic, Diagnostics, Spanned};
-use crate::vocabulary::{Mode, Witness};
 
 /// Marks the violations that a waiver covers today.
 pub(super) fn apply(waivers: &[Waiver], evidence: &mut [Evidence], today: NaiveDate) {
@@ -25,14 +24,9 @@ fn covers(waiver: &Waiver, evidence: &Evidence) -> bool {
         && words.any(|word| word == waiver.program.value)
 }
 
-/// The waivers of a scenario that covered nothing in a run, as mistakes of the file. Where a witness was missing, or in
-/// a mode that forbids nothing, nobody can say that.
-pub(crate) fn unused(mode: Mode, scenario: &Scenario, judgement: &Judgement) -> Vec<Diagnostic> {
-    let is_missing = |(_, state): &(Witness, WitnessState)| matches!(state, WitnessState::Missing(_));
-    if mode == Mode::Layered || judgement.witnesses.iter().any(is_missing) {
-        return Vec::new();
-    }
-    let is_unused = |waiver: &&Waiver| !judgement.evidence.iter().any(|one| covers(waiver, one));
+/// The waivers of a scenario that cover nothing of what was found, as mistakes of the file.
+pub(super) fn unused(scenario: &Scenario, evidence: &[Evidence]) -> Vec<Diagnostic> {
+    let is_unused = |waiver: &&Waiver| !evidence.iter().any(|one| covers(waiver, one));
     let unused = scenario.waivers.iter().filter(is_unused).map(|waiver| {
         let (rule, program) = (&waiver.rule, &waiver.program);
         let title = format!("expected `{program}` to break the rule `{rule}`, which is waived for it");

@@ -1,5 +1,7 @@
 use super::*;
+use crate::policy::{Judgement, WitnessState, unused_waivers};
 use crate::scenario;
+use crate::vocabulary::{Mode, Witness};
 
 const WAIVED: &str = "
 schema: 1
@@ -112,19 +114,19 @@ fn a_waiver_that_covers_nothing_is_told_where_all_was_seen() {
         evidence,
     };
     let nothing = judgement(Vec::new(), WitnessState::Spoke);
-    let told = unused(Mode::Prebuilt, &scenario, &nothing);
+    let told = unused_waivers(Mode::Prebuilt, &scenario, &nothing);
     let [told] = told.as_slice() else {
         panic!("{told:?}")
     };
     assert!(told.to_string().contains("waived.yaml:7:5"), "{told}");
-    assert_eq!(unused(Mode::Layered, &scenario, &nothing), []);
+    assert_eq!(unused_waivers(Mode::Layered, &scenario, &nothing), []);
     let silent = judgement(Vec::new(), WitnessState::Missing("no listener".into()));
-    assert_eq!(unused(Mode::Prebuilt, &scenario, &silent), []);
+    assert_eq!(unused_waivers(Mode::Prebuilt, &scenario, &silent), []);
     let other = judgement(vec![seen(Rule::Exec, "exec of `/bin/sh`")], WitnessState::Spoke);
-    assert_eq!(unused(Mode::Prebuilt, &scenario, &other).len(), 1);
+    assert_eq!(unused_waivers(Mode::Prebuilt, &scenario, &other).len(), 1);
     let covered = judgement(
         vec![seen(Rule::Shell, "`/bin/sh -c true`, a shell")],
         WitnessState::Spoke,
     );
-    assert_eq!(unused(Mode::Prebuilt, &scenario, &covered), []);
+    assert_eq!(unused_waivers(Mode::Prebuilt, &scenario, &covered), []);
 }

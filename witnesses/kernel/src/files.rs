@@ -10,8 +10,9 @@ use std::path::Path;
 use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, openat, readlink};
 
 use crate::call::Arguments;
+use crate::dead::Dead;
 use crate::process::copy_of;
-use crate::resolve::{Dead, Names};
+use crate::resolve::Names;
 
 /// A file that was about to be executed.
 #[derive(Debug)]

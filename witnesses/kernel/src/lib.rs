@@ -41,6 +41,7 @@
 
 mod call;
 mod content;
+mod dead;
 mod facts;
 mod files;
 mod format;
@@ -49,17 +50,20 @@ mod loads;
 mod log;
 mod memory;
 mod misc;
+mod options;
 mod process;
 pub mod profile;
 mod resolve;
 mod serve;
+mod shared;
 mod state;
 mod supervisor;
 #[expect(unsafe_code, reason = "the kernel's notification calls have no safe wrapper")]
 mod sys;
 
 pub use facts::{facts, outliving};
+pub use options::{Deny, Options};
 pub use shellproof_api::facts::{
     Abi, Answer, Call, Digest, Executable, Interpreter, Kind, Likeness, Program, Session, Trace, Unread,
 };
-pub use supervisor::{Deny, Options, Supervisor};
+pub use supervisor::Supervisor;

@@ -4,11 +4,11 @@ use shellproof_api::facts::{Executable, Interpreter, Program, Unread};
 
 use crate::call::Arguments;
 use crate::content::{Content, Hasher};
+use crate::dead::Dead;
 use crate::files::{self, Found, View, lossy};
 use crate::format::{Format, Next};
 use crate::log::Contents;
-use crate::resolve::Dead;
-use crate::serve::Shared;
+use crate::shared::Shared;
 
 /// How many interpreters the kernel follows.
 const INTERPRETERS: usize = 5;

@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, openat, stat, statat};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
-use crate::resolve::Dead;
+use crate::dead::Dead;
 use crate::sys::process_and_parent;
 
 /// `PIDFD_THREAD` of `linux/pidfd.h`: the descriptor means this thread, which may have descriptors of its own.

@@ -16,6 +16,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use crate::dead::Dead;
 use crate::process::number_below;
 
 /// A name that is opened, not a file: to open a device or a pipe for reading can have effects, or block.
@@ -27,24 +28,6 @@ const PROC_TOP: u64 = 1;
 /// Types of file systems, as `linux/magic.h` has them.
 const PROC: i64 = 0x9fa0;
 const AUTOFS: i64 = 0x0187;
-
-/// Why a name leads to no file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dead {
-    /// The kernel finds none either, and the call fails.
-    Absent,
-    /// The kernel may find one where we do not.
-    OutOfReach,
-}
-
-impl From<Errno> for Dead {
-    fn from(error: Errno) -> Self {
-        match error {
-            Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NAMETOOLONG => Self::Absent,
-            _ => Self::OutOfReach,
-        }
-    }
-}
 
 /// What names mean to a thread.
 #[derive(Debug)]

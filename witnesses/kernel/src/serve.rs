@@ -9,27 +9,17 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use crate::call::FromKernel;
-use crate::content::Hasher;
 use crate::files::{Prefix, View, lossy};
-use crate::log::{Contents, Log};
-use crate::misc::Handlers;
+use crate::log::Contents;
 use crate::process::{Process, process_of};
+use crate::shared::Shared;
 use crate::state::{self, StateError};
 use crate::sys::{Listener, Notification};
-use crate::{Options, loads, memory};
+use crate::{loads, memory};
 use shellproof_api::facts::{Answer, Call, Executable, Interpreter, Kind, Program};
 
 /// How far up an ancestor is looked for.
 const ANCESTORS: usize = 16;
-
-/// What all threads of a supervisor share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub options: Options,
-    pub log: Log,
-    pub hasher: Hasher,
-    pub handlers: Handlers,
-}
 
 /// Starts a thread for one connection of a runtime.
 pub(crate) fn spawn(shared: &Arc<Shared>, stream: UnixStream, stop: &Arc<PipeReader>) {

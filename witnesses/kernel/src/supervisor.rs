@@ -1,4 +1,3 @@
-use std::fmt;
 use std::fs::{Permissions, set_permissions};
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -14,8 +13,10 @@ use rustix::io::Errno;
 use crate::content::Hasher;
 use crate::log::Log;
 use crate::misc::Handlers;
-use crate::serve::{self, Shared};
-use crate::{Kind, Program, Trace};
+use crate::options::Options;
+use crate::serve;
+use crate::shared::Shared;
+use shellproof_api::facts::Trace;
 
 /// The longest path of a unix socket on Linux, in bytes.
 pub(crate) const SOCKET_PATH: usize = 107;
@@ -23,49 +24,6 @@ pub(crate) const SOCKET_PATH: usize = 107;
 const HASHING: Duration = Duration::from_secs(30);
 /// How long dropping waits for its threads: only one that reads a file which a container serves itself takes longer.
 const FAREWELL: Duration = Duration::from_secs(2);
-
-/// Decides, before the answer, whether a program is denied with `EACCES`.
-///
-/// It sees the program as [`Trace`] will have it, save that no content was hashed yet, and holds the calling process
-/// as long as it thinks. A container whose first program is denied does not start.
-pub type Deny = Box<dyn Fn(Kind, &Program) -> bool + Send + Sync>;
-
-/// How a supervisor listens and how much it keeps.
-pub struct Options {
-    /// The socket's mode. 0600 by default.
-    pub mode: u32,
-    /// The user and group to give the socket to: the engine's, when root supervises a rootless engine.
-    pub owner: Option<(u32, u32)>,
-    /// How many sessions are recorded; one more is a fault. 1,000 by default.
-    pub sessions: usize,
-    /// How many programs of a session are recorded; the rest is counted. 10,000 by default.
-    pub programs: usize,
-    /// How many bytes of text a session's programs may take together; the rest is counted. 16 MiB by default.
-    pub bytes: usize,
-    /// Which programs to deny. None by default.
-    pub deny: Option<Deny>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            mode: 0o600,
-            owner: None,
-            sessions: 1_000,
-            programs: 10_000,
-            bytes: 16 << 20,
-            deny: None,
-        }
-    }
-}
-
-impl fmt::Debug for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options")
-            .field("mode", &self.mode)
-            .finish_non_exhaustive()
-    }
-}
 
 /// Listens for the listeners of one container and records what it executes. Dropping it ends its threads, closes its
 /// socket and removes the socket's file.

@@ -1,0 +1,280 @@
+//! What was not seen, and what was put into running containers.
+
+use super::*;
+
+#[test]
+fn a_container_that_nobody_watched_is_a_gap_wherever_it_came_from() {
+    let trace = |name: &str| Traced {
+        container: name.into(),
+        ..traced(vec![session(Kind::Start, vec![program(&["/app"])])]).remove(0)
+    };
+    let details = |traced: &[Traced], recording: &Recording, started: &[String]| -> Vec<String> {
+        let gaps = gaps(&facts_of(traced, recording), started).into_iter();
+        gaps.map(|gap| gap.detail).collect()
+    };
+    let unwatched = ["its programs were not watched"];
+    assert_eq!(details(&[], &started(&[]), &[]), unwatched);
+    assert_eq!(details(&[], &started(&[]), &["2".into()]), unwatched);
+    // A probe of ours, a container of ours.
+    assert_eq!(details(&[], &started(&[]), &["1".into()]), [""; 0]);
+    assert_eq!(details(&[trace("job")], &started(&[]), &[]), [""; 0]);
+    assert_eq!(details(&[trace("other")], &started(&[]), &[]), unwatched);
+    let mut refused = started(&[]);
+    for record in &mut refused.records {
+        record.status = Some(400);
+    }
+    assert_eq!(details(&[], &refused, &[]), [""; 0]);
+}
+
+#[test]
+fn an_exec_is_a_violation_unless_it_is_the_health_check() {
+    let seen = |argv: &[&str], test: &[&str]| {
+        let sessions = vec![
+            session(Kind::Start, vec![program(&["/app"])]),
+            session(Kind::Exec, vec![program(argv)]),
+        ];
+        rules(Mode::Prebuilt, &traced(sessions), &started(test))
+    };
+    assert_eq!(seen(&["/tiny", "healthy"], &["CMD", "/tiny", "healthy"]), []);
+    assert_eq!(
+        seen(&["/tiny", "other"], &["CMD", "/tiny", "healthy"]),
+        [Rule::Exec]
+    );
+    assert_eq!(seen(&["/tiny", "healthy"], &[]), [Rule::Exec]);
+    assert_eq!(seen(&["/tiny", "healthy"], &["NONE"]), [Rule::Exec]);
+    // A shell either way, and no exec of somebody's.
+    assert_eq!(
+        seen(&["/bin/sh", "-c", "exit 0"], &["CMD-SHELL", "exit 0"]),
+        [Rule::Shell]
+    );
+    assert_eq!(
+        seen(&["/bin/sh", "-c", "exit 1"], &["CMD-SHELL", "exit 0"]),
+        [Rule::Shell, Rule::Exec]
+    );
+}
+
+#[test]
+fn an_exec_that_started_nothing_was_an_exec() {
+    let sessions = || {
+        vec![
+            session(Kind::Start, vec![program(&["/app"])]),
+            session(Kind::Exec, Vec::new()),
+        ]
+    };
+    assert_eq!(
+        rules(Mode::Prebuilt, &traced(sessions()), &started(&[])),
+        [Rule::Exec]
+    );
+    assert_eq!(rules(Mode::Layered, &traced(sessions()), &started(&[])), []);
+    // Its health check may have been what could not be started.
+    assert_eq!(
+        rules(Mode::Prebuilt, &traced(sessions()), &started(&["CMD", "/nope"])),
+        [Rule::HealthCheckUnknown]
+    );
+}
+
+#[test]
+fn a_health_check_of_many_words_is_compared_as_far_as_they_were_kept() {
+    let long = Program {
+        argv_cut: true,
+        ..program(&["/app", "check", "x"])
+    };
+    let seen = |test: &[&str]| {
+        let sessions = vec![
+            session(Kind::Start, vec![program(&["/app"])]),
+            session(Kind::Exec, vec![long.clone()]),
+        ];
+        rules(Mode::Prebuilt, &traced(sessions), &started(test))
+    };
+    assert_eq!(seen(&["CMD", "/app", "check", "xyz"]), []);
+    assert_eq!(seen(&["CMD", "/app"]), [Rule::Exec]);
+    assert_eq!(seen(&["CMD", "/app", "other", "xyz"]), [Rule::Exec]);
+}
+
+#[test]
+fn a_container_without_a_program_is_silent_unless_its_engine_refused_to_start_it() {
+    let exec_alone = vec![session(Kind::Exec, vec![program(&["/app"])])];
+    for mode in [Mode::Layered, Mode::Prebuilt] {
+        assert_eq!(
+            rules(mode, &traced(Vec::new()), &started(&[])),
+            [Rule::KernelSilent]
+        );
+        let empty = vec![session(Kind::Start, Vec::new())];
+        assert_eq!(rules(mode, &traced(empty), &started(&[])), [Rule::KernelSilent]);
+    }
+    assert_eq!(
+        rules(Mode::Layered, &traced(exec_alone), &started(&[])),
+        [Rule::KernelSilent]
+    );
+    let mut refused = started(&[]);
+    for record in &mut refused.records {
+        record.status = Some(404);
+    }
+    assert_eq!(rules(Mode::Prebuilt, &traced(Vec::new()), &refused), []);
+    for record in &mut refused.records {
+        record.status = None;
+    }
+    assert_eq!(
+        rules(Mode::Prebuilt, &traced(Vec::new()), &refused),
+        [Rule::KernelSilent]
+    );
+    assert_eq!(
+        rules(Mode::Prebuilt, &traced(Vec::new()), &Recording::default()),
+        [Rule::KernelSilent]
+    );
+}
+
+#[test]
+fn whatever_is_missing_of_a_trace_is_a_gap_in_every_mode() {
+    let start = || session(Kind::Start, vec![program(&["/app"])]);
+    let unreadable = Program {
+        readable: false,
+        ..program(&["/app"])
+    };
+    let gaps = [
+        Session { lost: 1, ..start() },
+        Session { unread: 1, ..start() },
+        session(Kind::Start, vec![unreadable]),
+    ];
+    for mode in [Mode::Layered, Mode::Prebuilt] {
+        for gap in &gaps {
+            let seen = rules(mode, &traced(vec![gap.clone()]), &started(&[]));
+            assert_eq!(seen, [Rule::KernelFault], "{gap:?}");
+        }
+        let mut faulty = traced(vec![start()]);
+        faulty[0].trace.faults.push("no listener".into());
+        assert_eq!(rules(mode, &faulty, &started(&[])), [Rule::KernelFault]);
+        assert_eq!(rules(mode, &traced(vec![start()]), &started(&[])), []);
+    }
+}
+
+#[test]
+fn evidence_is_bounded_and_says_how_much_more_there_was() {
+    let many = |count| traced(vec![session(Kind::Start, vec![program(&["sh"]); count])]);
+    let seen = |count| judge(Mode::Prebuilt, &facts_of(&many(count), &started(&[])));
+    assert_eq!(seen(SHOWN).len(), SHOWN);
+    let more = seen(SHOWN + 2);
+    assert_eq!(more.len(), SHOWN + 1);
+    assert_eq!(more[SHOWN].detail, "2 more of rule `shell`");
+}
+
+#[test]
+fn evidence_names_what_was_run_by_whom() {
+    let shown = |program: Program| {
+        let traced = traced(vec![session(Kind::Start, vec![program])]);
+        let evidence = judge(Mode::Prebuilt, &facts_of(&traced, &started(&[])));
+        (evidence[0].detail.clone(), evidence[0].source.clone())
+    };
+    let (detail, source) = shown(program(&["/bin/sh", "-c", "true"]));
+    assert_eq!(detail, "`/bin/sh -c true`, a shell, was started");
+    assert_eq!(source, "execve of `/bin/sh` by `/usr/bin/runc`, process 7");
+    let (detail, _) = shown(linked(
+        "/opt/tool",
+        "/usr/bin/dash",
+        &["tool", "--password=geheim"],
+    ));
+    assert_eq!(
+        detail,
+        "`tool --password=redacted`, a shell (`/usr/bin/dash`), was started"
+    );
+    let absent = Program {
+        file: None,
+        ..program(&["sh"])
+    };
+    assert_eq!(
+        shown(absent).0,
+        "`sh`, a shell, was to be started, and is not there"
+    );
+}
+
+#[test]
+fn a_search_along_the_path_is_one_finding() {
+    let absent = || Program {
+        file: None,
+        ..program(&["sh"])
+    };
+    let other = Program { pid: 8, ..absent() };
+    assert_eq!(
+        of_programs(Mode::Prebuilt, vec![absent(), absent(), program(&["sh"])]),
+        [Rule::Shell]
+    );
+    assert_eq!(
+        of_programs(Mode::Prebuilt, vec![absent(), absent()]),
+        [Rule::Shell]
+    );
+    assert_eq!(
+        of_programs(Mode::Prebuilt, vec![absent(), other, program(&["bash"])]),
+        [Rule::Shell; 3]
+    );
+    // Another program with the same arguments is no second try.
+    let disguised = || linked("/opt/tool", "/opt/tool", &["tool"]);
+    let shell = Program {
+        file: None,
+        ..linked("/bin/sh", "", &["tool"])
+    };
+    assert_eq!(
+        of_programs(Mode::Prebuilt, vec![shell, disguised()]),
+        [Rule::Shell]
+    );
+    // One that was there was started, and so is what it starts.
+    assert_eq!(
+        of_programs(Mode::Prebuilt, vec![program(&["sh"]), program(&["sh"])]),
+        [Rule::Shell; 2]
+    );
+}
+
+#[test]
+fn a_long_line_is_cut_and_says_so() {
+    let long = "x".repeat(LINE + 1);
+    assert_eq!(line(&program(&[&long])), format!("{}…", "x".repeat(LINE)));
+    let exact = "x".repeat(LINE);
+    assert_eq!(line(&program(&[&exact])), exact);
+    let cut = Program {
+        argv_cut: true,
+        ..program(&["app"])
+    };
+    assert_eq!(line(&cut), "app…");
+    assert_eq!(line(&linked("/opt/tool", "/opt/tool", &[])), "/opt/tool");
+}
+
+#[test]
+fn a_container_that_outlives_its_supervisor_is_named() {
+    let start = || session(Kind::Start, vec![program(&["/app"])]);
+    let outlives = |sessions| {
+        let fact = shellproof_kernel::outliving(&traced(sessions)[0])?;
+        judge(Mode::Prebuilt, &[fact]).pop()
+    };
+    assert_eq!(outlives(vec![start()]), None);
+    let still_runs = Session {
+        ended: None,
+        ..start()
+    };
+    let note = outlives(vec![start(), still_runs]).unwrap();
+    assert_eq!(note.rule, Rule::Outlives);
+    assert_eq!(note.container.as_deref(), Some("job"));
+    assert!(note.help.unwrap().contains("--kernel off"));
+}
+
+#[test]
+fn a_health_check_that_fails_to_start_is_one_finding_with_a_count() {
+    let sessions = |failed: usize| {
+        let mut sessions = vec![session(Kind::Start, vec![program(&["/app"])])];
+        sessions.extend((0..failed).map(|_| session(Kind::Exec, Vec::new())));
+        traced(sessions)
+    };
+    let found = |failed, test: &[&str]| {
+        let found = judge(Mode::Prebuilt, &facts_of(&sessions(failed), &started(test)));
+        let [one] = found.try_into().unwrap();
+        (one.rule, one.detail)
+    };
+    let (rule, detail) = found(5, &["CMD", "curl", "-f", "http://x"]);
+    assert_eq!(rule, Rule::HealthCheckUnknown);
+    assert!(detail.starts_with("health check `curl -f http://x`"), "{detail}");
+    assert!(detail.contains(", 5 times:"), "{detail}");
+    let (rule, detail) = found(1, &["CMD-SHELL", "exit 0"]);
+    assert_eq!(rule, Rule::HealthCheckShell);
+    assert!(!detail.contains("times"), "{detail}");
+    let (rule, detail) = found(2, &[]);
+    assert_eq!(rule, Rule::Exec);
+    assert_eq!(detail, "exec of a program that could not be started, 2 times");
+}
