@@ -322,7 +322,7 @@ enum After<'a> {
 
 fn after_options<'a>(arguments: &'a [&'a str], wrapper: &'static Wrapper) -> After<'a> {
     let mut scan = Scan::new(&wrapper.options, arguments);
-    while let Some(item) = scan.next() {
+    for item in scan.by_ref() {
         match item {
             Item::Cut => return After::Cut,
             Item::Operand => break,

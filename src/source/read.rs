@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Diagnostic, SourceFile};
+use super::{Diagnostic, Diagnostics, SourceFile};
 
 /// The largest file that is read.
 pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -21,8 +21,8 @@ pub(crate) struct FileKind {
 
 impl FileKind {
     /// Reads a file. What is no regular file or is too large is refused before it is read, and no text after it.
-    pub(crate) fn read(self, path: &Path) -> Result<Arc<SourceFile>, Diagnostic> {
-        let refuse = |problem: String| about(path, problem);
+    pub(crate) fn read(self, path: &Path) -> Result<Arc<SourceFile>, Diagnostics> {
+        let refuse = |problem: String| Diagnostics::from(about(path, problem));
         let metadata = fs::metadata(path).map_err(|error| refuse(cannot_read(&error)))?;
         if metadata.is_dir() {
             return Err(refuse(format!("expected {}, found a directory", self.file)));
@@ -31,7 +31,7 @@ impl FileKind {
             return Err(refuse(format!("expected {}, found no regular file", self.file)));
         }
         if metadata.len() > MAX_FILE_BYTES {
-            return Err(self.too_large(path, metadata.len()));
+            return Err(self.too_large(path, metadata.len()).into());
         }
         let mut bytes = Vec::new();
         // What grew since it was looked at is read no further, and refused by `check`.
@@ -50,17 +50,17 @@ impl FileKind {
     }
 
     /// Refuses a text that no editor wrote. Nothing of it goes along with the message: it may hold secrets.
-    pub(crate) fn check(self, file: &SourceFile) -> Result<(), Diagnostic> {
+    pub(crate) fn check(self, file: &SourceFile) -> Result<(), Diagnostics> {
         let source = file.source();
         if source.len() as u64 > MAX_FILE_BYTES {
-            return Err(self.too_large(file.path(), source.len() as u64));
+            return Err(self.too_large(file.path(), source.len() as u64).into());
         }
         let Some(at) = source.find('\0') else {
             return Ok(());
         };
         let line = line_of(source.as_bytes(), at);
         let title = format!("the file is no text: line {line} holds a NUL byte");
-        Err(about(file.path(), title))
+        Err(about(file.path(), title).into())
     }
 
     fn too_large(self, path: &Path, size: u64) -> Diagnostic {

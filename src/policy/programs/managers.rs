@@ -239,8 +239,7 @@ impl Manager {
     }
 
     fn told_anything(&self, words: &[&str], bare: bool) -> Told {
-        let mut scan = self.scan(words);
-        while let Some(item) = scan.next() {
+        for item in self.scan(words) {
             match item {
                 Item::Cut => return Told::Cut,
                 Item::Operand => return Told::Act,

@@ -15,7 +15,7 @@ pub fn facts(traced: &Traced) -> Vec<Fact> {
         name: traced.container.clone(),
     };
     let about = |source: String, what| Fact::new(Witness::Kernel, source, what).about(container.clone());
-    let seen = trace.sessions.iter().flat_map(|session| of_session(session));
+    let seen = trace.sessions.iter().flat_map(of_session);
     let unseen = unseen(traced)
         .into_iter()
         .map(|(gap, why)| (SUPERVISOR.to_owned(), What::Unseen { gap, why, help: None }));

@@ -115,7 +115,7 @@ impl Log {
         at: usize,
         mut program: Program,
         contents: Contents,
-    ) -> Result<(), (Program, Contents)> {
+    ) -> Option<(Program, Contents)> {
         let mut inner = self.lock();
         let programs = inner
             .sessions
@@ -125,9 +125,9 @@ impl Log {
             Some(old) if is_same(&old.0, &program) => {
                 (program.at, program.parent) = (old.0.at, old.0.parent);
                 *old = (program, contents);
-                Ok(())
+                None
             }
-            _ => Err((program, contents)),
+            _ => Some((program, contents)),
         }
     }
 

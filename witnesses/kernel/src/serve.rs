@@ -266,14 +266,11 @@ impl Serving<'_> {
         let (pid, size) = (program.pid, size(&program));
         let given = match (self.place, before) {
             (Some(place), Some(at)) => self.shared.log.repeat(place, at, program, contents),
-            _ => Err((program, contents)),
+            _ => Some((program, contents)),
         };
-        let (program, contents) = match given {
-            Ok(()) => {
-                self.withdrawn();
-                return before;
-            }
-            Err(given) => given,
+        let Some((program, contents)) = given else {
+            self.withdrawn();
+            return before;
         };
         let Some(place) = self.place.filter(|_| !self.is_full()) else {
             match program.answer {
