@@ -220,6 +220,7 @@ read_env_file() {
   local file=$1 line rest key value place number=0 size=0 pattern after more key_upper
   local multibyte=$'([\xc2-\xdf]|\xe0[\xa0-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]|\xed[\x80-\x9f]|(\xf0[\x90-\xbf]|[\xf1-\xf3][\x80-\xbf]|\xf4[\x80-\x8f])[\x80-\xbf])[\x80-\xbf]'
   ! IFS= read -r -d '' line <"$file" || unreadable "$file" "text" "a NUL byte is in it: is it an env file?"
+  # shellcheck disable=SC2094 # messages say the file's name, and nothing writes it
   while IFS= read -r line || [[ -n $line ]]; do
     number=$((number + 1)) size=$((size + ${#line} + 1)) place="$file:$number"
     ((number > 1)) || line=${line#$'\xef\xbb\xbf'}
