@@ -32,6 +32,9 @@ impl Service {
         let child = Command::new("podman")
             .args(["system", "service", "--time", SERVICE_IDLE])
             .arg(format!("unix://{}", socket.display()))
+            // With these it would be a client of another.
+            .env_remove("CONTAINER_HOST")
+            .env_remove("CONTAINER_CONNECTION")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(stderr)

@@ -131,7 +131,7 @@ fn an_audit_of_a_program_that_may_mean_either_engine_asks_which() {
     assert!(ended.stderr.contains("engine `docker-host`"), "{}", ended.stderr);
 
     // Podman's variable at a Docker is told.
-    let wrong = [("CONTAINER_HOST", docker.as_str())];
+    let wrong = [("CONTAINER_HOST", docker.as_str()), ("PATH", "/nowhere")];
     let ended = with_environment(path, &arguments, &wrong);
     assert!(
         ended
