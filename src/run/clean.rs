@@ -68,7 +68,9 @@ pub async fn clean(
     let mut all = Vec::new();
     for engine in engines {
         let socket = invocation.path(&format!("images-{}.sock", engine.name));
-        let runtime = engines::connect(engine, &socket).await?.runtime;
+        // The recorder is the way to the engine as long as it lives.
+        let connection = engines::connect(engine, &socket).await?;
+        let runtime = &*connection.runtime;
         let mut owned = runtime
             .owned()
             .await
@@ -77,7 +79,7 @@ pub async fn clean(
         // Asked after the engine: whatever the engine listed was made by a run that had its lock by then.
         let (alive, _) = invocation::others().map_err(machine)?;
         let others_run = alive.iter().any(|run| run != invocation.id());
-        let cleaned = clean_engine(&*runtime, engine.name.clone(), owned, others_run, images);
+        let cleaned = clean_engine(runtime, engine.name.clone(), owned, others_run, images);
         all.push(cleaned.await);
     }
     let (_, dead) = invocation::others().map_err(machine)?;
