@@ -72,7 +72,8 @@ fn a_start_that_started_nothing_explains_no_event() {
 
 #[test]
 fn a_request_explains_events_of_its_own_container_only() {
-    let unnamed = record("POST", "/containers/name-2/start");
+    // The beginning of a name is another's.
+    let unnamed = record("POST", "/containers/name/start");
     let exec = Record {
         route: shellproof_wire::Route::parse("POST", "/containers/1/exec"),
         ..exec_of("12")
@@ -218,6 +219,24 @@ fn a_start_of_another_container_explains_nothing() {
     });
     let found = judged(&recording);
     assert_eq!(found[0].rule, Rule::UnrecordedStart);
+}
+
+#[test]
+fn a_start_of_which_nobody_knows_what_it_runs_is_a_gap_and_no_other_door() {
+    let mut recording = recording(run("1", &["/tiny"], &[]));
+    recording.records[1].subject = None;
+    recording.events = Some(Events {
+        seen: vec![start("1")],
+        gap: None,
+    });
+    let rules = |recording: &Recording| -> Vec<Rule> {
+        let found = super::tests::judged(recording);
+        found.iter().map(|one| one.rule).collect()
+    };
+    assert_eq!(rules(&recording), [Rule::UnknownStart]);
+    // One that was refused explains nothing.
+    recording.records[1].status = Some(500);
+    assert_eq!(rules(&recording), [Rule::UnknownStart, Rule::UnrecordedStart]);
 }
 
 #[test]

@@ -93,7 +93,12 @@ pub(super) fn facts(recording: &Recording) -> Vec<Fact> {
 fn is_recorded_start(recording: &Recording, event: &Event) -> bool {
     recording.starts().any(|record| {
         let is_answered_well = record.status.is_none_or(|status| (200..300).contains(&status));
-        is_answered_well && is_of(record, event)
+        let names = match (&record.subject, &record.route.object) {
+            // What it runs is not known, and that is told by itself.
+            (None, Some(object)) => *object == event.name || *object == event.container,
+            _ => is_of(record, event),
+        };
+        is_answered_well && names
     })
 }
 
