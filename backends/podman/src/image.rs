@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -10,7 +11,8 @@ use hyper::Method;
 use hyper::body::{Frame, Incoming};
 use shellproof_api::archive::FirstEntry;
 use shellproof_api::{
-    ContainerId, ErrorKind, FileKind, ImageConfig, ImageFile, ImageReference, Labels, ReferenceError, Result,
+    ContainerId, Error, ErrorKind, FileKind, ImageConfig, ImageFile, ImageReference, Labels, ReferenceError,
+    Result,
 };
 use shellproof_wire::http::{self, Body};
 use tokio::fs::File;
@@ -182,6 +184,18 @@ impl Podman {
 
     /// Takes away one tag after the other: with `force`, Podman would remove containers along with the image.
     pub(crate) async fn delete_image(&self, op: Op<'_>, id: &str) -> Result<()> {
+        let mut tried = 0;
+        loop {
+            match self.delete_image_once(op, id).await {
+                Err(error)
+                    if error.kind != ErrorKind::ImageMissing
+                        && others_interfered(&error, &mut tried).await => {}
+                deleted => return deleted,
+            }
+        }
+    }
+
+    async fn delete_image_once(&self, op: Op<'_>, id: &str) -> Result<()> {
         let Some(image) = self.find_image_entry(op, id).await? else {
             return Ok(());
         };
@@ -198,6 +212,28 @@ impl Podman {
         }
         Ok(())
     }
+}
+
+/// How often Podman is asked again.
+const PATIENCE: u32 = 5;
+/// Before it is.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Whether Podman failed because other images came and went while it looked at all of them, as its version 4 does, and is
+/// to be asked once more. Waits a moment then.
+pub(crate) async fn others_interfered(error: &Error, tried: &mut u32) -> bool {
+    const SIGNS: [&str; 3] = [
+        "image not known",
+        "size is not known",
+        "invalid memory address or nil pointer dereference",
+    ];
+    let is_sign = SIGNS.iter().any(|sign| error.message.contains(sign));
+    *tried += 1;
+    if !is_sign || *tried > PATIENCE {
+        return false;
+    }
+    tokio::time::sleep(PAUSE).await;
+    true
 }
 
 fn has_content(file: &ImageFile) -> bool {
@@ -219,4 +255,27 @@ fn stream_of(file: File) -> Body {
         }
     });
     BodyExt::boxed(StreamBody::new(pieces))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn podman_is_asked_again_when_other_images_came_in_between_and_not_for_ever() {
+        let error = |message: &str| Error {
+            engine: "podman-4".into(),
+            operation: "list images",
+            object: String::new(),
+            kind: ErrorKind::Other,
+            message: message.into(),
+        };
+        let mut tried = 0;
+        assert!(!others_interfered(&error("no space left on device"), &mut tried).await);
+        let passing = error("locating image with ID \"bba5\": image not known");
+        for _ in 1..PATIENCE {
+            assert!(others_interfered(&passing, &mut tried).await);
+        }
+        assert!(!others_interfered(&passing, &mut tried).await);
+    }
 }

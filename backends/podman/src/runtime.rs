@@ -11,6 +11,7 @@ use shellproof_api::{
 };
 
 use crate::fault::Op;
+use crate::image::others_interfered;
 use crate::model::Listed;
 use crate::podman::Podman;
 use crate::wire::escape;
@@ -190,7 +191,13 @@ impl Podman {
             operation: "list images",
             object: "",
         };
-        let mut found: Vec<Listed> = self.wire.get(op, "/images/json").await?;
+        let mut tried = 0;
+        let mut found: Vec<Listed> = loop {
+            match self.wire.get(op, "/images/json").await {
+                Err(error) if others_interfered(&error, &mut tried).await => {}
+                found => break found?,
+            }
+        };
         found.retain(|image| image.labels.keys().any(|key| key.starts_with(labels::PREFIX)));
         let by_name = |image: Listed| {
             let names = match image.names {
