@@ -304,8 +304,8 @@ pub(super) const MANAGERS: &[Manager] = &[
         &[
             Name::of("rustup", "rustup"),
             Name::of("rustup-init", "rustup"),
-            Name::of("cargo-binstall", "crates.io"),
-            Name::of("cargo-install-update", "crates.io"),
+            Name::of("cargo-binstall", "Rust crate"),
+            Name::of("cargo-install-update", "Rust crate"),
         ],
         Style::Commands {
             asks: "check completions component:list doc help man show target:list toolchain:list version which \
