@@ -2,6 +2,9 @@
 //! Kerberos test, or both refuse the file.
 #![cfg(unix)]
 
+#[path = "support/numbers.rs"]
+mod numbers;
+
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
@@ -168,18 +171,6 @@ fn both_follow_one_grammar_of_references() {
     }
 }
 
-/// Numbers that look random and are the same each time.
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self, below: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % below as u64).expect("it is below a usize")
-    }
-}
-
 #[test]
 fn both_agree_on_texts_that_nobody_wrote() {
     const PIECES: &[&str] = &[
@@ -232,7 +223,7 @@ fn both_agree_on_texts_that_nobody_wrote() {
         "\u{7f}",
         "[0]",
     ];
-    let (mut numbers, mut read) = (Numbers(0x5eed_cafe), 0);
+    let (mut numbers, mut read) = (numbers::Numbers(0x5eed_cafe), 0);
     for _ in 0..400 {
         let text: String = match numbers.next(3) {
             // A value that is probably one.

@@ -1,5 +1,8 @@
 //! What an env file and an environment mean together, and the report of it.
 
+#[path = "support/numbers.rs"]
+mod numbers;
+
 use std::fs;
 use std::sync::Arc;
 
@@ -354,18 +357,6 @@ fn the_prebuilt_example_sets_every_role() {
     }
 }
 
-/// Numbers that look random and are the same each time.
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self, below: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % below as u64).expect("it is below a usize")
-    }
-}
-
 #[test]
 fn no_text_is_too_strange() {
     const PIECES: &[&str] = &[
@@ -418,7 +409,7 @@ fn no_text_is_too_strange() {
         "\u{2028}",
         "\u{301}",
     ];
-    let mut numbers = Numbers(0x5eed_cafe);
+    let mut numbers = numbers::Numbers(0x5eed_cafe);
     let mut refused = 0;
     for _ in 0..6000 {
         let text: String = match numbers.next(4) {
@@ -453,7 +444,7 @@ fn no_text_is_too_strange() {
 fn random_bytes_are_no_env_file() {
     let path =
         std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("random-{}.env", std::process::id()));
-    let mut numbers = Numbers(0xdead_beef);
+    let mut numbers = numbers::Numbers(0xdead_beef);
     for _ in 0..200 {
         let bytes: Vec<u8> = (0..numbers.next(400)).map(|_| numbers.next(256) as u8).collect();
         fs::write(&path, bytes).expect("the file can be written");
