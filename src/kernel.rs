@@ -60,7 +60,7 @@ impl Kernel {
             (Seccomp::BuiltIn, _) | (Seccomp::Off, _) => {
                 return Err("the engine has seccomp switched off; it must be on in its configuration".into());
             }
-            (Seccomp::File(path), _) => read(server, path).map_err(|error| {
+            (Seccomp::File(path), _) => read(&server, path).map_err(|error| {
                 format!(
                     "the engine's seccomp profile `{}` cannot be read: {error}",
                     path.display()
@@ -151,7 +151,7 @@ impl Drop for Watch {
 }
 
 /// Reads a file as the engine sees it: its root may be another.
-fn read(server: Server, path: &Path) -> io::Result<String> {
+fn read(server: &Server, path: &Path) -> io::Result<String> {
     let inside = Path::new("/proc")
         .join(server.pid.to_string())
         .join("root")

@@ -106,7 +106,8 @@ async fn run(
         ..RecorderOptions::default()
     };
     let recorder = Recorder::start_with(&endpoint, &invocation.path(&format!("{id}.sock")), options).await?;
-    let mut client = Client::new(recorder.socket(), &engine.socket, id);
+    let own = endpoint.server().await?.socket.ok_or("a socket without a path")?;
+    let mut client = Client::new(recorder.socket(), &engine.socket, &own, id);
     let played = client.play(case).await;
     let mut recording = recorder.finish().await;
     recording.events = Some(stream.close(label).await);

@@ -52,6 +52,8 @@ rules! {
     Build = "build", Violation;
     /// An image was made of a container.
     Commit = "commit", Violation;
+    /// A container was given an engine's socket, or a way to it.
+    EngineDoor = "engine-door", Violation;
     /// Files were written into a container.
     CopyIn = "copy-in", Violation;
     /// A container added or changed a program, a shared library or a Python package in its file system.
@@ -60,6 +62,8 @@ rules! {
     UnrecordedExec = "unrecorded-exec", Violation;
     /// The engine told of the start of a container that was made here, and no record explains it.
     UnrecordedStart = "unrecorded-start", Violation;
+    /// Something happened to containers that were not made here, while one that was had a door to the engine.
+    DoorUsed = "door-used", Gap;
     /// A container's configuration was changed in a way that cannot be read.
     Update = "update", Gap;
     /// A health check was run of which nobody knows what it runs.

@@ -9,6 +9,9 @@ use super::{Evidence, Rule, Weight, health};
 
 /// How many names or files a finding lists.
 const NAMED: usize = 5;
+/// What to do about a container that can make others.
+const DOOR: &str = "take the mount or the privilege away; a test library's reaper is switched off with \
+                    TESTCONTAINERS_RYUK_DISABLED=true";
 
 /// What stands against prebuilt mode, or is worth knowing.
 pub(super) fn judge(fact: &Fact) -> Vec<Evidence> {
@@ -58,10 +61,11 @@ pub(super) fn judge(fact: &Fact) -> Vec<Evidence> {
                 &format!("exec{of} by another door than the recorder"),
             )
         }
-        What::Foreign { names, happened } => vec![Evidence {
-            help: Some("if the program did this, it went past the recorder: see docs/audit.md".into()),
-            ..Evidence::of(fact, Rule::Foreign, foreign(names, happened))
-        }],
+        What::Foreign {
+            names,
+            happened,
+            door,
+        } => vec![judge_foreign(fact, names, happened, door.as_deref())],
         What::Changed(files) => judge_changes(fact, files),
         What::Unseen {
             gap: Gap::Events,
@@ -102,8 +106,17 @@ fn judge_start(fact: &Fact, start: &Start) -> Vec<Evidence> {
         };
         health::judge(&check.test, what, start.service.as_deref())
     });
+    let doors = start.doors.iter().map(|door| Evidence {
+        help: Some(DOOR.into()),
+        ..Evidence::of(
+            fact,
+            Rule::EngineDoor,
+            format!("a container is given a door to an engine: {door}"),
+        )
+    });
     judge_program(fact, &start.argv)
         .into_iter()
+        .chain(doors)
         .chain(checks.map(|finding| finding.about(fact)))
         .chain(foreign)
         .collect()
@@ -184,11 +197,26 @@ fn is_installed(file: &ChangedFile) -> bool {
     matches!(file.content, Content::Elf | Content::Script) || is_package && !is_compiled
 }
 
-fn foreign(names: &[String], happened: &str) -> String {
-    format!(
-        "containers that were not made here {happened} by another door meanwhile: {}",
-        listed(names)
-    )
+/// What was done to containers that are not ours: other people's business, or that of a container of ours with a door.
+fn judge_foreign(fact: &Fact, names: &[String], happened: &str, door: Option<&str>) -> Evidence {
+    let listed = listed(names);
+    match door {
+        Some(door) => Evidence::of(
+            fact,
+            Rule::DoorUsed,
+            format!(
+                "containers that were not made here {happened} while `{door}` had a door to the engine: {listed}"
+            ),
+        ),
+        None => Evidence {
+            help: Some("if the program did this, it went past the recorder: see docs/audit.md".into()),
+            ..Evidence::of(
+                fact,
+                Rule::Foreign,
+                format!("containers that were not made here {happened} by another door meanwhile: {listed}"),
+            )
+        },
+    }
 }
 
 /// The first of some names, and how many there are beyond.

@@ -133,6 +133,30 @@ fn an_exec_that_was_prepared_here_and_started_by_another_door_is_not_explained()
 }
 
 #[test]
+fn what_others_do_is_a_gap_since_a_container_had_a_door() {
+    let mut recording = recording(run("1", &["/tiny"], &[]));
+    let exec = |container| event(EventKind::ExecStart, container, Some(container), None);
+    recording.events = Some(Events {
+        seen: vec![start("8"), exec("7"), start("1"), start("9"), exec("6")],
+        gap: None,
+    });
+    let rules =
+        |recording: &Recording| -> Vec<Rule> { judged(recording).iter().map(|one| one.rule).collect() };
+    assert_eq!(rules(&recording), [Rule::Foreign, Rule::Foreign]);
+    let subject = recording.records[1].subject.as_mut().unwrap();
+    subject.doors = vec!["`/run` of the host".into()];
+    // Sorted by what happened.
+    let expected = [Rule::Foreign, Rule::DoorUsed, Rule::Foreign, Rule::DoorUsed];
+    assert_eq!(rules(&recording), expected);
+    let found = judged(&recording);
+    assert_eq!(
+        found[1].detail,
+        "containers that were not made here had an exec while `job` had a door to the engine: `name-6`"
+    );
+    assert_eq!(found[1].weight(), Weight::Gap);
+}
+
+#[test]
 fn an_exec_for_a_list_of_programs_names_its_request() {
     let list = Record {
         status: Some(200),

@@ -198,8 +198,15 @@ pub const KERNEL: &[Run] = &[
         "privileged",
         PREBUILT,
         "docker run --name {box} --read-only --privileged {python} -c 'import os; os.system(\"true\")'",
-        3,
-        "its programs were not watched: it is privileged",
+        1,
+        "a container is given a door to an engine: it is privileged",
+    ),
+    run(
+        "door-denied",
+        DENY,
+        "docker run --name {box} --read-only -v /var/run:/host:ro {tiny}",
+        1,
+        "a container is given a door to an engine: `/var/run` of the host, which leads to",
     ),
     run(
         "unconfined-denied",

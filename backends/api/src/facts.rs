@@ -79,6 +79,8 @@ pub enum What {
         names: Vec<String>,
         /// What happened to them.
         happened: &'static str,
+        /// The container of ours that had a door to the engine by then: it may have been that one's doing.
+        door: Option<String>,
     },
     /// What a container has changed in its file system.
     Changed(Vec<ChangedFile>),

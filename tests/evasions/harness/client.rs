@@ -26,8 +26,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client with a name of its own for what it makes.
-    pub fn new(recorder: &Path, engine: &Path, id: &str) -> Self {
+    /// A client with a name of its own for what it makes. The engine calls its socket `own`.
+    pub fn new(recorder: &Path, engine: &Path, own: &Path, id: &str) -> Self {
         let mut values = HashMap::from([
             ("box".to_owned(), format!("evasion-{id}-box")),
             ("new".to_owned(), format!("evasion-{id}-new")),
@@ -35,6 +35,14 @@ impl Client {
             // More than was once kept of a body.
             ("padding".to_owned(), "x".repeat(300 << 10)),
         ]);
+        let above = own.parent().unwrap_or(own);
+        for (name, path) in [
+            ("engine", own),
+            ("engine-directory", above),
+            ("recorder", recorder),
+        ] {
+            values.insert(name.to_owned(), path.display().to_string());
+        }
         for image in ["tiny", "python", "shell-form", "shell-health"] {
             values.insert(image.to_owned(), fixtures::reference(image));
         }
@@ -120,6 +128,8 @@ impl Client {
                 let _ = self.exchange(&[text], true, usize::MAX).await;
             }
         }
+        let volume = "DELETE /volumes/{new} HTTP/1.1\n\n".to_owned();
+        let _ = self.exchange(&[volume], true, usize::MAX).await;
     }
 
     async fn load_images(&mut self, case: &Case) -> Result<(), String> {

@@ -35,6 +35,9 @@ pub struct InspectedContainer {
     /// The ids of the containers that have to run before it, and that Podman starts with it.
     #[serde(default)]
     pub dependencies: Vec<String>,
+    /// The doors to an engine that it is given, each in a few words.
+    #[serde(default)]
+    pub doors: Vec<String>,
 }
 
 impl InspectedContainer {
@@ -71,6 +74,8 @@ impl InspectedContainer {
             mounts: mounts.map(|mount| text(&mount["Destination"])).collect(),
             init: host["Init"] == true,
             dependencies: words(&inspect["Dependencies"]),
+            // What the engine says is not enough to tell.
+            doors: Vec::new(),
         })
     }
 }

@@ -82,12 +82,15 @@ impl Endpoint {
     /// # Errors
     /// Nobody listens there.
     pub async fn server(&self) -> io::Result<Server> {
-        let credentials = UnixStream::connect(&self.socket).await?.peer_cred()?;
+        let stream = UnixStream::connect(&self.socket).await?;
+        let credentials = stream.peer_cred()?;
+        let address = stream.peer_addr()?;
         let pid = credentials.pid();
         Ok(Server {
             pid: pid.ok_or_else(|| io::Error::other("the kernel does not tell its process id"))?,
             uid: credentials.uid(),
             gid: credentials.gid(),
+            socket: address.as_pathname().map(Path::to_owned),
         })
     }
 }
@@ -111,7 +114,7 @@ async fn kind_of(socket: &Path) -> Result<EngineKind, String> {
 }
 
 /// The process that listens on an engine's socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     /// Its process id.
     pub pid: i32,
@@ -119,6 +122,8 @@ pub struct Server {
     pub uid: u32,
     /// Its group.
     pub gid: u32,
+    /// What it calls its socket itself, where that is a path: ours may be a link to it.
+    pub socket: Option<PathBuf>,
 }
 
 /// The recorder's own socket in front of an engine: all that a backend can be built from.

@@ -141,6 +141,7 @@ fn start(subject: &InspectedContainer, known: &Known<'_>, outcome: Outcome) -> S
         checks: checks(subject),
         service: subject.service.clone(),
         made_here: known.created.contains(subject.id.as_str()),
+        doors: subject.doors.clone(),
         outcome,
     }
 }

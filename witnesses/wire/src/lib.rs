@@ -22,6 +22,7 @@ mod body;
 mod changes;
 mod container;
 mod dialect;
+mod doors;
 mod endpoint;
 mod event;
 mod events;

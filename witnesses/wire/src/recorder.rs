@@ -61,6 +61,7 @@ impl Recorder {
         let (kept, to_remove) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             engine: engine.clone(),
+            socket: socket.to_owned(),
             log: Log::new(),
             options,
             kept,

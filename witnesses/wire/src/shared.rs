@@ -1,15 +1,18 @@
 //! What all connections of one recorder share, and what they ask of the engine.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hyper::{Method, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::changes::{Changes, reading};
 use crate::container::InspectedContainer;
 use crate::dialect::Dialect;
+use crate::doors;
 use crate::endpoint::Endpoint;
 use crate::http;
 use crate::log::Log;
@@ -24,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) engine: Endpoint,
+    /// The recorder's own socket.
+    pub(crate) socket: PathBuf,
     pub(crate) log: Log,
     pub(crate) options: RecorderOptions,
     /// Containers that were kept and started: they are to be removed when they end.
@@ -41,31 +46,39 @@ pub(crate) enum Described {
 impl Shared {
     /// Asks the engine what a container would run if it were started now; nothing when there is no such container.
     pub(crate) async fn inspect(&self, container: &str) -> Result<Option<InspectedContainer>, String> {
-        Ok(match self.ask(container).await? {
-            Described::Container(container) => Some(*container),
-            Described::Missing(_) => None,
-        })
+        match self.inspected(container).await? {
+            Ok(inspect) => read(container, &inspect).map(Some),
+            Err(_) => Ok(None),
+        }
     }
 
-    /// As [`Shared::inspect`], with what the engine says of a container that it does not know.
+    /// The same of one that is about to start: with the doors that it is given, and with what the engine says of a
+    /// container that it does not know.
     pub(crate) async fn ask(&self, container: &str) -> Result<Described, String> {
+        let inspect = match self.inspected(container).await? {
+            Ok(inspect) => inspect,
+            Err(missing) => return Ok(Described::Missing(missing)),
+        };
+        let mut described = read(container, &inspect)?;
+        described.doors = doors::of(&self.engine, &self.socket, &inspect)
+            .await
+            .map_err(|why| not_inspected(container, &why))?;
+        Ok(Described::Container(Box::new(described)))
+    }
+
+    /// What the engine says of a container, or that there is none.
+    async fn inspected(&self, container: &str) -> Result<Result<Value, Vec<u8>>, String> {
         let name = utf8_percent_encode(container, NON_ALPHANUMERIC).to_string();
         let path = Dialect::of(self.engine.kind).inspect(&name);
-        let failed = |why: String| format!("container `{container}` could not be inspected: {why}");
+        let failed = |why: String| not_inspected(container, &why);
         let asked = http::call(&self.engine.socket, Method::GET, &path, None, INSPECT);
         let (status, body) = tokio::time::timeout(PATIENCE, asked)
             .await
             .map_err(|_| failed(format!("no answer within {} s", PATIENCE.as_secs())))?
             .map_err(|error| failed(error.to_string()))?;
         match status {
-            StatusCode::NOT_FOUND => Ok(Described::Missing(body.to_vec())),
-            StatusCode::OK => {
-                let inspect = serde_json::from_slice(&body).unwrap_or_default();
-                let described = InspectedContainer::from_inspect(&inspect);
-                described
-                    .map(|container| Described::Container(Box::new(container)))
-                    .ok_or_else(|| format!("the engine does not say what container `{container}` runs"))
-            }
+            StatusCode::NOT_FOUND => Ok(Err(body.to_vec())),
+            StatusCode::OK => Ok(Ok(serde_json::from_slice(&body).unwrap_or_default())),
             status => Err(failed(status.to_string())),
         }
     }
@@ -91,15 +104,15 @@ impl Shared {
             if !seen.insert(id.clone()) {
                 continue;
             }
-            match self.inspect(&id).await {
-                Ok(Some(dependency)) => {
+            match self.ask(&id).await {
+                Ok(Described::Container(dependency)) => {
                     wanted.extend(dependency.dependencies.iter().cloned());
                     if !dependency.running {
-                        found.push(Ok(dependency));
+                        found.push(Ok(*dependency));
                     }
                 }
                 // Then the engine cannot start it either.
-                Ok(None) => {}
+                Ok(Described::Missing(_)) => {}
                 Err(fault) => found.push(Err(fault)),
             }
         }
@@ -129,4 +142,13 @@ impl Shared {
             self.read_changes(&container).await;
         }
     }
+}
+
+fn read(container: &str, inspect: &Value) -> Result<InspectedContainer, String> {
+    InspectedContainer::from_inspect(inspect)
+        .ok_or_else(|| format!("the engine does not say what container `{container}` runs"))
+}
+
+fn not_inspected(container: &str, why: &str) -> String {
+    format!("container `{container}` could not be inspected: {why}")
 }

@@ -11,6 +11,8 @@ pub struct Start {
     pub service: Option<String>,
     /// It was made where this witness watches.
     pub made_here: bool,
+    /// The doors to an engine that it is given, each in a few words.
+    pub doors: Vec<String>,
     /// What came of it.
     pub outcome: Outcome,
 }

@@ -1,6 +1,6 @@
 //! What the engine told, against what was asked of it.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use shellproof_api::HealthTest;
 use shellproof_api::facts::{Container, Fact, Gap, What, Witness};
@@ -26,13 +26,21 @@ pub(super) fn facts(recording: &Recording) -> Vec<Fact> {
     let created = recording.created();
     let is_ours = |id: &str| created.contains(id) || subjects.contains_key(id);
     let mut facts = Vec::new();
-    let mut foreign: (BTreeSet<&str>, BTreeSet<&str>) = Default::default();
+    // What happened, and the container of ours that had a door to the engine before it did.
+    let mut foreign: BTreeMap<(&'static str, Option<&str>), BTreeSet<&str>> = BTreeMap::new();
+    let door = Door::first(&events.seen, &subjects);
+    let door_before = |event| {
+        door.as_ref()
+            .filter(|door| door.is_before(event))
+            .map(|door| door.owner)
+    };
     for event in &events.seen {
         if event.kind == EventKind::Start && !is_recorded_start(recording, event) {
             if created.contains(event.container.as_str()) {
                 facts.push(found(event, What::UntoldStart));
             } else {
-                foreign.0.insert(&event.name);
+                let key = ("were started", door_before(event));
+                foreign.entry(key).or_default().insert(&event.name);
             }
         }
     }
@@ -50,18 +58,17 @@ pub(super) fn facts(recording: &Recording) -> Vec<Fact> {
         } else if is_ours(&event.container) {
             facts.push(found(event, What::UntoldExec(event.program.clone())));
         } else {
-            foreign.1.insert(&event.name);
+            let key = ("had an exec", door_before(event));
+            foreign.entry(key).or_default().insert(&event.name);
         }
     }
-    for (names, happened) in [(&foreign.0, "were started"), (&foreign.1, "had an exec")] {
-        let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
-        if !names.is_empty() {
-            facts.push(Fact::new(
-                Witness::Wire,
-                SOURCE,
-                What::Foreign { names, happened },
-            ));
-        }
+    for ((happened, door), names) in foreign {
+        let what = What::Foreign {
+            names: names.into_iter().map(str::to_owned).collect(),
+            happened,
+            door: door.map(str::to_owned),
+        };
+        facts.push(Fact::new(Witness::Wire, SOURCE, what));
     }
     let told: HashSet<&str> = events
         .seen
@@ -87,6 +94,31 @@ pub(super) fn facts(recording: &Recording) -> Vec<Fact> {
         unseen(SOURCE, Gap::Events, why)
     }));
     facts
+}
+
+/// The first container that ran with a door to the engine, and what was told since.
+struct Door<'a> {
+    owner: &'a str,
+    since: &'a [Event],
+}
+
+impl<'a> Door<'a> {
+    fn first(events: &'a [Event], subjects: &HashMap<&str, &'a InspectedContainer>) -> Option<Self> {
+        let owner = |event: &Event| {
+            let subject = subjects.get(event.container.as_str())?;
+            (event.kind == EventKind::Start && !subject.doors.is_empty()).then_some(subject.name.as_str())
+        };
+        events.iter().enumerate().find_map(|(at, event)| {
+            Some(Self {
+                owner: owner(event)?,
+                since: events.get(at..)?,
+            })
+        })
+    }
+
+    fn is_before(&self, event: &Event) -> bool {
+        self.since.iter().any(|later| std::ptr::eq(later, event))
+    }
 }
 
 /// A start that the engine refused, or that started nothing since the container ran already, explains no event.
