@@ -2,12 +2,13 @@
 //! targets against `net/http`.
 //!
 //! Where Go is, it is asked anew, and its answers must be the recorded ones; elsewhere the recorded ones are taken. With
-//! `SHELLPROOF_RECORD=1` they are written anew.
+//! `SHELLPROOF_RECORD=1` they are written anew. `--ignored` asks other questions, for ten minutes.
 
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use shellproof_wire::{Target, names, read_body};
@@ -24,18 +25,17 @@ const FIELDS: [&str; 9] = [
     "k",
 ];
 
-/// What Go answers to each question.
+/// The directory of the program that asks Go, and of what it once said.
+const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/go");
+
+/// Asks Go what the questions of one kind ask.
+type Ask = fn(&str, &[Value]) -> Vec<Value>;
+
+/// What Go answers to each question, now or when it was recorded.
 fn ask(name: &str, questions: &[Value]) -> Vec<Value> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/go");
-    let file = directory.join(format!("{name}.jsonl"));
-    let lines = |values: &[Value]| {
-        values
-            .iter()
-            .map(|value| format!("{value}\n"))
-            .collect::<String>()
-    };
+    let file = Path::new(PROGRAM).join(format!("{name}.jsonl"));
     let recorded = std::fs::read_to_string(&file).unwrap_or_default();
-    let answers = match go(&directory, &lines(questions)) {
+    let answers = match go(questions) {
         Some(answers) if std::env::var_os("SHELLPROOF_RECORD").is_some() => {
             std::fs::write(&file, &answers).unwrap();
             answers
@@ -53,24 +53,34 @@ fn ask(name: &str, questions: &[Value]) -> Vec<Value> {
             recorded
         }
     };
+    read(&answers, questions)
+}
+
+/// What Go answers now.
+fn ask_go(_: &str, questions: &[Value]) -> Vec<Value> {
+    read(&go(questions).expect("Go is needed for this"), questions)
+}
+
+/// One answer for each question.
+fn read(answers: &str, questions: &[Value]) -> Vec<Value> {
     let answers: Vec<Value> = answers
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(answers.len(), questions.len(), "{}", file.display());
+    assert_eq!(answers.len(), questions.len());
     answers
 }
 
-fn go(directory: &Path, questions: &str) -> Option<String> {
+fn go(questions: &[Value]) -> Option<String> {
     let child = Command::new("go")
         .args(["run", "main.go"])
-        .current_dir(directory)
+        .current_dir(PROGRAM)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn();
     let mut child = child.ok()?;
     let mut stdin = child.stdin.take().unwrap();
-    let questions = questions.to_owned();
+    let questions: String = questions.iter().map(|question| format!("{question}\n")).collect();
     // A program that cannot be built reads nothing.
     let writing = std::thread::spawn(move || stdin.write_all(questions.as_bytes()).is_ok());
     let output = child.wait_with_output().unwrap();
@@ -130,7 +140,11 @@ fn spellings(name: &str, dice: &mut Dice) -> BTreeSet<String> {
 
 #[test]
 fn a_key_is_taken_for_a_field_whenever_go_takes_it() {
-    let mut dice = Dice(1);
+    compare_keys(1, ask);
+}
+
+fn compare_keys(seed: u64, ask: Ask) {
+    let mut dice = Dice(seed);
     let pairs: Vec<(&str, String)> = FIELDS
         .iter()
         .flat_map(|name| {
@@ -186,7 +200,11 @@ fn no_letter_beyond_ascii_stands_for_another_one() {
 
 #[test]
 fn a_body_that_is_read_says_the_same_to_go() {
-    let mut dice = Dice(2);
+    compare_bodies(2, ask);
+}
+
+fn compare_bodies(seed: u64, ask: Ask) {
+    let mut dice = Dice(seed);
     let bodies: Vec<String> = (0..600).map(|_| body(&mut dice, 0)).collect();
     let questions: Vec<_> = bodies.iter().map(|body| json!(["body", body])).collect();
     let mut read = 0;
@@ -248,6 +266,10 @@ fn body(dice: &mut Dice, depth: usize) -> String {
 
 #[test]
 fn a_target_is_taken_apart_as_go_does() {
+    compare_targets(3, ask);
+}
+
+fn compare_targets(seed: u64, ask: Ask) {
     const BEGIN: [&str; 16] = [
         "/",
         "//",
@@ -284,7 +306,7 @@ fn a_target_is_taken_apart_as_go_does() {
         "from%49mage=",
         "a%20b",
     ];
-    let mut dice = Dice(3);
+    let mut dice = Dice(seed);
     let targets: BTreeSet<String> = (0..2000)
         .map(|_| {
             let mut target = dice.pick(&BEGIN).to_owned();
@@ -313,4 +335,21 @@ fn a_target_is_taken_apart_as_go_does() {
         }
     }
     assert!(same > 300 && refused > 300, "{same} {refused}");
+}
+
+#[test]
+#[ignore = "ten minutes of other questions, which need Go"]
+fn all_of_them_for_ten_minutes() {
+    let began = Instant::now();
+    let mut seed = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let mut rounds = 0;
+    while began.elapsed() < Duration::from_secs(600) {
+        eprintln!("seed {seed}");
+        compare_keys(seed, ask_go);
+        compare_bodies(seed, ask_go);
+        compare_targets(seed, ask_go);
+        seed += 1;
+        rounds += 1;
+    }
+    eprintln!("{rounds} rounds without a difference");
 }
