@@ -44,6 +44,10 @@ pub(super) fn judge(fact: &Fact) -> Vec<Evidence> {
         What::ImageCommitted => found(Rule::Commit, "an image was made of a container"),
         What::FilesWritten => found(Rule::CopyIn, "files were written into a container"),
         What::OpaqueStream => found(Rule::OpaqueStream, "a stream that cannot be read"),
+        What::BuildKit => found(
+            Rule::OpaqueStream,
+            "BuildKit was called, which builds images and runs programs for that, and its calls cannot be read",
+        ),
         What::Unknown => found(Rule::UnknownRequest, "a request that may start anything"),
         What::UntoldStart => found(
             Rule::UnrecordedStart,

@@ -66,6 +66,8 @@ pub enum What {
     FilesWritten,
     /// A stream was opened on which nothing can be read.
     OpaqueStream,
+    /// BuildKit was called, and nobody can read for what.
+    BuildKit,
     /// Something was changed, and the witness does not know what.
     Unknown,
     /// The engine told of the start of a container that was made here, and nobody here asked for it.

@@ -168,7 +168,8 @@ impl Requests<'_> {
         ) || action == Action::StartContainer && has_body;
         let may_change =
             action == Action::CreateContainer && (options.prepare.is_some() || options.changes.is_some());
-        let may_leave = head.upgrade || matches!(action, Action::Attach | Action::StartExec | Action::Opaque);
+        let may_leave =
+            head.upgrade || action.is_build_stream() || matches!(action, Action::Attach | Action::StartExec);
         let (sender, receiver) = may_leave.then(oneshot::channel).unzip();
         let mut request = Current {
             place,
