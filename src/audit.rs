@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shellproof_api::facts::Fact;
+use shellproof_api::facts::{Fact, Traced};
 use shellproof_api::{Engine, labels};
 use shellproof_wire::{EventStream, Events, Gate, Recorder, RecorderOptions, Recording};
 use tokio::signal::unix::{SignalKind, signal};
@@ -122,7 +122,14 @@ impl Order {
             let canary = run::canary::name(&invocation);
             events.seen.retain(|event| event.name != canary);
         }
-        let mut result = self.result(mode, engine, exit, duration, &recording, &kernel);
+        let traced = kernel
+            .as_ref()
+            .map_or_else(|_| Vec::new(), |watches| watches.traced(&recording));
+        let kept = kernel
+            .as_ref()
+            .ok()
+            .and_then(|watches| watches.leave(&recording, &traced, &spec.endpoint.socket, &invocation));
+        let mut result = self.result(mode, engine, exit, duration, &recording, &kernel, (traced, kept));
         result.leftovers = left.into_iter().map(leftover).collect();
         if let Some(file) = &self.record {
             record_file::write(file, &recording, &result, invocation.id())?;
@@ -181,21 +188,22 @@ impl Order {
         duration: Duration,
         recording: &Recording,
         kernel: &Watching,
+        (traced, kept): (Vec<Traced>, Option<Result<u32, String>>),
     ) -> CaseResult {
         let name = self.command.first().map(|program| {
             let name = Path::new(program).file_name().unwrap_or(program);
             name.to_string_lossy().into_owned()
         });
-        let traced = kernel
-            .as_ref()
-            .map_or_else(|_| Vec::new(), |watches| watches.traced(recording));
         let standing = match kernel {
             Ok(_) => Standing::Heard,
             Err((need, reason)) => Standing::unheard(*need, reason),
         };
         let mut facts = recording.facts();
         facts.extend(traced.iter().flat_map(shellproof_kernel::facts));
-        facts.extend(traced.iter().filter_map(shellproof_kernel::outliving));
+        if let Some(kept) = &kept {
+            let outlives = |traced| shellproof_kernel::outliving(traced, kept);
+            facts.extend(traced.iter().filter_map(outlives));
+        }
         CaseResult {
             judgement: Some(judge_program(mode, seen(&facts, standing))),
             traced,

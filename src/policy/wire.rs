@@ -83,7 +83,7 @@ pub(super) fn judge(fact: &Fact) -> Vec<Evidence> {
         // What was asked could not be followed: that is a gap in every mode.
         What::Unseen { .. } => Vec::new(),
         // The kernel's.
-        What::Program(_) | What::Entered(_) | What::Outlives => Vec::new(),
+        What::Program(_) | What::Entered(_) | What::Outlives(_) => Vec::new(),
     }
 }
 

@@ -88,8 +88,9 @@ pub enum What {
     Program(Program),
     /// The engine put a further process into a running container; what it began with, if it began at all.
     Entered(Option<Program>),
-    /// A container that was watched still runs, and its watcher is about to leave.
-    Outlives,
+    /// A container that was watched still runs, and its watcher has left: the process that answers in its place from now on, or
+    /// why there is none.
+    Outlives(Result<u32, String>),
     /// Something could not be seen.
     Unseen {
         /// What.
