@@ -1,5 +1,6 @@
 //! What was not seen, and what was put into running containers.
 
+use super::super::Weight;
 use super::*;
 
 #[test]

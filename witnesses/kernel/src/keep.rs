@@ -117,9 +117,17 @@ impl Keeper {
             }
         }
         loop {
-            let now = Instant::now();
+            let (now, before) = (Instant::now(), self.containers.len());
             self.containers
                 .retain_mut(|container| container.stays(now, &mut is_there));
+            if self.containers.len() < before {
+                // A stack goes as a whole.
+                let idle = self
+                    .containers
+                    .iter_mut()
+                    .filter_map(|container| container.idle.as_mut());
+                idle.for_each(|(_, next)| *next = now + SOON);
+            }
             if self.containers.is_empty() {
                 return Ok(());
             }
