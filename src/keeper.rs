@@ -63,10 +63,11 @@ pub(crate) fn is_meant() -> bool {
 /// # Errors
 /// Whoever started it has ended, or is not shellproof.
 pub(crate) fn main() -> io::Result<()> {
-    // Its terminal may go, and its place as well.
-    rustix::process::setsid()?;
-    std::env::set_current_dir("/")?;
+    // Its terminal may go, and its place as well. First of all: nothing that is meant for the audit's group is for it.
+    let session = rustix::process::setsid();
     let handed = handover::receive()?;
+    session?;
+    std::env::set_current_dir("/")?;
     let Message {
         order,
         lock: _lock,

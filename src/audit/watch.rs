@@ -84,10 +84,7 @@ impl Watches {
         Ok((Value::Object(body).to_string().into_bytes(), watch))
     }
 
-    /// Leaves the containers that still are there to a keeper, if any of them runs; gives its process.
-    ///
-    /// # Errors
-    /// Why nobody keeps them.
+    /// Leaves all containers to a keeper if any of them runs: its process, or why there is none.
     pub(super) fn leave(
         &self,
         recording: &Recording,

@@ -1,7 +1,7 @@
 //! What was not seen, and what was put into running containers.
 
-use super::super::Weight;
 use super::*;
+use crate::policy::Weight;
 
 #[test]
 fn a_container_that_nobody_watched_is_a_gap_wherever_it_came_from() {

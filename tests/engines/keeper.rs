@@ -216,7 +216,7 @@ fn clean_is_not_needed_for_a_container_that_outlives_its_audit_and_is_then_remov
 
     left.remove();
     wait_for("the keeper's end", || (!left.keeps()).then_some(()));
-    assert_eq!(left.runs(), [PathBuf::new(); 0]);
+    assert!(left.runs().is_empty());
 }
 
 #[rstest]
@@ -230,7 +230,7 @@ fn clean_ends_a_keeper_and_says_what_that_means(#[values("docker-26", "podman-5-
     let ended = format!("ended process {}, which kept `{}`\n", left.keeper, left.container);
     assert!(said.contains(&ended) && said.contains("help: "), "{said}");
     assert!(!left.keeps());
-    assert_eq!(left.runs(), [PathBuf::new(); 0]);
+    assert!(left.runs().is_empty());
     // It is no container of ours.
     assert_eq!(
         left.engine.get(&format!("/containers/{}/json", left.container))["State"]["Running"],
@@ -247,5 +247,5 @@ fn clean_removes_what_a_killed_keeper_has_left() {
     wait_for("the keeper's end", || (!left.keeps()).then_some(()));
     assert_eq!(left.runs().len(), 1);
     assert!(!left.clean().stdout.contains("ended process"));
-    assert_eq!(left.runs(), [PathBuf::new(); 0]);
+    assert!(left.runs().is_empty());
 }

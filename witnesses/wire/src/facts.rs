@@ -55,7 +55,7 @@ impl Recording {
             .iter()
             .filter_map(|record| match builds.role(record) {
                 Role::None => fact(record, &known),
-                Role::First(whole) => Some(whole),
+                Role::First(whole) => Some(*whole),
                 Role::Further => None,
             });
         let faults = self

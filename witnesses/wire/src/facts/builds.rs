@@ -17,7 +17,7 @@ pub(super) enum Role {
     /// It is not for BuildKit.
     None,
     /// The first of its client's, and what all of them together mean.
-    First(Fact),
+    First(Box<Fact>),
     /// A further one, which the first speaks for.
     Further,
 }
@@ -35,7 +35,9 @@ impl<'a> Builds<'a> {
         let whole = self.0.get(&record.client).filter(|_| is_for_buildkit(record));
         match whole.map(Vec::as_slice) {
             None | Some([]) => Role::None,
-            Some(whole @ [first, ..]) if std::ptr::eq(*first, record) => Role::First(meaning(whole)),
+            Some(whole @ [first, ..]) if std::ptr::eq(*first, record) => {
+                Role::First(Box::new(meaning(whole)))
+            }
             Some(_) => Role::Further,
         }
     }
