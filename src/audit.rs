@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shellproof_api::facts::Fact;
+use shellproof_api::facts::{Fact, Traced};
 use shellproof_api::{Engine, labels};
 use shellproof_wire::{EventStream, Events, Gate, Recorder, RecorderOptions, Recording};
 use tokio::signal::unix::{SignalKind, signal};
@@ -122,7 +122,23 @@ impl Order {
             let canary = run::canary::name(&invocation);
             events.seen.retain(|event| event.name != canary);
         }
-        let mut result = self.result(mode, engine, exit, duration, &recording, &kernel);
+        let watched = match &kernel {
+            Ok(watches) => {
+                let traced = watches.traced(&recording);
+                let kept = watches.leave(&recording, &traced, &spec.endpoint.socket, &invocation);
+                Watched {
+                    standing: Standing::Heard,
+                    traced,
+                    kept,
+                }
+            }
+            Err((need, reason)) => Watched {
+                standing: Standing::unheard(*need, reason),
+                traced: Vec::new(),
+                kept: None,
+            },
+        };
+        let mut result = self.result(mode, engine, exit, duration, &recording, watched);
         result.leftovers = left.into_iter().map(leftover).collect();
         if let Some(file) = &self.record {
             record_file::write(file, &recording, &result, invocation.id())?;
@@ -180,22 +196,23 @@ impl Order {
         exit: Option<Exit>,
         duration: Duration,
         recording: &Recording,
-        kernel: &Watching,
+        watched: Watched<'_>,
     ) -> CaseResult {
         let name = self.command.first().map(|program| {
             let name = Path::new(program).file_name().unwrap_or(program);
             name.to_string_lossy().into_owned()
         });
-        let traced = kernel
-            .as_ref()
-            .map_or_else(|_| Vec::new(), |watches| watches.traced(recording));
-        let standing = match kernel {
-            Ok(_) => Standing::Heard,
-            Err((need, reason)) => Standing::unheard(*need, reason),
-        };
+        let Watched {
+            standing,
+            traced,
+            kept,
+        } = watched;
         let mut facts = recording.facts();
         facts.extend(traced.iter().flat_map(shellproof_kernel::facts));
-        facts.extend(traced.iter().filter_map(shellproof_kernel::outliving));
+        if let Some(kept) = &kept {
+            let outlives = |traced| shellproof_kernel::outliving(traced, kept);
+            facts.extend(traced.iter().filter_map(outlives));
+        }
         CaseResult {
             judgement: Some(judge_program(mode, seen(&facts, standing))),
             traced,
@@ -228,6 +245,14 @@ fn leftover(container: String) -> String {
         "container `{container}` was made with `--rm` and is still there; nothing removes it when it ends, but `shellproof \
          clean` does"
     )
+}
+
+/// What was seen of the containers.
+struct Watched<'a> {
+    standing: Standing<'a>,
+    traced: Vec<Traced>,
+    /// The process that keeps what still runs, or why none does; nothing where nothing still runs.
+    kept: Option<Result<u32, String>>,
 }
 
 /// What watches the containers, or how much that was needed and why nothing does.

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use crate::engines::Choice;
 use crate::exit::ExitCode;
 use crate::failure::Failure;
+use crate::keeper;
 use crate::platform::Platform;
 use crate::scenario::{self, Scenario};
 use crate::source::{Color, Diagnostics};
@@ -73,6 +74,12 @@ struct Engines {
 
 /// Reads the command line and runs the command.
 pub fn main() -> ExitCode {
+    // Before anything else is read into memory, which it would keep as long as it lives.
+    if keeper::is_meant() {
+        return end(keeper::main()
+            .map(|()| ExitCode::Clean)
+            .map_err(|error| Failure::Input(error.to_string())));
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -93,6 +100,10 @@ pub fn main() -> ExitCode {
         Command::Doctor(doctor) => block_on(doctor.run()),
         Command::Clean(clean) => block_on(clean.run()),
     };
+    end(ended)
+}
+
+fn end(ended: Result<ExitCode, Failure>) -> ExitCode {
     ended.unwrap_or_else(|failure| {
         let text = failure.to_string();
         // Diagnostics of files come with their own heading.

@@ -3,8 +3,10 @@
 use std::fs::{DirBuilder, File, Permissions, set_permissions};
 use std::hash::{BuildHasher, Hasher};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use shellproof_api::{Labels, labels};
 
@@ -16,7 +18,9 @@ use shellproof_api::{Labels, labels};
 pub struct Invocation {
     id: String,
     directory: PathBuf,
-    _lock: File,
+    lock: File,
+    /// The directory is somebody else's now.
+    is_left: AtomicBool,
 }
 
 const LOCK: &str = "lock";
@@ -50,7 +54,8 @@ impl Invocation {
                     return Ok(Self {
                         id,
                         directory,
-                        _lock: lock,
+                        lock,
+                        is_left: AtomicBool::new(false),
                     });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -74,6 +79,21 @@ impl Invocation {
         self.directory.join(SHARED).join(name)
     }
 
+    /// The whole directory.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// What says that the run goes on: also in another process, as long as it is open there.
+    pub(crate) fn lock(&self) -> BorrowedFd<'_> {
+        self.lock.as_fd()
+    }
+
+    /// Leaves the directory to another process, which has the lock. What is private goes all the same.
+    pub(crate) fn leave(&self) {
+        self.is_left.store(true, Ordering::Relaxed);
+    }
+
     /// The label that everything made in this run carries.
     pub fn labels(&self) -> Labels {
         Labels::from([(labels::RUN.to_owned(), self.id.clone())])
@@ -82,8 +102,12 @@ impl Invocation {
 
 impl Drop for Invocation {
     fn drop(&mut self) {
+        let directory = match self.is_left.load(Ordering::Relaxed) {
+            true => self.directory.join(PRIVATE),
+            false => self.directory.clone(),
+        };
         // What cannot be removed now is left to `shellproof clean`.
-        let _ = std::fs::remove_dir_all(&self.directory);
+        let _ = std::fs::remove_dir_all(directory);
     }
 }
 
@@ -92,6 +116,21 @@ impl Drop for Invocation {
 /// # Errors
 /// The directory of all runs cannot be read.
 pub fn others() -> io::Result<(Vec<String>, Vec<PathBuf>)> {
+    let (alive, dead) = directories()?;
+    let id = |directory: PathBuf| Some(directory.file_name()?.to_string_lossy().into_owned());
+    Ok((alive.into_iter().filter_map(id).collect(), dead))
+}
+
+/// The directories of runs that are going on.
+///
+/// # Errors
+/// The directory of all runs cannot be read.
+pub(crate) fn alive() -> io::Result<Vec<PathBuf>> {
+    Ok(directories()?.0)
+}
+
+/// The directories of this user's runs: of those that are going on, and of dead ones.
+fn directories() -> io::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     let (mut alive, mut dead) = (Vec::new(), Vec::new());
     let base = base_directory()?;
     let _scan = scan_lock(&base)?;
@@ -102,7 +141,7 @@ pub fn others() -> io::Result<(Vec<String>, Vec<PathBuf>)> {
             continue;
         }
         if is_locked(&entry.path()) {
-            alive.push(name)
+            alive.push(entry.path())
         } else {
             dead.push(entry.path())
         }
@@ -134,7 +173,7 @@ fn is_id(name: &str) -> bool {
 }
 
 /// A directory without its lock file is one that is just being removed, or whose removal was interrupted.
-fn is_locked(directory: &Path) -> bool {
+pub(crate) fn is_locked(directory: &Path) -> bool {
     File::open(directory.join(LOCK)).is_ok_and(|lock| lock.try_lock_shared().is_err())
 }
 
@@ -200,6 +239,20 @@ mod tests {
         assert!(others().unwrap().0.contains(&invocation.id().to_owned()));
         drop(invocation);
         assert!(!directory.exists());
+    }
+
+    #[test]
+    fn a_run_that_was_left_goes_on_as_long_as_somebody_has_its_lock() {
+        let invocation = Invocation::start().unwrap();
+        let (id, directory) = (invocation.id().to_owned(), invocation.directory().to_owned());
+        let lock = invocation.lock().try_clone_to_owned().unwrap();
+        invocation.leave();
+        drop(invocation);
+        assert!(is_going_on(&id) && alive().unwrap().contains(&directory));
+        assert!(directory.join(SHARED).exists() && !directory.join(PRIVATE).exists());
+        drop(lock);
+        assert!(others().unwrap().1.contains(&directory));
+        std::fs::remove_dir_all(directory).unwrap();
     }
 
     #[test]

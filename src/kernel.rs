@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use shellproof_api::{Engine, EngineKind, Seccomp};
-use shellproof_kernel::{Deny, Options, Supervisor, Trace, profile};
+use shellproof_kernel::{Deny, Left, Options, Supervisor, Trace, profile};
 use shellproof_wire::{Endpoint, Server};
 
 use crate::invocation::Invocation;
@@ -32,8 +32,12 @@ pub(crate) struct Kernel {
 #[derive(Debug)]
 pub(crate) struct Watch {
     supervisor: Supervisor,
-    profile: PathBuf,
+    profile: Profile,
 }
+
+/// A profile's file, which goes with it.
+#[derive(Debug)]
+struct Profile(PathBuf);
 
 impl Kernel {
     /// Finds out how an engine's containers can be watched.
@@ -92,10 +96,10 @@ impl Kernel {
         };
         let watch = Watch {
             supervisor: Supervisor::start(&socket, options)?,
-            profile: self.directory.join(format!("{name}.json")),
+            profile: Profile(self.directory.join(format!("{name}.json"))),
         };
-        fs::write(&watch.profile, text)?;
-        fs::set_permissions(&watch.profile, Permissions::from_mode(0o644))?;
+        fs::write(watch.profile(), text)?;
+        fs::set_permissions(watch.profile(), Permissions::from_mode(0o644))?;
         Ok(watch)
     }
 
@@ -115,7 +119,16 @@ fn secret() -> io::Result<String> {
 impl Watch {
     /// The seccomp profile, as engine and supervisor see it.
     pub(crate) fn profile(&self) -> &Path {
-        &self.profile
+        &self.profile.0
+    }
+
+    /// Stops recording, and gives what it takes for a keeper to go on answering. Only the engine needs the profile, and has
+    /// read it.
+    ///
+    /// # Errors
+    /// As [`Supervisor::leave`].
+    pub(crate) fn leave(self) -> io::Result<Left> {
+        self.supervisor.leave()
     }
 
     /// What was seen up to now.
@@ -143,10 +156,10 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
+impl Drop for Profile {
     fn drop(&mut self) {
         // Their directory goes with the invocation; what is gone already is no loss.
-        let _ = fs::remove_file(&self.profile);
+        let _ = fs::remove_file(&self.0);
     }
 }
 

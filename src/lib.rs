@@ -9,6 +9,7 @@ pub mod exit;
 mod failure;
 mod image_name;
 pub mod invocation;
+mod keeper;
 mod kernel;
 pub mod platform;
 pub mod policy;

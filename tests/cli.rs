@@ -87,6 +87,8 @@ fn the_version_is_the_packages() {
 #[case(&["run", "--timeout", "10"], "expected a number with a unit, such as `30s` or `5m`, found `10`")]
 #[case(&["run", "-j", "0"], "invalid value '0'")]
 #[case(&["run", "--format", "xml"], "invalid value 'xml'")]
+#[case(&["keep"], "only `shellproof audit` starts a keeper")]
+#[case(&["keep", "x"], "unrecognized subcommand 'keep'")]
 fn a_wrong_command_line_is_bad_input(#[case] arguments: &[&str], #[case] part: &str) {
     let ended = shellproof(directory().path(), arguments);
     assert_eq!(ended.code, Some(2), "{}", ended.stderr);

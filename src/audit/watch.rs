@@ -10,6 +10,8 @@ use shellproof_wire::{
     Dialect, InspectedContainer, Prepare, Prepared, Record, Recording, Refusal, member, member_or, read_body,
 };
 
+use crate::invocation::Invocation;
+use crate::keeper::{Handover, Kept};
 use crate::kernel::{Kernel, Watch};
 use crate::policy::{Rule, kernel};
 
@@ -80,6 +82,50 @@ impl Watches {
             Dialect::Docker => add_to_docker(&mut body, watch.profile(), self.engine.kind)?,
         }
         Ok((Value::Object(body).to_string().into_bytes(), watch))
+    }
+
+    /// Leaves all containers to a keeper if any of them runs: its process, or why there is none.
+    pub(super) fn leave(
+        &self,
+        recording: &Recording,
+        traced: &[Traced],
+        engine: &Path,
+        invocation: &Invocation,
+    ) -> Option<Result<u32, String>> {
+        if !traced
+            .iter()
+            .any(|traced| shellproof_kernel::still_runs(&traced.trace))
+        {
+            return None;
+        }
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut containers = Vec::new();
+        for (number, watch) in made.drain(..) {
+            let made = recording.records.iter().find(|record| record.number == number);
+            let id = made.and_then(|record| record.made.clone());
+            let (Some(id), Ok(watch)) = (id, watch) else {
+                continue;
+            };
+            let subjects = recording.starts().filter_map(|record| record.subject.as_ref());
+            let name = subjects
+                .filter(|subject| subject.id == id)
+                .map(|subject| &subject.name)
+                .next();
+            let name = name.unwrap_or(&id).clone();
+            match watch.leave() {
+                Ok(left) => containers.push((Kept { id, name }, left)),
+                Err(error) => return Some(Err(format!("container `{name}`: {error}"))),
+            }
+        }
+        let handover = Handover {
+            engine: engine.to_owned(),
+            containers,
+        };
+        Some(
+            handover
+                .start(invocation)
+                .map_err(|error| format!("no keeper can be started: {error}")),
+        )
     }
 
     /// What the containers started that were started behind the recorder.

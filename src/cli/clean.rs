@@ -4,6 +4,7 @@ use super::{Failure, interrupt};
 use crate::engines::{self, Choice};
 use crate::exit::ExitCode;
 use crate::invocation::Invocation;
+use crate::keeper;
 use crate::run;
 
 #[derive(Debug, Args)]
@@ -21,6 +22,15 @@ impl Clean {
         let invocation = Invocation::start().map_err(Failure::machine("no private directory can be made"))?;
         // Half-done work stays labelled: a second `clean` takes the rest.
         let _interrupt = interrupt()?;
+        for keeper in keeper::end_all().map_err(Failure::machine("a keeper cannot be ended"))? {
+            let names: Vec<_> = keeper
+                .containers
+                .iter()
+                .map(|kept| format!("`{}`", kept.name))
+                .collect();
+            anstream::println!("ended process {}, which kept {}", keeper.pid, names.join(", "));
+            anstream::println!("help: what still runs of these can start no program any more; make it anew");
+        }
         let found = engines::find(&self.choices, &invocation.path("")).await?;
         found.tell_notes();
         let mut is_clean = true;

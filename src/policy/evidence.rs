@@ -92,7 +92,7 @@ rules! {
     ChangesMissing = "changes-missing", Gap;
     /// A package manager ran, as layered mode wants it.
     Installed = "installed", Note;
-    /// A container that was watched still runs: its supervisor is gone, and nothing can be started in it any more.
+    /// A container that was watched still runs: its supervisor is gone, and a keeper answers in its place.
     Outlives = "outlives", Note;
     /// Something happened to a container that was not made on the same recorder.
     Foreign = "foreign", Note;

@@ -60,17 +60,31 @@ pub(super) fn judge(mode: Mode, all: &[Fact]) -> Vec<Evidence> {
         (What::Entered(None), Mode::Prebuilt) => failed
             .remove(&fact.name())
             .map(|times| judge_failed_entry(fact, times, &checks_of(&starts, fact))),
-        (What::Outlives, _) => Some(Evidence {
-            help: Some("make it anew without shellproof, or with `--kernel off`".into()),
-            ..Evidence::of(
-                fact,
-                Rule::Outlives,
-                "it still runs, and can neither start a program from now on nor be started again".into(),
-            )
-        }),
+        (What::Outlives(keeper), _) => Some(judge_outliving(fact, keeper)),
         _ => None,
     });
     bounded(evidence)
+}
+
+/// A container that still runs, and who answers for it from now on.
+fn judge_outliving(fact: &Fact, keeper: &Result<u32, String>) -> Evidence {
+    let (detail, help) = match keeper {
+        Ok(process) => (
+            format!("left running, kept by process {process}"),
+            "`shellproof clean` ends that process; then, as after a restart of this machine, the container can neither start \
+             a program, health checks among them, nor be started again: make it anew, or audit with `--kernel off`",
+        ),
+        Err(reason) => (
+            format!(
+                "left running, and it can neither start a program from now on nor be started again, since nothing keeps it: {reason}"
+            ),
+            "make it anew without shellproof, or with `--kernel off`",
+        ),
+    };
+    Evidence {
+        help: Some(help.to_owned()),
+        ..Evidence::of(fact, Rule::Outlives, detail)
+    }
 }
 
 /// Under which rule of prebuilt mode a program falls.

@@ -1,6 +1,7 @@
 //! What was not seen, and what was put into running containers.
 
 use super::*;
+use crate::policy::Weight;
 
 #[test]
 fn a_container_that_nobody_watched_is_a_gap_wherever_it_came_from() {
@@ -240,19 +241,33 @@ fn a_long_line_is_cut_and_says_so() {
 #[test]
 fn a_container_that_outlives_its_supervisor_is_named() {
     let start = || session(Kind::Start, vec![program(&["/app"])]);
-    let outlives = |sessions| {
-        let fact = shellproof_kernel::outliving(&traced(sessions)[0])?;
+    let outlives = |sessions, keeper: Result<u32, String>| {
+        let fact = shellproof_kernel::outliving(&traced(sessions)[0], &keeper)?;
         judge(Mode::Prebuilt, &[fact]).pop()
     };
-    assert_eq!(outlives(vec![start()]), None);
+    assert_eq!(outlives(vec![start()], Ok(7)), None);
     let still_runs = Session {
         ended: None,
         ..start()
     };
-    let note = outlives(vec![start(), still_runs]).unwrap();
-    assert_eq!(note.rule, Rule::Outlives);
-    assert_eq!(note.container.as_deref(), Some("job"));
-    assert!(note.help.unwrap().contains("--kernel off"));
+    for (keeper, said, help) in [
+        (
+            Ok(7),
+            "left running, kept by process 7 in `job`",
+            "`shellproof clean` ends",
+        ),
+        (
+            Err("no".to_owned()),
+            "nothing keeps it: no in `job`",
+            "make it anew",
+        ),
+    ] {
+        let note = outlives(vec![start(), still_runs.clone()], keeper).unwrap();
+        assert_eq!(note.rule, Rule::Outlives);
+        assert_eq!(note.weight(), Weight::Note);
+        assert!(note.to_string().ends_with(said), "{note}");
+        assert!(note.help.unwrap().contains(help));
+    }
 }
 
 #[test]

@@ -47,6 +47,10 @@ pub(super) fn judge(fact: &Fact) -> Vec<Evidence> {
         What::ImageCommitted => found(Rule::Commit, "an image was made of a container"),
         What::FilesWritten => found(Rule::CopyIn, "files were written into a container"),
         What::OpaqueStream => found(Rule::OpaqueStream, "a stream that cannot be read"),
+        What::BuildKit => found(
+            Rule::OpaqueStream,
+            "BuildKit was called, which builds images and runs programs for that, and its calls cannot be read",
+        ),
         What::Unknown => found(Rule::UnknownRequest, "a request that may start anything"),
         What::UntoldStart => found(
             Rule::UnrecordedStart,
@@ -83,7 +87,7 @@ pub(super) fn judge(fact: &Fact) -> Vec<Evidence> {
         // What was asked could not be followed: that is a gap in every mode.
         What::Unseen { .. } => Vec::new(),
         // The kernel's.
-        What::Program(_) | What::Entered(_) | What::Outlives => Vec::new(),
+        What::Program(_) | What::Entered(_) | What::Outlives(_) => Vec::new(),
     }
 }
 

@@ -320,6 +320,7 @@ fn the_gate_refuses_what_violates_and_what_cannot_be_judged() {
         ("POST", "/containers/1/exec", Some(Rule::Exec)),
         ("POST", "/libpod/build", Some(Rule::Build)),
         ("POST", "/session", Some(Rule::OpaqueStream)),
+        ("POST", "/grpc", Some(Rule::OpaqueStream)),
         ("POST", "/libpod/play/kube", Some(Rule::UnknownRequest)),
         ("GET", "/containers/json", None),
         ("DELETE", "/containers/1", None),

@@ -8,6 +8,7 @@ mod doctor;
 mod fixtures;
 mod foreign_client;
 mod interruption;
+mod keeper;
 mod kernel;
 mod kinds;
 mod missing;

@@ -66,6 +66,8 @@ pub enum What {
     FilesWritten,
     /// A stream was opened on which nothing can be read.
     OpaqueStream,
+    /// BuildKit was called, and nobody can read for what.
+    BuildKit,
     /// Something was changed, and the witness does not know what.
     Unknown,
     /// The engine told of the start of a container that was made here, and nobody here asked for it.
@@ -88,8 +90,9 @@ pub enum What {
     Program(Program),
     /// The engine put a further process into a running container; what it began with, if it began at all.
     Entered(Option<Program>),
-    /// A container that was watched still runs, and its watcher is about to leave.
-    Outlives,
+    /// A container that was watched still runs, and its watcher has left: the process that answers in its place from now on, or
+    /// why there is none.
+    Outlives(Result<u32, String>),
     /// Something could not be seen.
     Unseen {
         /// What.

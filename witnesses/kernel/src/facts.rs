@@ -1,7 +1,7 @@
 //! What a trace says.
 
 use shellproof_api::facts::{
-    Container, Executable, Fact, Gap, Kind, Program, Session, Traced, What, Witness,
+    Container, Executable, Fact, Gap, Kind, Program, Session, Trace, Traced, What, Witness,
 };
 
 const SUPERVISOR: &str = "its supervisor";
@@ -24,18 +24,19 @@ pub fn facts(traced: &Traced) -> Vec<Fact> {
         .collect()
 }
 
-/// The containers that go on without their supervisor: nothing can be started in them any more.
-pub fn outliving(traced: &Traced) -> Option<Fact> {
-    let runs = traced
-        .trace
-        .sessions
-        .iter()
-        .any(|session| session.ended.is_none());
+/// A container that goes on without its supervisor, and who answers in its place.
+pub fn outliving(traced: &Traced, keeper: &Result<u32, String>) -> Option<Fact> {
     let container = Container {
         id: None,
         name: traced.container.clone(),
     };
-    runs.then(|| Fact::new(Witness::Kernel, SUPERVISOR, What::Outlives).about(container))
+    let what = What::Outlives(keeper.clone());
+    still_runs(&traced.trace).then(|| Fact::new(Witness::Kernel, SUPERVISOR, what).about(container))
+}
+
+/// Whether a program of a container still ran when it was last looked at.
+pub fn still_runs(trace: &Trace) -> bool {
+    trace.sessions.iter().any(|session| session.ended.is_none())
 }
 
 fn of_session(session: &Session) -> impl Iterator<Item = (String, What)> + '_ {

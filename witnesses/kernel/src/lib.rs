@@ -45,6 +45,7 @@ mod dead;
 mod facts;
 mod files;
 mod format;
+mod keep;
 mod likeness;
 mod loads;
 mod log;
@@ -61,9 +62,11 @@ mod supervisor;
 #[expect(unsafe_code, reason = "the kernel's notification calls have no safe wrapper")]
 mod sys;
 
-pub use facts::{facts, outliving};
+pub use facts::{facts, outliving, still_runs};
+pub use keep::{Keeper, Left, Part};
 pub use options::{Deny, Options};
 pub use shellproof_api::facts::{
     Abi, Answer, Call, Digest, Executable, Interpreter, Kind, Likeness, Program, Session, Trace, Unread,
 };
 pub use supervisor::Supervisor;
+pub use sys::pass_on_nothing;

@@ -52,7 +52,7 @@ impl Drop for Running {
 fn session(shared: &Shared, stream: UnixStream, stop: &PipeReader) {
     let (state, listener) = match state::receive(&stream, stop) {
         Ok(received) => received,
-        Err(StateError::Stopped) => return,
+        Err(StateError::Stopped) => return shared.left(|left| left.connections.push(stream)),
         Err(error) => return shared.log.fault(error),
     };
     drop(stream);
@@ -77,12 +77,24 @@ fn session(shared: &Shared, stream: UnixStream, stop: &PipeReader) {
         interrupted: HashMap::new(),
         prefix: Prefix::default(),
     };
-    if let Err(error) = serving.run(stop) {
-        let (id, pid) = (&state.state.id, state.pid);
-        shared.log.fault(format_args!(
-            "lost the session of process {pid} in container `{id}`: {error}"
-        ));
+    match serving.run(stop) {
+        Ok(End::Ended) => {}
+        Ok(End::Stopped) => shared.left(|left| left.sessions.push(serving.listener)),
+        Err(error) => {
+            let (id, pid) = (&state.state.id, state.pid);
+            shared.log.fault(format_args!(
+                "lost the session of process {pid} in container `{id}`: {error}"
+            ));
+        }
     }
+}
+
+/// How the serving of a session ended.
+enum End {
+    /// It has no process any more.
+    Ended,
+    /// The supervisor stops, and the session goes on.
+    Stopped,
 }
 
 struct Serving<'s> {
@@ -105,7 +117,7 @@ struct Serving<'s> {
 }
 
 impl Serving<'_> {
-    fn run(&mut self, stop: &PipeReader) -> io::Result<()> {
+    fn run(&mut self, stop: &PipeReader) -> io::Result<End> {
         loop {
             let mut both = [
                 PollFd::new(&self.listener, PollFlags::IN),
@@ -117,14 +129,14 @@ impl Serving<'_> {
             };
             let (events, stopped) = (both[0].revents(), !both[1].revents().is_empty());
             if stopped {
-                return Ok(());
+                return Ok(End::Stopped);
             }
             if events.contains(PollFlags::IN) {
                 self.serve()?;
             } else if events.contains(PollFlags::HUP) {
                 let now = self.shared.log.now();
                 self.update(|session| session.ended = Some(now));
-                return Ok(());
+                return Ok(End::Ended);
             } else {
                 return Err(io::Error::other("its listener is none"));
             }

@@ -11,8 +11,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use crate::content::Hasher;
-use crate::log::Log;
-use crate::misc::Handlers;
+use crate::keep::Left;
 use crate::options::Options;
 use crate::serve;
 use crate::shared::Shared;
@@ -34,6 +33,8 @@ pub struct Supervisor {
     /// Closing it is what stops the threads.
     stop: Option<PipeWriter>,
     accepting: Option<JoinHandle<()>>,
+    /// Somebody else goes on listening.
+    leaves_file: bool,
 }
 
 impl Supervisor {
@@ -56,18 +57,14 @@ impl Supervisor {
         let listener = UnixListener::bind(socket)?;
         let (stopped, stop) = io::pipe()?;
         let (mode, owner) = (options.mode, options.owner);
-        let shared = Arc::new(Shared {
-            options,
-            log: Log::new(),
-            hasher: Hasher::start()?,
-            handlers: Handlers::of_host(),
-        });
+        let shared = Arc::new(Shared::new(options, Hasher::start()?));
         // From here on dropping it removes the socket's file.
         let mut supervisor = Self {
             socket: socket.to_owned(),
             shared: shared.clone(),
             stop: Some(stop),
             accepting: None,
+            leaves_file: false,
         };
         set_permissions(socket, Permissions::from_mode(mode))?;
         if let Some((user, group)) = owner {
@@ -75,7 +72,10 @@ impl Supervisor {
         }
         let accepting = std::thread::Builder::new()
             .name("supervisor".into())
-            .spawn(move || accept(&listener, &shared, &Arc::new(stopped)))?;
+            .spawn(move || {
+                accept(&listener, &shared, &Arc::new(stopped));
+                shared.left(|left| left.socket = Some(listener));
+            })?;
         supervisor.accepting = Some(accepting);
         Ok(supervisor)
     }
@@ -98,18 +98,42 @@ impl Supervisor {
     pub fn wait_ended(&self, within: Duration) -> bool {
         self.shared.log.wait_ended(within)
     }
-}
 
-impl Drop for Supervisor {
-    fn drop(&mut self) {
+    /// Stops recording, and gives what it takes for somebody else to go on answering. The socket's file stays. No call is
+    /// lost: the kernel holds what comes meanwhile.
+    ///
+    /// # Errors
+    /// A call was not answered in time, as where a program's file is served by the container itself.
+    pub fn leave(mut self) -> io::Result<Left> {
+        if !self.stop() {
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "a call of the container was not answered in time",
+            ));
+        }
+        let left = self.shared.left(std::mem::take);
+        self.leaves_file = left.socket.is_some();
+        Ok(left)
+    }
+
+    /// Ends the threads, and says whether all have ended.
+    fn stop(&mut self) -> bool {
         drop(self.stop.take());
         if let Some(accepting) = self.accepting.take() {
             // Its end is all that matters; a panic would have been a fault in the trace of a living supervisor.
             let _ = accepting.join();
         }
-        self.shared.log.wait_ended(FAREWELL);
-        // The directory is removed by its owner; a file that is gone already is no loss.
-        let _ = std::fs::remove_file(&self.socket);
+        self.shared.log.wait_ended(FAREWELL)
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        self.stop();
+        if !self.leaves_file {
+            // The directory is removed by its owner; a file that is gone already is no loss.
+            let _ = std::fs::remove_file(&self.socket);
+        }
     }
 }
 

@@ -32,6 +32,11 @@ impl Listener {
         Self(descriptor)
     }
 
+    /// What whoever goes on answering needs.
+    pub(crate) fn into_descriptor(self) -> OwnedFd {
+        self.0
+    }
+
     /// Asks the kernel to run the supervisor at once, on the caller's CPU, when a call arrives. Kernels before 6.6
     /// refuse, and are slower without any other difference.
     pub(crate) fn wake_at_once(&self) {
@@ -109,6 +114,22 @@ impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+/// Keeps all descriptors but the standard ones from programs that are started from now on.
+///
+/// # Errors
+/// The kernel does not list them.
+pub fn pass_on_nothing() -> io::Result<()> {
+    for entry in std::fs::read_dir("/proc/self/fd")? {
+        let number = entry?.file_name().to_str().and_then(|number| number.parse().ok());
+        if let Some(number @ 3..) = number {
+            // SAFETY: the call takes numbers. On one that is closed meanwhile it fails, and nobody here relies on a
+            // descriptor being inherited.
+            unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+        }
+    }
+    Ok(())
 }
 
 /// Reads another process's memory, up to the end of the page at most: less than asked for is no error.

@@ -31,8 +31,10 @@ pub enum Action {
     Update,
     /// Removes a container, or containers.
     Remove,
-    /// Opens a stream on which nothing can be read.
-    Opaque,
+    /// Opens the stream on which BuildKit asks its client for the files of a build.
+    BuildSession,
+    /// Opens a stream of calls to BuildKit, which cannot be read.
+    BuildCalls,
     /// Changes something, and nobody here knows what.
     Unknown,
 }
@@ -44,6 +46,11 @@ impl Action {
             self,
             Self::Read | Self::ListPrograms | Self::Harmless | Self::Remove
         )
+    }
+
+    /// It leaves HTTP for BuildKit.
+    pub(crate) fn is_build_stream(self) -> bool {
+        matches!(self, Self::BuildSession | Self::BuildCalls)
     }
 
     /// It concerns what a container runs, so that the engine is asked about the container first.

@@ -2,7 +2,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hyper::Method;
+use hyper::{Method, StatusCode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use shellproof_api::EngineKind;
 use tokio::net::UnixStream;
@@ -56,6 +57,21 @@ impl Endpoint {
             return Err(EndpointError::NoPath(url.to_owned()));
         }
         Ok(PathBuf::from(path))
+    }
+
+    /// Whether the engine on a socket, of whichever kind, knows a container.
+    ///
+    /// # Errors
+    /// It does not say so.
+    pub async fn has_container(socket: &Path, container: &str) -> io::Result<bool> {
+        let path = Dialect::Docker.inspect(&utf8_percent_encode(container, NON_ALPHANUMERIC).to_string());
+        let asked = http::call(socket, Method::GET, &path, None, VERSION);
+        let (status, _) = tokio::time::timeout(PATIENCE, asked).await??;
+        match status {
+            StatusCode::OK => Ok(true),
+            StatusCode::NOT_FOUND => Ok(false),
+            status => Err(io::Error::other(status.to_string())),
+        }
     }
 
     /// Finds out what kind of engine listens on a socket.

@@ -8,8 +8,10 @@ use shellproof_api::facts::{Check, CheckKind, Container, Fact, Gap, Outcome, Sta
 
 use crate::action::Action;
 use crate::container::InspectedContainer;
+use crate::facts::builds::{Builds, Role};
 use crate::record::{Record, Recording};
 
+mod builds;
 mod changes;
 mod events;
 mod wishes;
@@ -47,7 +49,15 @@ impl Recording {
     /// told, what containers changed, and what could not be followed.
     pub fn facts(&self) -> Vec<Fact> {
         let known = Known::of(self);
-        let asked = self.records.iter().filter_map(|record| fact(record, &known));
+        let builds = Builds::of(self);
+        let asked = self
+            .records
+            .iter()
+            .filter_map(|record| match builds.role(record) {
+                Role::None => fact(record, &known),
+                Role::First(whole) => Some(*whole),
+                Role::Further => None,
+            });
         let faults = self
             .faults
             .iter()
@@ -94,12 +104,10 @@ fn fact(record: &Record, known: &Known<'_>) -> Option<Fact> {
         {
             return None;
         }
-        Action::Read
-        | Action::ListPrograms
-        | Action::Harmless
-        | Action::Remove
-        | Action::CreateContainer
-        | Action::Opaque => What::OpaqueStream,
+        Action::Read | Action::ListPrograms | Action::Harmless | Action::Remove | Action::CreateContainer => {
+            What::OpaqueStream
+        }
+        Action::BuildSession | Action::BuildCalls => What::BuildKit,
         Action::StartContainer => match subject {
             Some(subject) => What::Start(start(subject, known, outcome(record))),
             // A start of what does not exist starts nothing.

@@ -90,7 +90,7 @@ impl Recording {
 }
 
 /// The program at the other end of a connection, by the socket's credentials.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Client {
     /// Its process id, when the kernel knows it.
     pub pid: Option<i32>,

@@ -13,6 +13,7 @@ use crate::relay::requests::Requests;
 use crate::shared::Shared;
 
 mod answers;
+mod calls;
 mod exchange;
 mod requests;
 

@@ -257,7 +257,7 @@ async fn guarded(dir: &Dir) -> Recorder {
     };
     let gate = Gate::new(|fact| {
         let is_refused = match &fact.what {
-            What::Exec(_) => true,
+            What::Exec(_) | What::BuildKit => true,
             What::Start(start) => start.argv[0] == "/bin/sh",
             What::Wish(wish) => wish.programs.iter().any(|argv| argv[0] == "sh"),
             _ => false,
@@ -385,6 +385,35 @@ async fn a_create_is_held_until_its_body_is_known() {
     talk(&recorder, &[endless, &vec![b' '; 9 << 20]]).await;
     assert_eq!(received.recv().await.unwrap(), b"");
     assert!(recorder.recording().records[3].refused.is_some());
+}
+
+#[tokio::test]
+async fn refused_calls_to_buildkit_never_reach_the_engine_and_are_told_why() {
+    let dir = Dir::new();
+    let mut received = engine(&dir.0.join("engine"), |_| Some(OK));
+    let recorder = guarded(&dir).await;
+    let mut client = UnixStream::connect(recorder.socket()).await.unwrap();
+    let asked = b"POST /grpc HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
+    client.write_all(asked).await.unwrap();
+    let mut answer = [0; 12];
+    client.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 101");
+    client
+        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        .await
+        .unwrap();
+    // A call without headers, on the first stream.
+    client.write_all(&[0, 0, 0, 1, 4, 0, 0, 0, 1]).await.unwrap();
+    client.shutdown().await.unwrap();
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.ends_with(b"grpc-message\x02no"), "{rest:?}");
+    assert_eq!(received.recv().await.unwrap(), b"");
+    let recording = recorder.recording();
+    assert!(recording.records[0].refused.is_some() && recording.faults.is_empty());
+    // Who does not offer to leave HTTP is answered in it.
+    let answer = talk(&recorder, &[b"POST /grpc HTTP/1.1\r\n\r\n"]).await;
+    assert!(answer.starts_with(b"HTTP/1.1 403 Forbidden"));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 
 mod confined;
 mod elf;
+mod kept;
 mod measures;
 mod names;
 mod random;

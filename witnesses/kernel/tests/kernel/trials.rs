@@ -9,13 +9,13 @@ use libtest_mimic::Trial;
 use sha2::{Digest as _, Sha256};
 use shellproof_kernel::{Abi, Answer, Call, Kind, Options, Program, Supervisor};
 
-use crate::{Lab, Programs, confined, elf, measures, names, programs_of, random, succeed};
+use crate::{Lab, Programs, confined, elf, kept, measures, names, programs_of, random, succeed};
 
 /// A test and its name.
 pub type Test = (&'static str, fn(&Programs));
 
 pub fn all(programs: &Arc<Programs>) -> Vec<Trial> {
-    let tests: [Test; 22] = [
+    let tests: [Test; 25] = [
         ("a_program_is_recorded_with_all_that_is_known", a_program),
         ("every_way_to_the_same_file_finds_it", every_way),
         ("a_file_without_a_name", memfd),
@@ -39,6 +39,15 @@ pub fn all(programs: &Arc<Programs>) -> Vec<Trial> {
         ("nothing_is_lost_in_ten_thousand", ten_thousand),
         ("beyond_a_bound_programs_are_counted", bounds),
         ("a_dropped_supervisor_ends_at_once_and_calls_fail", dropped),
+        ("what_a_supervisor_leaves_goes_on", kept::goes_on),
+        (
+            "no_runtime_is_lost_when_a_supervisor_leaves",
+            kept::no_runtime_is_lost,
+        ),
+        (
+            "a_keeper_waits_as_long_as_a_container_is_there",
+            kept::waits_for_a_container,
+        ),
         ("nothing_is_leaked", no_leaks),
         ("a_socket_is_made_with_the_mode_asked_for", socket),
     ];

@@ -12,6 +12,7 @@ use crate::json;
 use crate::options::Prepared;
 use crate::record::{Client, Refusal};
 use crate::redact;
+use crate::relay::calls;
 use crate::relay::exchange::{BUFFER, Exchange, Pending, RelayError};
 use crate::route::{Route, is_id};
 use crate::scan::{BodyLength, Piece, RequestHead, Scanner};
@@ -35,6 +36,8 @@ struct Current {
     body: Option<Kept>,
     /// What is not passed on before it is decided whether and how: its bytes so far.
     held: Option<Vec<u8>>,
+    /// The client offers to leave HTTP.
+    upgrade: bool,
     /// Its body may be changed.
     may_change: bool,
     /// The word whether the connection leaves HTTP with the answer.
@@ -168,7 +171,8 @@ impl Requests<'_> {
         ) || action == Action::StartContainer && has_body;
         let may_change =
             action == Action::CreateContainer && (options.prepare.is_some() || options.changes.is_some());
-        let may_leave = head.upgrade || matches!(action, Action::Attach | Action::StartExec | Action::Opaque);
+        let may_leave =
+            head.upgrade || action.is_build_stream() || matches!(action, Action::Attach | Action::StartExec);
         let (sender, receiver) = may_leave.then(oneshot::channel).unzip();
         let mut request = Current {
             place,
@@ -177,6 +181,7 @@ impl Requests<'_> {
             head: raw,
             body: says_what_runs.then(Kept::default),
             held: (may_change || says_what_runs && options.gate.is_some()).then(Vec::new),
+            upgrade: head.upgrade,
             may_change,
             leaves_http: receiver,
             pending: None,
@@ -341,6 +346,13 @@ impl Requests<'_> {
             });
         }
         self.all_answered().await;
+        if let (Action::BuildCalls, true, Some(refusal)) = (request.action, request.upgrade, &answer.refusal)
+        {
+            // Before the engine's side ends, which would end the client's.
+            let mut to_client = self.exchange.to_client.lock().await;
+            to.shutdown().await?;
+            return Ok(calls::refuse(from, &mut *to_client, &refusal.message).await?);
+        }
         self.exchange
             .to_client(&[head.as_bytes(), &answer.body].concat())
             .await?;
