@@ -44,8 +44,6 @@ mod content;
 mod dead;
 mod facts;
 mod files;
-mod format;
-mod likeness;
 mod loads;
 mod log;
 mod memory;
