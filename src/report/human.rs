@@ -75,10 +75,14 @@ pub(super) fn detail(result: &ResultEntry, styles: &Styles) -> String {
     }
     for (place, evidence) in result.evidence.iter().enumerate() {
         let next = result.evidence.get(place + 1);
-        let is_told_next = next.is_some_and(|next| (next.rule, &next.help) == (evidence.rule, &evidence.help));
+        let is_told_next =
+            next.is_some_and(|next| (next.rule, &next.help) == (evidence.rule, &evidence.help));
         // One cure for several is told after the last of them.
         let told = match is_told_next && evidence.witness == Witness::Image {
-            true => &EvidenceEntry { help: None, ..evidence.clone() },
+            true => &EvidenceEntry {
+                help: None,
+                ..evidence.clone()
+            },
             false => evidence,
         };
         text.push_str(&evidence_lines(told, styles));

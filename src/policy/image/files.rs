@@ -56,7 +56,10 @@ pub(super) fn present(program: &ImageProgram) -> Option<(Present, Option<&str>)>
 
 /// Whether a script has a package manager's name because it does something for one: Debian's cron jobs and bug reports have.
 fn is_about_one(program: &ImageProgram, content: Content) -> bool {
-    content == Content::Script && ["/etc/", "/usr/share/"].iter().any(|place| program.path.starts_with(place))
+    content == Content::Script
+        && ["/etc/", "/usr/share/"]
+            .iter()
+            .any(|place| program.path.starts_with(place))
 }
 
 /// The module that Python starts by a file.
