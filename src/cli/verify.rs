@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Format, interrupt};
+use super::{Engines, Format, interrupt};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::report::{self, Document, Styles};
@@ -13,9 +13,11 @@ use crate::verify;
 
 #[derive(Debug, Args)]
 pub(super) struct Verify {
-    /// oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:TAG]
+    /// An engine's image, oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:TAG]
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<String>,
+    #[command(flatten)]
+    engines: Engines,
     /// An image must hold no shell and no package manager at all, whether anything starts it or not
     #[arg(long)]
     strict: bool,
@@ -31,6 +33,7 @@ impl Verify {
     pub(super) async fn run(self) -> Result<ExitCode, Failure> {
         let order = verify::Order {
             images: self.images,
+            engines: self.engines.choices,
             is_strict: self.strict,
         };
         let report = verify::run(order, interrupt()?).await?;

@@ -4,7 +4,7 @@ mod files;
 mod start;
 
 use shellproof_api::HealthTest;
-use shellproof_api::facts::{Fact, ImageContent, RecordedHealth, What, without_secrets};
+use shellproof_api::facts::{Fact, ImageContent, OnBuild, RecordedHealth, Setting, What, without_secrets};
 
 use super::programs::{Present, Reading};
 use super::{Evidence, Rule, health};
@@ -145,38 +145,28 @@ fn health_check(image: &ImageContent) -> Option<Finding> {
 
 /// What is done when another image is built from this one: what it starts is as bad there as here.
 fn on_build(image: &ImageContent) -> Vec<Finding> {
-    let judge = |line: &String| {
-        let (instruction, rest) = line.trim().split_once(char::is_whitespace).unwrap_or((line, ""));
-        let instruction = instruction.to_ascii_uppercase();
-        let rest = rest.trim();
-        let shown = shown(&without_secrets(&words(line)).join(" "));
-        let (is_check, rest) = match (instruction.as_str(), rest.find("CMD")) {
-            ("HEALTHCHECK", Some(at)) => (true, rest[at + 3..].trim()),
-            _ => (false, rest),
-        };
-        if !(is_check || matches!(instruction.as_str(), "ENTRYPOINT" | "CMD")) {
+    let judge = |one: &OnBuild| {
+        let shown = shown(&without_secrets(&words(&one.line)).join(" "));
+        let Some((setting, argv)) = &one.sets else {
             let detail = format!("`ONBUILD {shown}` is carried out when an image is built from it");
             return Finding::new(Rule::OnBuild, detail);
-        }
-        let rule = match is_check {
-            true => Rule::HealthCheckShell,
-            false => Rule::Shell,
         };
-        let argv: Option<Vec<String>> = serde_json::from_str(rest).ok();
-        match argv {
+        let rule = match setting {
+            Setting::HealthCheck => Rule::HealthCheckShell,
+            Setting::Program => Rule::Shell,
+        };
+        let Some(argv) = argv else {
+            let detail = format!("`ONBUILD {shown}` has the shell form, for images that are built from it");
+            return Finding::new(rule, detail)
+                .help("use the exec form: `[\"/path/to/program\", \"argument\"]`");
+        };
+        match of_reading(image, argv, "for images that are built from it,") {
+            Some(found) if found.rule == Rule::Shell => Finding { rule, ..found },
+            Some(found) => found,
             None => Finding::new(
-                rule,
-                format!("`ONBUILD {shown}` has the shell form, for images that are built from it"),
-            )
-            .help("use the exec form: `[\"/path/to/program\", \"argument\"]`"),
-            Some(argv) => match of_reading(image, &argv, "for images that are built from it,") {
-                Some(found) if found.rule == Rule::Shell => Finding { rule, ..found },
-                Some(found) => found,
-                None => Finding::new(
-                    Rule::OnBuild,
-                    format!("`ONBUILD {shown}` holds for images that are built from it"),
-                ),
-            },
+                Rule::OnBuild,
+                format!("`ONBUILD {shown}` holds for images that are built from it"),
+            ),
         }
     };
     image.configuration.on_build.iter().map(judge).collect()

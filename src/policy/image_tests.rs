@@ -317,19 +317,27 @@ fn a_configuration_is_judged() {
         rules_of(&|one| one.health = RecordedHealth::NotRecorded),
         [Rule::HealthCheckNotRecorded]
     );
-    for (line, expected) in [
-        ("RUN make", Rule::OnBuild),
-        ("COPY . /app", Rule::OnBuild),
-        ("ENTRYPOINT server --x", Rule::Shell),
-        ("CMD [\"/app/server\"]", Rule::OnBuild),
-        ("cmd [\"/bin/sh\", \"-c\", \"x\"]", Rule::Shell),
-        ("HEALTHCHECK --interval=5s CMD curl x", Rule::HealthCheckShell),
-        ("HEALTHCHECK CMD [\"/app/check\"]", Rule::HealthCheckShell),
+    let exec = |line: &str| Some(words(line));
+    for (sets, expected) in [
+        (None, Rule::OnBuild),
+        (Some((Setting::Program, None)), Rule::Shell),
+        (Some((Setting::Program, exec("/app/server"))), Rule::OnBuild),
+        (Some((Setting::Program, exec("/bin/sh -c x"))), Rule::Shell),
+        (Some((Setting::HealthCheck, None)), Rule::HealthCheckShell),
+        (
+            Some((Setting::HealthCheck, exec("/app/check"))),
+            Rule::HealthCheckShell,
+        ),
+        (Some((Setting::HealthCheck, exec("/app/server"))), Rule::OnBuild),
     ] {
+        let instruction = OnBuild {
+            line: "X".into(),
+            sets,
+        };
         assert_eq!(
-            rules_of(&|one| one.on_build = vec![line.into()]),
+            rules_of(&|one| one.on_build = vec![instruction.clone()]),
             [expected],
-            "{line}"
+            "{instruction:?}"
         );
     }
 }

@@ -103,8 +103,8 @@ impl<'a> Standing<'a> {
     }
 }
 
-/// Why the image witness does not speak yet.
-pub const NO_IMAGE_WITNESS: &str = "this version of shellproof does not have it";
+/// Why the image witness does not speak of a run.
+pub const NO_IMAGE_WITNESS: &str = "in this version it speaks under `shellproof verify` only";
 
 /// What was seen of one run.
 #[derive(Clone, Copy, Debug)]

@@ -14,3 +14,4 @@ mod missing;
 mod outcomes;
 mod service;
 mod support;
+mod verify;

@@ -13,7 +13,9 @@ use std::str::FromStr;
 
 use crate::HealthTest;
 
-pub use image::{ImageConfiguration, ImageContent, ImageLayer, ImageProgram, RecordedHealth};
+pub use image::{
+    ImageConfiguration, ImageContent, ImageLayer, ImageProgram, OnBuild, RecordedHealth, Setting,
+};
 pub use program::{
     Abi, Answer, Call, Digest, Executable, Interpreter, Kind, Likeness, Program, Session, Trace, Traced,
     Unread,

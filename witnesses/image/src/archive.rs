@@ -13,11 +13,11 @@ use crate::choose::{Chosen, Documents, choose, no_image, several};
 use crate::document::{Descriptor, Index, Manifest, Saved, parse};
 use crate::entry::Layer;
 use crate::error::{Error, Result};
+use crate::form::Form;
 use crate::layer::{self, Bounds};
 use crate::layout::check;
 use crate::limits;
 use crate::path::normal;
-use crate::source::Form;
 use crate::stream::{Packing, digest_of, unpacked};
 use crate::tape::{each, wrong};
 
@@ -30,8 +30,7 @@ const BLOCK: usize = 512;
 /// As [`crate::read`].
 pub fn read_stream(stream: impl Read, form: Form, tag: Option<&str>) -> Result<ImageContent> {
     let mut bounds = Bounds::new();
-    let parts =
-        Archived::scan(stream, &mut bounds).map_err(|error| Error::in_stream("the archive", error))?;
+    let parts = Archived::scan(stream, &mut bounds).map_err(no_archive)?;
     match (form, parts.get("manifest.json"), parts.get("index.json")) {
         (Form::DockerArchive, Some(saved), index) => parts.saved(saved, index, tag, &bounds),
         (_, _, Some(index)) => parts.layout(index, tag, &bounds),
@@ -39,6 +38,16 @@ pub fn read_stream(stream: impl Read, form: Form, tag: Option<&str>) -> Result<I
         (_, None, None) => Err(Error::Malformed(
             "it is no image archive: it has neither `manifest.json` nor `index.json`".into(),
         )),
+    }
+}
+
+/// What is beyond a bound says so itself.
+fn no_archive(error: io::Error) -> Error {
+    match (error.raw_os_error(), error.kind()) {
+        (None, kind) if kind != io::ErrorKind::InvalidData => {
+            Error::Malformed(format!("it is no archive, or a damaged one: {error}"))
+        }
+        _ => Error::in_stream("the archive", error),
     }
 }
 

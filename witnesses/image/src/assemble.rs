@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use shellproof_api::HealthTest;
-use shellproof_api::facts::{ImageConfiguration, ImageContent, ImageLayer, ImageProgram, RecordedHealth};
+use shellproof_api::facts::{
+    ImageConfiguration, ImageContent, ImageLayer, ImageProgram, OnBuild, RecordedHealth, Setting,
+};
 
 use crate::document::{Configuration, parse};
 use crate::entry::{Layer, Program};
@@ -130,7 +132,49 @@ fn configured(configuration: Configuration, parts: &Parts<'_>) -> ImageConfigura
         directory: defaults.working_dir.unwrap_or_default(),
         labels: labels.into_iter().collect(),
         health,
-        on_build: defaults.on_build.unwrap_or_default(),
+        on_build: defaults.on_build.into_iter().flatten().map(on_build).collect(),
         history: history.into_iter().filter_map(|step| step.created_by).collect(),
+    }
+}
+
+/// Reads an instruction as a Dockerfile has it: a program is in exec form if it is a JSON list, and else a shell's.
+fn on_build(line: String) -> OnBuild {
+    let (instruction, rest) = line.trim().split_once(char::is_whitespace).unwrap_or((&line, ""));
+    let program = |text: &str| serde_json::from_str(text.trim()).ok();
+    let sets = match instruction.to_ascii_uppercase().as_str() {
+        "ENTRYPOINT" | "CMD" => Some((Setting::Program, program(rest))),
+        // Its options stand before, and `NONE` has no program.
+        "HEALTHCHECK" => {
+            let command = rest.to_ascii_uppercase().find("CMD");
+            command.map(|at| (Setting::HealthCheck, program(&rest[at + 3..])))
+        }
+        _ => None,
+    };
+    OnBuild { line, sets }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instruction_for_others_is_read_as_a_dockerfile_has_it() {
+        let sets = |line: &str| on_build(line.to_owned()).sets;
+        let argv = |words: &[&str]| Some(words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>());
+        assert_eq!(sets("RUN make"), None);
+        assert_eq!(sets("HEALTHCHECK NONE"), None);
+        assert_eq!(sets("ENTRYPOINT server --x"), Some((Setting::Program, None)));
+        assert_eq!(
+            sets("cmd [\"a\", \"b\"]"),
+            Some((Setting::Program, argv(&["a", "b"])))
+        );
+        assert_eq!(
+            sets("HEALTHCHECK --interval=5s CMD curl x"),
+            Some((Setting::HealthCheck, None))
+        );
+        assert_eq!(
+            sets("HEALTHCHECK cmd [\"a\"]"),
+            Some((Setting::HealthCheck, argv(&["a"])))
+        );
     }
 }

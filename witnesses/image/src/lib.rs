@@ -23,6 +23,7 @@ mod content;
 mod document;
 mod entry;
 mod error;
+mod form;
 mod layer;
 mod layout;
 mod limits;
@@ -34,5 +35,6 @@ mod tape;
 
 pub use archive::read_stream;
 pub use error::{Error, Result};
+pub use form::Form;
 pub use shellproof_api::facts::ImageContent;
-pub use source::{Form, Source, read};
+pub use source::{Source, read};

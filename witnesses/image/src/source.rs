@@ -8,6 +8,7 @@ use std::str::FromStr;
 use shellproof_api::facts::ImageContent;
 
 use crate::error::{Error, Result};
+use crate::form::Form;
 use crate::{archive, layout};
 
 /// An image that no engine is needed for.
@@ -17,29 +18,6 @@ pub struct Source {
     path: PathBuf,
     /// Which of its images; none where there is but one.
     tag: Option<String>,
-}
-
-/// The form in which an image lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// A directory with `index.json` and blobs.
-    Layout,
-    /// The same in an archive.
-    OciArchive,
-    /// What `docker save` writes, with `manifest.json`.
-    DockerArchive,
-}
-
-impl Form {
-    const ALL: [Self; 3] = [Self::Layout, Self::OciArchive, Self::DockerArchive];
-
-    const fn prefix(self) -> &'static str {
-        match self {
-            Self::Layout => "oci:",
-            Self::OciArchive => "oci-archive:",
-            Self::DockerArchive => "docker-archive:",
-        }
-    }
 }
 
 impl Source {

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use shellproof_api::facts::Likeness;
 
 /// What is known by its words.
@@ -169,7 +169,11 @@ static SCRIPT_WORDS: LazyLock<(AhoCorasick, Vec<&'static str>)> =
 
 fn finder(words: impl Iterator<Item = &'static str>) -> (AhoCorasick, Vec<&'static str>) {
     let words: Vec<_> = words.collect::<HashSet<_>>().into_iter().collect();
-    let finder = AhoCorasick::new(&words).expect("few and short words");
+    // A table for each state: every byte of every program goes through it.
+    let finder = AhoCorasick::builder()
+        .kind(Some(AhoCorasickKind::DFA))
+        .build(&words)
+        .expect("few and short words");
     (finder, words)
 }
 

@@ -44,9 +44,27 @@ pub struct ImageConfiguration {
     /// `HEALTHCHECK`.
     pub health: RecordedHealth,
     /// `ONBUILD`, one instruction each.
-    pub on_build: Vec<String>,
+    pub on_build: Vec<OnBuild>,
     /// The instructions by which it was built, as far as it says them, those without a layer among them.
     pub history: Vec<String>,
+}
+
+/// An instruction that is carried out when another image is built from this one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OnBuild {
+    /// All of it.
+    pub line: String,
+    /// What it sets, and the program that it sets it to; none where that is a line for a shell.
+    pub sets: Option<(Setting, Option<Vec<String>>)>,
+}
+
+/// What an instruction sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// What a container starts: `ENTRYPOINT` and `CMD`.
+    Program,
+    /// `HEALTHCHECK`.
+    HealthCheck,
 }
 
 /// What an image says of its health check.

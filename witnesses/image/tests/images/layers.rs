@@ -1,6 +1,7 @@
 //! What of a layer is left under the next.
 
-use shellproof_api::facts::Likeness;
+use shellproof_api::HealthTest;
+use shellproof_api::facts::{Likeness, RecordedHealth};
 use shellproof_image::{Form, ImageContent, read_stream};
 
 use crate::build::{BUSYBOX, Image, Layer, OTHER, SHELL, archive};
@@ -181,6 +182,43 @@ fn a_script_tells_its_interpreter_and_a_file_its_capabilities() {
     );
     assert!(content.find("/bin/ping").unwrap().has_capabilities);
     assert!(!content.find("/app/start").unwrap().has_capabilities);
+}
+
+#[test]
+fn what_the_image_says_of_itself_is_told() {
+    let config = serde_json::json!({
+        "Entrypoint": null, "Cmd": ["/bin/sh", "-c", "x"], "Env": ["A=b"], "User": "0", "WorkingDir": "/app",
+        "Labels": { "io.buildah.version": "1.28" }, "OnBuild": ["RUN x"],
+    });
+    let of = |config| {
+        let files = Image::new(vec![Layer::new()]).config(config).saved();
+        let content = read_stream(archive(&files).as_slice(), Form::DockerArchive, None).unwrap();
+        content.configuration
+    };
+    let told = of(config.clone());
+    assert!(told.entrypoint.is_empty());
+    assert_eq!(
+        (told.command.len(), told.user.as_str(), told.directory.as_str()),
+        (3, "0", "/app")
+    );
+    assert_eq!(
+        (told.env, told.history),
+        (
+            vec!["A=b".to_owned()],
+            vec!["ENV A=b".to_owned(), "COPY step 1".into()]
+        )
+    );
+    assert_eq!(told.names, ["localhost/x:1"]);
+    assert_eq!(told.on_build.len(), 1);
+    // Podman's own format has no place for a health check; where there is one, it counts.
+    assert_eq!(told.health, RecordedHealth::NotRecorded);
+    let mut with_check = config;
+    with_check["Healthcheck"] = serde_json::json!({ "Test": ["CMD-SHELL", "x"] });
+    assert_eq!(
+        of(with_check).health,
+        RecordedHealth::Test(HealthTest::Shell("x".into()))
+    );
+    assert_eq!(of(serde_json::json!({})).health, RecordedHealth::None);
 }
 
 #[test]

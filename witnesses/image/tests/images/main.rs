@@ -4,3 +4,4 @@ mod build;
 mod forms;
 mod hostile;
 mod layers;
+mod measure;
