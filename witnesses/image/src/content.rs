@@ -44,7 +44,7 @@ impl Content {
         if is_program || is_script {
             signs.look_at(head);
         }
-        while first > 0 {
+        loop {
             let more = fill(file, &mut buffer)?;
             if more == 0 {
                 break;

@@ -56,7 +56,6 @@ pub(crate) fn each(
             see(head, &mut entry)?;
         }
     }
-    drop(archive);
     io::copy(&mut stream, &mut io::sink())?;
     Ok(())
 }
