@@ -139,10 +139,12 @@ pub fn present(program: &str, content: Content) -> Option<Present> {
     if content == Content::Shell || is_shell() {
         return Some(Present::Shell);
     }
-    let is_named = managers::find(name).is_some_and(|(_, by)| match (by, content) {
-        (By::Content, Content::Script | Content::Other) => false,
-        (By::NameUnlessScript, Content::Script) => false,
-        _ => true,
+    let is_named = managers::find(name).is_some_and(|(_, by)| {
+        let is_another = matches!(
+            (by, content),
+            (By::Content, Content::Script | Content::Other) | (By::NameUnlessScript, Content::Script)
+        );
+        !is_another
     });
     (content == Content::PackageManager || is_named).then_some(Present::PackageManager)
 }
