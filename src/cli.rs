@@ -6,6 +6,7 @@ mod clean;
 mod config;
 mod doctor;
 mod run;
+mod verify;
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -44,6 +45,8 @@ enum Command {
     Run(run::Run),
     /// Run any program behind a recorder, and judge what it asked of an engine.
     Audit(Box<audit::Audit>),
+    /// Read images and judge what they are and contain, without starting anything.
+    Verify(verify::Verify),
     /// Read scenarios and the env file, with no engine, and say what is wrong with them.
     Check(check::Check),
     /// Show which image each role resolves to, and from where.
@@ -97,6 +100,7 @@ pub fn main() -> ExitCode {
         Command::Config(config) => config.run(),
         Command::Run(run) => block_on(run.run()),
         Command::Audit(audit) => block_on(audit.run()),
+        Command::Verify(verify) => block_on(verify.run()),
         Command::Doctor(doctor) => block_on(doctor.run()),
         Command::Clean(clean) => block_on(clean.run()),
     };

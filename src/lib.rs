@@ -19,6 +19,7 @@ pub mod run;
 pub mod scenario;
 pub mod source;
 pub mod testing;
+mod verify;
 pub mod vocabulary;
 
 pub use image_name::ImageName;

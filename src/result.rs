@@ -1,4 +1,4 @@
-//! What became of one case: a scenario in one mode on one engine, or a program behind a recorder. Whoever runs makes it,
+//! What became of one case: a scenario in one mode on one engine, a program behind a recorder, or an image. Whoever runs makes it,
 //! and every report is made of it.
 
 use std::fmt;
@@ -62,6 +62,8 @@ pub enum Case {
     Scenario(Arc<Scenario>),
     /// A program behind a recorder.
     Audited(Audited),
+    /// An image of which nothing was started, as whoever asked named it.
+    Verified(String),
 }
 
 /// What a recorder knows of a program that is no scenario.
@@ -207,7 +209,7 @@ impl CaseResult {
     pub fn scenario(&self) -> Option<&Arc<Scenario>> {
         match &self.case {
             Case::Scenario(scenario) => Some(scenario),
-            Case::Audited(_) => None,
+            Case::Audited(_) | Case::Verified(_) => None,
         }
     }
 
@@ -243,7 +245,7 @@ impl CaseResult {
     /// Whether an expectation was not met.
     fn has_failed(&self) -> bool {
         let exit = match &self.case {
-            Case::Scenario(_) => None,
+            Case::Scenario(_) | Case::Verified(_) => None,
             Case::Audited(program) => program.exit,
         };
         exit.is_some_and(|exit| !exit.is_expected())

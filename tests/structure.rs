@@ -398,6 +398,7 @@ fn the_policy_knows_no_protocol() {
         for protocol in [
             "shellproof_wire",
             "shellproof_kernel",
+            "shellproof_image",
             "serde_json",
             "hyper",
             "http::",

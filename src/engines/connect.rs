@@ -31,7 +31,7 @@ pub(crate) async fn connect(engine: &EngineSpec, socket: &Path) -> Result<Connec
                 .await
                 .map_err(|error| failed(error.to_string()))?,
         ),
-        EngineKind::Fake => return Err(failed("the fake engine listens nowhere".into())),
+        EngineKind::Fake | EngineKind::None => return Err(failed("this engine listens nowhere".into())),
     };
     Ok(Connection { recorder, runtime })
 }
@@ -51,7 +51,9 @@ pub(crate) async fn connect_again(
         EngineKind::Docker => Arc::new(
             Docker::connect_again(&endpoint, known).map_err(|error| engine.unconnected(error.to_string()))?,
         ),
-        EngineKind::Fake => return Err(engine.unconnected("the fake engine listens nowhere".into())),
+        EngineKind::Fake | EngineKind::None => {
+            return Err(engine.unconnected("this engine listens nowhere".into()));
+        }
     };
     Ok(Connection { recorder, runtime })
 }

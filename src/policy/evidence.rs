@@ -90,6 +90,30 @@ rules! {
     EventsMissing = "events-missing", Gap;
     /// What a container changed in its file system could not be read.
     ChangesMissing = "changes-missing", Gap;
+    /// An image that is to hold no shell has one.
+    ShellInImage = "shell-in-image", Violation;
+    /// An image that is to hold no package manager has one.
+    PackageManagerInImage = "package-manager-in-image", Violation;
+    /// An image that is to hold no shell has a program of which the content shows nothing.
+    PackedProgram = "packed-program", Gap;
+    /// An image has a shell, which nothing says it will start.
+    ShellPresent = "shell-present", Note;
+    /// An image has a package manager, which nothing says it will start.
+    PackageManagerPresent = "package-manager-present", Note;
+    /// An image has a program of which the content shows nothing.
+    PackedPresent = "packed-present", Note;
+    /// An image has scripts that a shell would run.
+    ShellScript = "shell-script", Note;
+    /// An image's program runs as root unless it is told otherwise.
+    RootUser = "root-user", Note;
+    /// An image's configuration or history has what looks like a secret.
+    SecretInImage = "secret-in-image", Note;
+    /// A file of an image gives its caller more rights.
+    PrivilegedFile = "privileged-file", Note;
+    /// An image has an instruction for whoever builds on it.
+    OnBuild = "on-build", Note;
+    /// An image is of a format that does not record health checks.
+    HealthCheckNotRecorded = "health-check-not-recorded", Note;
     /// A package manager ran, as layered mode wants it.
     Installed = "installed", Note;
     /// A container that was watched still runs: its supervisor is gone, and a keeper answers in its place.

@@ -117,6 +117,69 @@ pub fn is_multi_call(program: &str) -> bool {
     MULTI_CALL.iter().any(|multi| name.starts_with(multi))
 }
 
+/// What a program is that lies somewhere and that nobody has started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Present {
+    /// A shell.
+    Shell,
+    /// Many programs in one, a shell among them.
+    MultiCall,
+    /// A package manager.
+    PackageManager,
+}
+
+/// What a program of this name and content is, whatever it may be told when it is started.
+pub fn present(program: &str, content: Content) -> Option<Present> {
+    let name = base_name(program);
+    let is_script = matches!(content, Content::Script | Content::ManagerScript);
+    if content == Content::MultiCall || is_multi_call(program) && !is_script {
+        return Some(Present::MultiCall);
+    }
+    let is_shell = || matches!(read_shell(program, name, content), Some(Reading::Shell(_)));
+    if content == Content::Shell || is_shell() {
+        return Some(Present::Shell);
+    }
+    let is_named = managers::find(name).is_some_and(|(_, by)| {
+        let is_another = matches!(
+            (by, content),
+            (By::Content, Content::Script | Content::Other) | (By::NameUnlessScript, Content::Script)
+        );
+        !is_another
+    });
+    (content == Content::PackageManager || is_named).then_some(Present::PackageManager)
+}
+
+/// Whether a program runs what its arguments name, by its own name.
+pub fn is_wrapper(program: &str) -> bool {
+    let name = base_name(program);
+    is_loader(name)
+        || RUN_SHELLS.contains(&name)
+        || UNREADABLE_WRAPPERS.contains(&name)
+        || WRAPPERS.iter().any(|wrapper| wrapper.name == name)
+}
+
+/// What a wrapper starts, as far as it can be seen through; none for what is no wrapper.
+pub fn wrapped(argv: &[String]) -> Option<Vec<String>> {
+    let words: Vec<&str> = argv.iter().map(String::as_str).collect();
+    let (program, arguments) = words.split_first()?;
+    let name = base_name(program);
+    let wrapper = match is_loader(name) {
+        true => &LOADER,
+        false => WRAPPERS.iter().find(|wrapper| wrapper.name == name)?,
+    };
+    let After::Words(mut rest) = after_options(arguments, wrapper) else {
+        return None;
+    };
+    if matches!(name, "env" | "sudo") {
+        while let [assignment, others @ ..] = rest
+            && (assignment.contains('=') || *assignment == "-")
+        {
+            rest = others;
+        }
+    }
+    Some(rest.iter().map(|&word| word.to_owned()).collect())
+}
+
 /// Reads one program that was started.
 fn read_one(argv: &[&str], content: Content) -> Reading {
     let Some((program, arguments)) = argv.split_first() else {

@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use shellproof_api::facts::{Fact, Witness};
 
-use super::{Evidence, Rule, Weight, kernel, waiver, wire};
+use super::{Evidence, Rule, Weight, image, kernel, waiver, wire};
 use crate::scenario::Scenario;
 use crate::source::Diagnostic;
 use crate::vocabulary::{Mode, Need, VerdictKind as Verdict};
@@ -103,8 +103,8 @@ impl<'a> Standing<'a> {
     }
 }
 
-/// Why the image witness does not speak yet.
-pub const NO_IMAGE_WITNESS: &str = "this version of shellproof does not have it";
+/// Why the image witness does not speak of a run.
+pub const NO_IMAGE_WITNESS: &str = "in this version it speaks under `shellproof verify` only";
 
 /// What was seen of one run.
 #[derive(Clone, Copy, Debug)]
@@ -147,6 +147,20 @@ pub fn judge_program(mode: Mode, seen: Seen<'_>) -> Judgement {
     // Where nothing was started, the missing start is all there is to say.
     heard.missing(|witness| witness != Witness::Wire && has_started);
     heard.see_through(seen);
+    heard.conclude()
+}
+
+/// Weighs what an image is and contains; `is_strict` where it is to hold no shell and no package manager at all.
+pub fn judge_image(is_strict: bool, seen: Seen<'_>) -> Judgement {
+    let mut heard = Heard::default();
+    heard.silent(Witness::Wire, seen.wire);
+    if !heard.silent(Witness::Image, seen.image) {
+        let found = seen.facts.iter().flat_map(|fact| image::judge(is_strict, fact));
+        heard.evidence.extend(found);
+        heard.witnesses.push((Witness::Image, WitnessState::Spoke));
+    }
+    heard.silent(Witness::Kernel, seen.kernel);
+    heard.missing(|_| true);
     heard.conclude()
 }
 

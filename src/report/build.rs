@@ -45,7 +45,7 @@ impl ResultEntry {
         let expected = result.expected();
         let audited = match &result.case {
             Case::Audited(audited) => Some(audited),
-            Case::Scenario(_) => None,
+            Case::Scenario(_) | Case::Verified(_) => None,
         };
         let scenario = result.scenario();
         let mut expectations: Vec<_> = result.expectations.iter().map(expectation).collect();
@@ -54,10 +54,11 @@ impl ResultEntry {
         let evidence: Vec<_> = evidence.map(|one| evidence_entry(one, result)).collect();
         let criteria = scenario.iter().flat_map(|scenario| &scenario.criteria);
         Self {
-            scenario: audited.map_or_else(
-                || scenario.map(|scenario| scenario.name.value.clone()),
-                |audited| audited.name.clone(),
-            ),
+            scenario: match &result.case {
+                Case::Scenario(scenario) => Some(scenario.name.value.clone()),
+                Case::Audited(audited) => audited.name.clone(),
+                Case::Verified(image) => Some(image.clone()),
+            },
             file: scenario.map(|scenario| scenario.file.path().display().to_string()),
             mode: result.mode,
             engine: EngineEntry::from(&result.engine),

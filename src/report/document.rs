@@ -34,7 +34,7 @@ pub struct Document {
 /// What became of one case.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ResultEntry {
-    /// The scenario's name, or the program's; none when whoever came was recorded.
+    /// The name of the scenario, of the program or of the image; none when whoever came was recorded.
     pub scenario: Option<String>,
     /// The scenario's file.
     pub file: Option<String>,
@@ -435,7 +435,7 @@ mod words {
     }
 
     lowercase! {
-        EngineWord of EngineKind in "EngineKind" { Docker, Podman, Fake }
+        EngineWord of EngineKind in "EngineKind" { Docker, Podman, Fake, None }
         WitnessName of Witness in "Witness" { Wire, Image, Kernel }
         KindWord of Kind in "Kind" { Start, Exec }
         AnswerWord of Answer in "Answer" { Continued, Denied, Withdrawn }

@@ -15,9 +15,9 @@ const INDENT: &str = "         ";
 pub fn human(document: &Document, styles: &Styles) -> String {
     let results = document.results.iter();
     let mut text: String = results.map(|result| human_result(result, styles)).collect();
-    // What an audit has to say is said by its one result.
+    // What an audit or a single image has to say is said by its one result.
     let is_run = |result: &ResultEntry| result.file.is_some();
-    if document.results.is_empty() || document.results.iter().any(is_run) {
+    if document.results.len() != 1 || document.results.iter().any(is_run) {
         text.push_str(&closing(document, styles));
     }
     text
@@ -73,8 +73,19 @@ pub(super) fn detail(result: &ResultEntry, styles: &Styles) -> String {
     if let Some(reason) = &result.broken {
         let _ = writeln!(text, "{INDENT}{}", reason.replace('\n', &format!("\n{INDENT}")));
     }
-    for evidence in &result.evidence {
-        text.push_str(&evidence_lines(evidence, styles));
+    for (place, evidence) in result.evidence.iter().enumerate() {
+        let next = result.evidence.get(place + 1);
+        let is_told_next =
+            next.is_some_and(|next| (next.rule, &next.help) == (evidence.rule, &evidence.help));
+        // One cure for several is told after the last of them.
+        let told = match is_told_next && evidence.witness == Witness::Image {
+            true => &EvidenceEntry {
+                help: None,
+                ..evidence.clone()
+            },
+            false => evidence,
+        };
+        text.push_str(&evidence_lines(told, styles));
         if let (Some(place), None, false) = (&evidence.at, &evidence.waived, result.as_expected) {
             let _ = writeln!(text, "{INDENT}at {place}");
         }

@@ -15,3 +15,4 @@ mod missing;
 mod outcomes;
 mod service;
 mod support;
+mod verify;

@@ -10,15 +10,18 @@ pub enum EngineKind {
     Podman,
     /// The in-memory runtime: for speed and scripted failures, never for claims.
     Fake,
+    /// None at all: an image was read where it lies.
+    None,
 }
 
 impl EngineKind {
-    /// The kind's name as users write it: `docker`, `podman` or `fake`.
+    /// The kind's name as users write it: `docker`, `podman`, `fake` or `none`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Docker => "docker",
             Self::Podman => "podman",
             Self::Fake => "fake",
+            Self::None => "none",
         }
     }
 }

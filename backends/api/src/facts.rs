@@ -3,6 +3,7 @@
 //! A witness knows its protocol and no policy; the policy reads facts and knows no protocol. So nothing here holds HTTP,
 //! JSON or protobuf, and nothing here judges.
 
+mod image;
 mod program;
 mod secrets;
 mod wire;
@@ -12,6 +13,9 @@ use std::str::FromStr;
 
 use crate::HealthTest;
 
+pub use image::{
+    ImageConfiguration, ImageContent, ImageLayer, ImageProgram, OnBuild, RecordedHealth, Setting,
+};
 pub use program::{
     Abi, Answer, Call, Digest, Executable, Interpreter, Kind, Likeness, Program, Session, Trace, Traced,
     Unread,
@@ -90,6 +94,8 @@ pub enum What {
     Program(Program),
     /// The engine put a further process into a running container; what it began with, if it began at all.
     Entered(Option<Program>),
+    /// What an image is and contains.
+    Image(Box<ImageContent>),
     /// A container that was watched still runs, and its watcher has left: the process that answers in its place from now on, or
     /// why there is none.
     Outlives(Result<u32, String>),

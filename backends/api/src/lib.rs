@@ -29,7 +29,7 @@ pub use image::{Credentials, FileKind, ImageConfig, ImageFile, PullProgress};
 pub use labels::Labels;
 pub use reference::{ImageReference, ReferenceError};
 pub use resource::{Resource, ResourceKind};
-pub use runtime::{Inspect, Naming, Output, OutputChunk, OutputStream, Runtime, StdStream};
+pub use runtime::{ByteStream, Inspect, Naming, Output, OutputChunk, OutputStream, Runtime, StdStream};
 pub use spec::{
     ContainerId, ContainerSpec, HealthCheck, HealthTest, Mount, MountSource, NetworkAttachment, NetworkSpec,
     Port, VolumeSpec,

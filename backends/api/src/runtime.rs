@@ -57,6 +57,12 @@ pub trait Runtime: Send + Sync {
         labels: &Labels,
     ) -> Result<Option<ImageFile>>;
 
+    /// Reads a whole image as an archive in the `docker save` format, as it comes. Dropping the stream ends it.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::ImageMissing`]; also in the stream, which is then no whole archive.
+    async fn save_image(&self, reference: &str) -> Result<ByteStream>;
+
     /// Makes a bridge network on which containers find each other by name.
     ///
     /// # Errors
@@ -148,6 +154,9 @@ impl Output {
 
 /// Live output of a container; ends when the container does.
 pub type OutputStream = Pin<Box<dyn Stream<Item = Result<OutputChunk>> + Send>>;
+
+/// Bytes of any length, as they come.
+pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
 
 /// A piece of output, not aligned to lines.
 #[derive(Clone, Debug, PartialEq, Eq)]

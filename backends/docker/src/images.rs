@@ -10,7 +10,7 @@ use bollard::query_parameters::ImportImageOptionsBuilder;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
 use shellproof_api::{
-    ErrorKind, HealthCheck, HealthTest, ImageConfig, ImageReference, ReferenceError, Result,
+    ByteStream, ErrorKind, HealthCheck, HealthTest, ImageConfig, ImageReference, ReferenceError, Result,
 };
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
@@ -45,6 +45,17 @@ impl Docker {
         } else {
             Err(failing.with(ErrorKind::Invalid, "there is no image in the archive"))
         }
+    }
+
+    pub(crate) async fn save(&self, reference: &str) -> Result<ByteStream> {
+        let failing = self.failing("save image", reference);
+        if self.image_config(reference).await?.is_none() {
+            return Err(failing.with(ErrorKind::ImageMissing, "there is no such image"));
+        }
+        let pieces = self.client.export_image(reference);
+        Ok(Box::pin(
+            pieces.map(move |piece| piece.map_err(|error| failing.from(error))),
+        ))
     }
 
     pub(crate) async fn image_config(&self, reference: &str) -> Result<Option<ImageConfig>> {

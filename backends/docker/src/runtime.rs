@@ -4,8 +4,8 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use shellproof_api::{
-    ContainerId, ContainerSpec, ContainerState, Credentials, Engine, ImageConfig, ImageFile, Inspect, Labels,
-    NetworkSpec, OutputStream, PullProgress, Resource, Result, Runtime, VolumeSpec,
+    ByteStream, ContainerId, ContainerSpec, ContainerState, Credentials, Engine, ImageConfig, ImageFile,
+    Inspect, Labels, NetworkSpec, OutputStream, PullProgress, Resource, Result, Runtime, VolumeSpec,
 };
 
 use crate::Docker;
@@ -46,6 +46,10 @@ impl Runtime for Docker {
         labels: &Labels,
     ) -> Result<Option<ImageFile>> {
         self.file(reference, path, labels).await
+    }
+
+    async fn save_image(&self, reference: &str) -> Result<ByteStream> {
+        self.save(reference).await
     }
 
     async fn create_network(&self, spec: &NetworkSpec) -> Result<()> {

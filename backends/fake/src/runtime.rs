@@ -6,9 +6,9 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use futures_util::stream;
 use shellproof_api::{
-    ContainerId, ContainerSpec, ContainerState, Credentials, Engine, Error, ErrorKind, ImageConfig,
-    ImageFile, ImageReference, Inspect, Labels, MountSource, Naming, NetworkSpec, OutputStream, PullProgress,
-    Resource, ResourceKind, Result, Runtime, VolumeSpec, labels,
+    ByteStream, ContainerId, ContainerSpec, ContainerState, Credentials, Engine, Error, ErrorKind,
+    ImageConfig, ImageFile, ImageReference, Inspect, Labels, MountSource, Naming, NetworkSpec, OutputStream,
+    PullProgress, Resource, ResourceKind, Result, Runtime, VolumeSpec, labels,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -16,11 +16,12 @@ use crate::state::{Container, Life, State, resource};
 use crate::{Behaviour, Fake, Image};
 
 /// Methods that can fail, and how errors call them.
-pub(crate) const OPERATIONS: [(&str, &str); 13] = [
+pub(crate) const OPERATIONS: [(&str, &str); 14] = [
     ("load_image", "load image"),
     ("image", "inspect image"),
     ("pull_image", "pull image"),
     ("read_image_file", "read a file of image"),
+    ("save_image", "save image"),
     ("create_network", "create network"),
     ("create_volume", "create volume"),
     ("create_container", "create container"),
@@ -186,6 +187,12 @@ impl Runtime for Fake {
     ) -> Result<Option<ImageFile>> {
         let doing = self.begin("read_image_file", reference)?;
         Ok(doing.present(reference)?.files.get(path).cloned())
+    }
+
+    async fn save_image(&self, reference: &str) -> Result<ByteStream> {
+        let doing = self.begin("save_image", reference)?;
+        doing.present(reference)?;
+        Err(doing.error(ErrorKind::Unsupported, "images of the fake engine have no layers"))
     }
 
     async fn create_network(&self, spec: &NetworkSpec) -> Result<()> {

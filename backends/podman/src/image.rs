@@ -5,14 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::Method;
 use hyper::body::{Frame, Incoming};
 use shellproof_api::archive::FirstEntry;
 use shellproof_api::{
-    ContainerId, Error, ErrorKind, FileKind, ImageConfig, ImageFile, ImageReference, Labels, ReferenceError,
-    Result,
+    ByteStream, ContainerId, Error, ErrorKind, FileKind, ImageConfig, ImageFile, ImageReference, Labels,
+    ReferenceError, Result,
 };
 use shellproof_wire::http::{self, Body};
 use tokio::fs::File;
@@ -54,6 +54,27 @@ impl Podman {
         let read = answer.into_body().collect().await;
         read.map_err(|error| Fault::unreachable(&error).at(&self.wire.engine, op))?;
         Ok(())
+    }
+
+    /// Podman makes an archive of one image at a time.
+    pub(crate) async fn save(&self, reference: &str) -> Result<ByteStream> {
+        let op = Op {
+            operation: "save image",
+            object: reference,
+        };
+        let image = self.existing_image(op, reference).await?;
+        // By id: the tag may move to another image at any time.
+        let request = format!("/images/{}/get?format=docker-archive", escape(&image.id));
+        let body = self.download(op, &request).await?;
+        let (engine, object) = (self.wire.engine.clone(), reference.to_owned());
+        let pieces = body.into_data_stream().map(move |piece| {
+            let op = Op {
+                operation: "save image",
+                object: &object,
+            };
+            piece.map_err(|error| Fault::unreachable(&error).at(&engine, op))
+        });
+        Ok(Box::pin(pieces))
     }
 
     pub(crate) async fn find_image(&self, op: Op<'_>, reference: &str) -> Result<Option<ImageConfig>> {

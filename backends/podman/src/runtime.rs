@@ -5,9 +5,9 @@ use podman_api::opts::{
     NetworkCreateOpts, NetworkListFilter, NetworkListOpts, VolumeCreateOpts, VolumeListFilter, VolumeListOpts,
 };
 use shellproof_api::{
-    ContainerId, ContainerSpec, ContainerState, Credentials, Engine, ErrorKind, ImageConfig, ImageFile,
-    Inspect, Labels, Naming, NetworkSpec, OutputStream, PullProgress, Resource, ResourceKind, Result,
-    Runtime, VolumeSpec, labels,
+    ByteStream, ContainerId, ContainerSpec, ContainerState, Credentials, Engine, ErrorKind, ImageConfig,
+    ImageFile, Inspect, Labels, Naming, NetworkSpec, OutputStream, PullProgress, Resource, ResourceKind,
+    Result, Runtime, VolumeSpec, labels,
 };
 
 use crate::fault::Op;
@@ -54,6 +54,10 @@ impl Runtime for Podman {
         labels: &Labels,
     ) -> Result<Option<ImageFile>> {
         self.read_file(reference, path, labels).await
+    }
+
+    async fn save_image(&self, reference: &str) -> Result<ByteStream> {
+        self.save(reference).await
     }
 
     async fn create_network(&self, spec: &NetworkSpec) -> Result<()> {

@@ -13,10 +13,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::fs::{Stat, fstat};
 use sha2::{Digest as _, Sha256};
 use shellproof_api::facts::{Digest, Likeness, Unread};
+use shellproof_likeness::{Format, Signs};
 
 use crate::files::Found;
-use crate::format::Format;
-use crate::likeness::Signs;
+
 use crate::sys::has_extents;
 
 /// The largest file that is hashed, in bytes.

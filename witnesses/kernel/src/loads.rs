@@ -1,12 +1,12 @@
 //! All that the kernel loads for one call: the file that it names, interpreters and loader.
 
 use shellproof_api::facts::{Executable, Interpreter, Program, Unread};
+use shellproof_likeness::{Format, Next};
 
 use crate::call::Arguments;
 use crate::content::{Content, Hasher};
 use crate::dead::Dead;
 use crate::files::{self, Found, View, lossy};
-use crate::format::{Format, Next};
 use crate::log::Contents;
 use crate::shared::Shared;
 

@@ -8,7 +8,7 @@ use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::format::HEAD;
+use shellproof_likeness::HEAD;
 
 /// Where it is mounted.
 const MOUNTED: &str = "/proc/sys/fs/binfmt_misc";

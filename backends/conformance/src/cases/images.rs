@@ -1,6 +1,9 @@
-use std::io::Write;
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
 use std::path::Path;
 
+use futures_util::StreamExt;
+use serde_json::Value;
 use shellproof_api::{EngineKind, ErrorKind, FileKind, HealthTest, ImageFile, ResourceKind};
 
 use super::case_list;
@@ -14,12 +17,14 @@ case_list! {
         an_image_without_a_configuration_has_none,
         a_file_is_read_without_running_the_image,
         a_path_that_does_not_exist_is_none,
-        a_file_of_an_unknown_image_is_refused;
+        a_file_of_an_unknown_image_is_refused,
+        saving_an_unknown_image_is_refused;
     Kernel:
         loading_twice_is_no_error,
         loading_what_is_no_archive_is_refused,
         loading_an_archive_without_an_image_is_refused,
         loading_what_is_not_there_is_refused,
+        an_image_is_saved_as_an_archive,
         an_image_tells_its_health_check,
         an_empty_file_is_read,
         special_permissions_are_read,
@@ -32,6 +37,35 @@ case_list! {
         a_large_file_is_kept_in_part,
         a_file_of_an_image_without_a_command_is_read,
         reading_leaves_nothing_behind;
+}
+
+async fn saving_an_unknown_image_is_refused(bench: &Bench) {
+    let name = "localhost/shellproof/none:1";
+    let saved = bench.runtime().save_image(name).await.map(drop);
+    bench.refused(saved, ErrorKind::ImageMissing, &[name]);
+}
+
+async fn an_image_is_saved_as_an_archive(bench: &Bench) {
+    let saved = bench.runtime().save_image(&bench.subject().reference).await;
+    let pieces: Vec<_> = saved.expect("the image is there").collect().await;
+    let pieces: Result<Vec<_>, _> = pieces.into_iter().collect();
+    let archive = pieces.expect("the image is read").concat();
+    let mut files = BTreeMap::new();
+    for entry in tar::Archive::new(archive.as_slice())
+        .entries()
+        .expect("an archive")
+    {
+        let mut entry = entry.expect("an entry");
+        let name = entry.path().expect("a name").display().to_string();
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).expect("its content");
+        files.insert(name, content);
+    }
+    let json = |name: &str| -> Value { serde_json::from_slice(&files[name]).expect("JSON") };
+    let manifest = &json("manifest.json")[0];
+    let configuration = json(manifest["Config"].as_str().expect("a name"));
+    assert_eq!(configuration["config"]["Entrypoint"][0], SUBJECT);
+    assert_eq!(manifest["Layers"].as_array().map(Vec::len), Some(1));
 }
 
 async fn read(bench: &Bench, path: &str) -> Option<ImageFile> {

@@ -1,11 +1,11 @@
 //! What a program is by the words in it, whatever it is called.
 //!
-//! The words are data, measured on the packages that are named beside them; `tests/likeness.rs` measures again.
+//! The words are data, measured on the packages that are named beside them; the test `measured` measures again.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use shellproof_api::facts::Likeness;
 
 /// What is known by its words.
@@ -169,13 +169,17 @@ static SCRIPT_WORDS: LazyLock<(AhoCorasick, Vec<&'static str>)> =
 
 fn finder(words: impl Iterator<Item = &'static str>) -> (AhoCorasick, Vec<&'static str>) {
     let words: Vec<_> = words.collect::<HashSet<_>>().into_iter().collect();
-    let finder = AhoCorasick::new(&words).expect("few and short words");
+    // A table for each state: every byte of every program goes through it.
+    let finder = AhoCorasick::builder()
+        .kind(Some(AhoCorasickKind::DFA))
+        .build(&words)
+        .expect("few and short words");
     (finder, words)
 }
 
 /// What shows in a program's content, which comes in parts.
 #[derive(Debug, Default)]
-pub(crate) struct Signs {
+pub struct Signs {
     /// Nothing before the first part.
     kind: Option<Kind>,
     /// How much came.
@@ -194,7 +198,7 @@ enum Kind {
 
 impl Signs {
     /// Looks at the next part; the first has at least four bytes, if the content has.
-    pub(crate) fn look_at(&mut self, part: &[u8]) {
+    pub fn look_at(&mut self, part: &[u8]) {
         let kind = *self.kind.get_or_insert_with(|| match part {
             _ if part.starts_with(b"\x7fELF") => Kind::Program,
             _ if part.starts_with(b"#!") => Kind::Script,
@@ -214,7 +218,8 @@ impl Signs {
         self.end.drain(..self.end.len().saturating_sub(longest - 1));
     }
 
-    pub(crate) fn likeness(&self) -> Option<Likeness> {
+    /// What it is, after all of it came.
+    pub fn likeness(&self) -> Option<Likeness> {
         match self.kind {
             Some(Kind::Script) if self.words.is_empty() => Some(Likeness::Script),
             Some(Kind::Script) => Some(Likeness::PackageManager),

@@ -3,14 +3,18 @@
 use std::io;
 
 /// How much of a file the kernel reads to find out what it is.
-pub(crate) const HEAD: usize = 256;
+pub const HEAD: usize = 256;
 /// The longest path of a loader, with its end.
 const PATH: u64 = libc::PATH_MAX as u64;
 /// The most program headers that the kernel reads, in bytes.
 const HEADERS: usize = 64 << 10;
 
 /// The bytes of a file, from a place on; fewer at its end.
-pub(crate) trait Bytes {
+pub trait Bytes {
+    /// Reads as many as there are at that place, at most as many as fit.
+    ///
+    /// # Errors
+    /// The file cannot be read.
     fn read(&self, buffer: &mut [u8], at: u64) -> io::Result<usize>;
 }
 
@@ -29,15 +33,16 @@ impl Bytes for [u8] {
 
 /// What the kernel loads for a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Format {
+pub struct Format {
     /// The file's first bytes, as far as they were there.
     pub head: Vec<u8>,
+    /// What it names.
     pub next: Next,
 }
 
 /// What a file names itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Next {
+pub enum Next {
     /// Nothing: a static program, or a file that the kernel does not know.
     #[default]
     Nothing,
@@ -49,14 +54,16 @@ pub(crate) enum Next {
 
 /// The `#!` line of a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Shebang {
+pub struct Shebang {
+    /// Its path.
     pub interpreter: Vec<u8>,
+    /// The rest of the line, which the kernel passes as one argument.
     pub argument: Option<Vec<u8>>,
 }
 
 impl Format {
     /// Reads as much of a file as it takes.
-    pub(crate) fn of(file: &(impl Bytes + ?Sized)) -> Self {
+    pub fn of(file: &(impl Bytes + ?Sized)) -> Self {
         let head = exact(file, 0, HEAD, true).unwrap_or_default();
         let next = match shebang(&head) {
             Some(shebang) => Next::Script(shebang),

@@ -1,0 +1,84 @@
+//! What an argument vector starts in an image, whose files are known: behind links, wrappers and scripts.
+
+use shellproof_api::facts::{ImageContent, ImageProgram, Likeness};
+
+use crate::policy::programs::{self, Content, Reading};
+
+/// How many scripts and wrappers are seen through, one behind the other.
+const DEEP: usize = 16;
+/// Where programs are looked for without a `PATH`, as engines have it.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What an argument vector runs.
+pub(super) fn read(image: &ImageContent, argv: &[String]) -> Reading {
+    within(image, argv, DEEP)
+}
+
+fn within(image: &ImageContent, argv: &[String], deep: usize) -> Reading {
+    let Some((called, arguments)) = argv.split_first() else {
+        return Reading::Other;
+    };
+    if deep == 0 {
+        return Reading::Unreadable(called.clone());
+    }
+    let found = find(image, called);
+    // What a wrapper runs is in its arguments; what anything else is, its file says better than its name.
+    let mut reading = match found {
+        Some(_) if !programs::is_wrapper(called) => Reading::Other,
+        _ => programs::read(argv),
+    };
+    if let Some(program) = found {
+        let content = content(program);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let started =
+            |name: &str| programs::read_started(&[&[name], arguments.as_slice()].concat(), false, content);
+        reading = reading.or(started(called));
+        if content != Content::MultiCall {
+            reading = reading.or(started(&program.path));
+        }
+        if let Some((interpreter, argument)) = &program.interpreter {
+            let script = [interpreter.clone()]
+                .into_iter()
+                .chain(argument.clone())
+                .chain([program.path.clone()])
+                .chain(argv[1..].iter().cloned());
+            let script: Vec<String> = script.collect();
+            reading = reading.or(within(image, &script, deep - 1));
+        }
+    }
+    match programs::wrapped(argv) {
+        Some(rest) => reading.or(within(image, &rest, deep - 1)),
+        None => reading,
+    }
+}
+
+/// What a file shows.
+pub(super) fn content(program: &ImageProgram) -> Content {
+    let is_script = program.interpreter.is_some();
+    match program.likeness {
+        Some(Likeness::Shell) => Content::Shell,
+        Some(Likeness::PackageManager) if is_script => Content::ManagerScript,
+        Some(Likeness::PackageManager) => Content::PackageManager,
+        Some(Likeness::MultiCall) => Content::MultiCall,
+        Some(Likeness::Loader) => Content::Loader,
+        Some(Likeness::Script) => Content::Script,
+        None if program.is_packed => Content::Unknown,
+        None => Content::Other,
+    }
+}
+
+/// The file that is started by a name, as an engine looks for it.
+fn find<'a>(image: &'a ImageContent, name: &str) -> Option<&'a ImageProgram> {
+    if name.starts_with('/') {
+        return image.find(name);
+    }
+    if name.contains('/') {
+        return image.find(&format!("{}/{name}", image.configuration.directory));
+    }
+    let env = image.configuration.env.iter();
+    let path = env.filter_map(|one| one.strip_prefix("PATH=")).next_back();
+    let path = path.filter(|path| !path.is_empty()).unwrap_or(PATH);
+    path.split(':')
+        .filter_map(|directory| image.find(&format!("{directory}/{name}")))
+        .find(|program| program.is_executable())
+}

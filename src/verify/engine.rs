@@ -1,0 +1,77 @@
+//! Images that an engine has, read from the archive that it makes of them, as it comes.
+
+use std::io::{self, Read};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use shellproof_api::facts::ImageContent;
+use shellproof_api::{ErrorKind, ImageReference, Runtime};
+use shellproof_image::{Form, read_stream};
+use tokio::sync::mpsc;
+
+use super::{ended, failure};
+use crate::engines::{self, Choice, Connection, EngineError};
+use crate::failure::Failure;
+use crate::invocation::Invocation;
+
+/// How many pieces wait for the reader.
+const PIECES: usize = 16;
+
+/// Connects to the one engine whose images are meant.
+pub(super) async fn connect(choices: &[Choice], invocation: &Invocation) -> Result<Connection, Failure> {
+    let found = engines::find(choices, &invocation.path("")).await?;
+    found.tell_notes();
+    let [spec] = found.engines.as_slice() else {
+        return Err(Failure::Input(
+            "images are read from one engine\nhelp: name it with `--engine NAME=unix:///path`".into(),
+        ));
+    };
+    Ok(engines::connect(spec, &invocation.path("engine.sock")).await?)
+}
+
+/// Reads an image. Nothing of it is kept, here or on the engine.
+pub(super) async fn read(runtime: &dyn Runtime, reference: &ImageReference) -> Result<ImageContent, Failure> {
+    let name = reference.to_string();
+    let failed = |error: shellproof_api::Error| match error.kind {
+        ErrorKind::ImageMissing | ErrorKind::Invalid => Failure::Input(format!(
+            "{error}\nhelp: pull it first, or name a file as `docker-archive:FILE` or `oci-archive:FILE`"
+        )),
+        _ => Failure::Engine(EngineError::Machine(error.to_string())),
+    };
+    let mut saved = runtime.save_image(&name).await.map_err(failed)?;
+    let (sender, pieces) = mpsc::channel(PIECES);
+    let reading = tokio::task::spawn_blocking(move || {
+        let piece = Bytes::new();
+        read_stream(Pipe { pieces, piece }, Form::DockerArchive, None)
+    });
+    while let Some(piece) = saved.next().await {
+        // What was cut by the engine is no image's fault.
+        let piece = piece.map_err(failed)?;
+        if sender.send(piece).await.is_err() {
+            // The reader has met an error, and tells it below.
+            break;
+        }
+    }
+    drop(sender);
+    ended(reading.await).map_err(|error| failure(&name, error))
+}
+
+/// Pieces as a stream that a thread reads.
+struct Pipe {
+    pieces: mpsc::Receiver<Bytes>,
+    piece: Bytes,
+}
+
+impl Read for Pipe {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.piece.is_empty() {
+            match self.pieces.blocking_recv() {
+                Some(piece) => self.piece = piece,
+                None => return Ok(0),
+            }
+        }
+        let part = self.piece.split_to(self.piece.len().min(buffer.len()));
+        buffer[..part.len()].copy_from_slice(&part);
+        Ok(part.len())
+    }
+}
