@@ -26,6 +26,11 @@ const fn audit(machine: u16, wide: bool) -> u32 {
     machine as u32 | LITTLE_ENDIAN | if wide { WIDE } else { 0 }
 }
 
+/// `arch_prctl` of x86-64, and the code that gives a thread its local storage: every program of any size begins with it,
+/// be it by glibc, musl or Go, and threads never do it.
+const ARCH_PRCTL: i32 = 158;
+const ARCH_SET_FS: u64 = 0x1002;
+
 /// How calls are told from their numbers, and their arguments from registers.
 pub(crate) trait FromKernel: Sized {
     /// The call of this number at this entry point.
@@ -73,6 +78,12 @@ impl FromKernel for Call {
 }
 
 impl Notification {
+    /// Whether this is the call that a program's start makes.
+    pub(crate) fn is_start(&self) -> bool {
+        let (arch, number, code) = (self.arch, self.number & !X32, self.arguments[0] & 0xffff_ffff);
+        arch == audit(libc::EM_X86_64, true) && number == ARCH_PRCTL && code == ARCH_SET_FS
+    }
+
     /// Whether this is a call of the same thread with the same arguments.
     pub(crate) fn repeats(&self, other: &Self) -> bool {
         let asked = |call: &Self| {

@@ -120,6 +120,11 @@ impl Hasher {
         })
     }
 
+    /// Whether a file's content is known, and cannot have changed since.
+    pub(crate) fn remembers(&self, key: &Key) -> bool {
+        self.known().contains_key(key)
+    }
+
     /// Takes a file before its call is answered: what is in it, sooner or later, and what the kernel loads for it.
     pub(crate) fn take(&self, found: Found) -> (Content, Format) {
         if !found.is_regular() {
@@ -276,7 +281,12 @@ fn fingerprint(content: &[u8]) -> Fingerprint {
 }
 
 impl Key {
-    fn of(stat: &Stat) -> Self {
+    /// Whether it is the same file, whatever is in it.
+    pub(crate) fn is_same_file(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+
+    pub(crate) fn of(stat: &Stat) -> Self {
         Self {
             device: stat.st_dev,
             inode: stat.st_ino,

@@ -95,6 +95,14 @@ impl<'p> View<'p> {
     }
 }
 
+/// The program that a thread's process runs.
+pub(crate) fn running(thread: u32, prefix: &mut Prefix) -> Result<Found, Dead> {
+    let view = View::of(thread, prefix).map_err(|_| Dead::OutOfReach)?;
+    let place = format!("/proc/{thread}/exe");
+    let name = openat(CWD, place, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    view.found(name)
+}
+
 /// The file that a path means to ourselves, outside of any container.
 pub(crate) fn found_outside(path: &[u8]) -> Result<Found, Dead> {
     let name = openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());

@@ -64,6 +64,6 @@ mod sys;
 pub use facts::{facts, outliving};
 pub use options::{Deny, Options};
 pub use shellproof_api::facts::{
-    Abi, Answer, Call, Digest, Executable, Interpreter, Kind, Likeness, Program, Session, Trace, Unread,
+    Abi, Answer, Call, Digest, Executable, Interpreter, Kind, Likeness, Look, Program, Session, Trace, Unread,
 };
 pub use supervisor::Supervisor;

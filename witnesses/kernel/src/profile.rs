@@ -39,6 +39,11 @@ pub const DOCKER_DEFAULT: &str = include_str!("../data/docker-default.json");
 /// The calls that a supervisor answers.
 const NOTIFIED: [&str; 2] = ["execve", "execveat"];
 
+/// The call that a program's start makes on x86-64, and the code among its arguments by which it is known
+/// (`ARCH_SET_FS`). Whatever else it is used for goes on as in the default.
+const START: &str = "arch_prctl";
+const START_CODE: u64 = 0x1002;
+
 /// A profile that cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
@@ -99,6 +104,7 @@ pub fn notify(default: &str, listener: &Path) -> Result<String, ProfileError> {
     if let Some(at) = allowed.iter().position(|allowed| !allowed) {
         return Err(ProfileError::Restricted(NOTIFIED[at].to_owned()));
     }
+    look_again(rules);
     rules.retain(|rule| names(rule).is_none_or(|names| !names.is_empty()));
     rules.push(json!({
         "names": NOTIFIED,
@@ -140,6 +146,29 @@ fn strip(rule: &mut Value, allowed: &mut [bool; NOTIFIED.len()]) -> Result<(), P
         }
     }
     Ok(())
+}
+
+/// Splits the rule that allows a program's start, so that it waits for the supervisor. Where there is no such rule,
+/// programs are seen once.
+fn look_again(rules: &mut Vec<Value>) {
+    let is_plain = |rule: &&mut Value| {
+        let allows = rule["action"] == "SCMP_ACT_ALLOW" && is_empty(&rule["args"]);
+        allows && names(rule).is_some_and(|names| names.iter().any(|name| name == START))
+    };
+    let Some(rule) = rules.iter_mut().find(is_plain) else {
+        return;
+    };
+    let mut others = rule.clone();
+    if let Some(list) = rule.get_mut("names").and_then(Value::as_array_mut) {
+        list.retain(|name| name != START);
+    }
+    let argument = |comparison: &str| json!([{ "index": 0, "value": START_CODE, "op": comparison }]);
+    others["names"] = json!([START]);
+    others["args"] = argument("SCMP_CMP_NE");
+    let mut start = others.clone();
+    start["args"] = argument("SCMP_CMP_EQ");
+    start["action"] = "SCMP_ACT_NOTIFY".into();
+    rules.extend([others, start]);
 }
 
 fn names(rule: &Value) -> Option<&Vec<Value>> {

@@ -19,7 +19,7 @@ fn rules(profile: &Value) -> impl Iterator<Item = (&Value, BTreeSet<&str>)> {
 }
 
 #[test]
-fn only_the_two_calls_and_the_listener_differ_from_the_default() {
+fn only_what_is_supervised_and_the_listener_differ_from_the_default() {
     let default: Value = serde_json::from_str(DOCKER_DEFAULT).unwrap();
     let mut profile = made(DOCKER_DEFAULT).unwrap();
     assert_eq!(profile["listenerPath"], SOCKET);
@@ -28,16 +28,51 @@ fn only_the_two_calls_and_the_listener_differ_from_the_default() {
         .filter(|(rule, _)| rule["action"] == "SCMP_ACT_NOTIFY")
         .map(|(_, names)| names)
         .collect();
-    assert_eq!(notified, [BTreeSet::from(NOTIFIED)]);
-    profile["syscalls"].as_array_mut().unwrap().pop();
-    for ((before, mut names_before), (after, names_after)) in rules(&default).zip(rules(&profile)) {
+    assert_eq!(notified, [BTreeSet::from([START]), BTreeSet::from(NOTIFIED)]);
+    // In the place of the one rule for a program's start there are two, which differ in its argument.
+    let list = profile["syscalls"].as_array_mut().unwrap();
+    list.pop();
+    let (start, others) = (list.pop().unwrap(), list.pop().unwrap());
+    let before = rules(&default)
+        .find(|(_, names)| names.contains(START))
+        .unwrap()
+        .0;
+    for (rule, comparison) in [(&start, "SCMP_CMP_EQ"), (&others, "SCMP_CMP_NE")] {
+        assert_eq!(
+            rule["args"],
+            json!([{ "index": 0, "value": 0x1002, "op": comparison }])
+        );
+        assert_eq!(rule["includes"], before["includes"]);
+    }
+    assert_eq!(others["action"], "SCMP_ACT_ALLOW");
+    let default_rules = || rules(&default).filter(|(_, names)| *names != BTreeSet::from([START]));
+    for ((before, mut names_before), (after, names_after)) in default_rules().zip(rules(&profile)) {
         for key in ["action", "args", "includes", "excludes", "errnoRet"] {
             assert_eq!(before[key], after[key]);
         }
         names_before.retain(|name| !NOTIFIED.contains(name));
         assert_eq!(names_before, names_after);
     }
-    assert_eq!(rules(&default).count(), rules(&profile).count());
+    assert_eq!(default_rules().count(), rules(&profile).count());
+}
+
+#[test]
+fn a_default_that_restricts_a_programs_start_is_left_as_it_is() {
+    let default = |rule: &str| {
+        format!(
+            r#"{{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{{"names":["execve","execveat"],"action":"SCMP_ACT_ALLOW"}},{rule}]}}"#
+        )
+    };
+    for rule in [
+        r#"{"names":["arch_prctl"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":4098,"op":"SCMP_CMP_EQ"}]}"#,
+        r#"{"names":["arch_prctl"],"action":"SCMP_ACT_ERRNO"}"#,
+        r#"{"names":["read"],"action":"SCMP_ACT_ALLOW"}"#,
+    ] {
+        let profile = made(&default(rule)).unwrap();
+        let kept: Value = serde_json::from_str(rule).unwrap();
+        let list = profile["syscalls"].as_array().unwrap();
+        assert_eq!((list.len(), &list[0]), (2, &kept), "{rule}");
+    }
 }
 
 #[test]

@@ -9,14 +9,15 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use crate::call::FromKernel;
-use crate::files::{Prefix, View, lossy};
-use crate::log::Contents;
+use crate::content::Key;
+use crate::files::{self, Prefix, View, lossy};
+use crate::log::{Again, Contents};
 use crate::process::{Process, process_of};
 use crate::shared::Shared;
 use crate::state::{self, StateError};
 use crate::sys::{Listener, Notification};
 use crate::{loads, memory};
-use shellproof_api::facts::{Answer, Call, Executable, Interpreter, Kind, Program};
+use shellproof_api::facts::{Answer, Call, Executable, Interpreter, Kind, Look, Program};
 
 /// How far up an ancestor is looked for.
 const ANCESTORS: usize = 16;
@@ -75,6 +76,7 @@ fn session(shared: &Shared, stream: UnixStream, stop: &PipeReader) {
         bytes: 0,
         latest: HashMap::new(),
         interrupted: HashMap::new(),
+        expected: HashMap::new(),
         prefix: Prefix::default(),
     };
     if let Err(error) = serving.run(stop) {
@@ -101,6 +103,8 @@ struct Serving<'s> {
     latest: HashMap<u32, usize>,
     /// The call of each thread whose last answer the kernel did not take, and the place of its program.
     interrupted: HashMap<u32, (Notification, usize)>,
+    /// What each process may run next: the places of the programs that it asked for, and their files.
+    expected: HashMap<u32, Vec<(usize, Option<Key>)>>,
     prefix: Prefix,
 }
 
@@ -143,6 +147,9 @@ impl Serving<'_> {
             }
             Err(error) => return Err(error),
         };
+        if call.is_start() {
+            return self.look_again(&call);
+        }
         // A signal makes a call end before its answer is there, and then be made again.
         let before = self.interrupted.remove(&call.thread);
         let before = before
@@ -180,11 +187,46 @@ impl Serving<'_> {
             (true, true) => Answer::Denied,
             (true, false) => Answer::Continued,
         };
-        let is_withdrawn = program.answer == Answer::Withdrawn;
-        if let Some(at) = self.record(before, program, contents)
-            && is_withdrawn
-        {
-            self.interrupted.insert(call.thread, (call, at));
+        let (answer, pid, key) = (program.answer, program.pid, contents.key);
+        match (self.record(before, program, contents), answer) {
+            (Some(at), Answer::Withdrawn) => {
+                self.interrupted.insert(call.thread, (call, at));
+            }
+            (Some(at), Answer::Continued) => {
+                self.expected.entry(pid).or_default().push((at, key));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Looks at what a process runs that has just begun to run it.
+    fn look_again(&mut self, call: &Notification) -> io::Result<()> {
+        let process = process_of(call.thread).map_or(call.thread, |process| process.id);
+        let expected = self.expected.remove(&process);
+        let found = self.place.zip(expected.as_ref()).and_then(|(place, expected)| {
+            let ran = files::running(call.thread, &mut self.prefix).ok()?;
+            let key = Key::of(&ran.stat);
+            // Attempts that failed are among them.
+            let is_it =
+                |(_, asked): &&(usize, Option<Key>)| asked.is_some_and(|asked| asked.is_same_file(&key));
+            let (at, asked) = expected.iter().rev().find(is_it).or(expected.last())?;
+            let hasher = &self.shared.hasher;
+            let again = match *asked == Some(key) && hasher.remembers(&key) {
+                true => Again::Same,
+                false => Again::Read(ran.path.clone(), hasher.take(ran).0),
+            };
+            Some((place, *at, again))
+        });
+        let is_valid = self.listener.still_waits(call.id);
+        match accepted(self.listener.go_on(call.id))? {
+            true => {
+                if let Some((place, at, again)) = found.filter(|_| is_valid) {
+                    self.shared.log.look_again(place, at, again);
+                }
+            }
+            // It will be made again.
+            false => self.expected.extend(expected.map(|expected| (process, expected))),
         }
         Ok(())
     }
@@ -215,6 +257,7 @@ impl Serving<'_> {
             interpreters: Vec::new(),
             loader: None,
             answer: Answer::Continued,
+            look: Look::Once,
         };
         let mut contents = Contents::none();
         let Some(arguments) = kind.arguments(&call.arguments) else {

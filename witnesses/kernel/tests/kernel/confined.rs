@@ -77,7 +77,14 @@ pub fn main(arguments: &[String]) -> i32 {
         })),
         "killed" => killed(&exit),
         "many" => many(&exit, count.parse().unwrap()),
+        "many-given" => {
+            let program = CString::new(std::env::var("PROGRAM").unwrap()).unwrap();
+            many(&program, count.parse().unwrap())
+        }
         "until-unsupervised" => until(&exit, libc::ENOSYS),
+        "given" => works(child(|| {
+            execve(&CString::new(std::env::var("PROGRAM").unwrap()).unwrap())
+        })),
         "interrupted" => interrupted(&exit, None),
         "interrupted-and-changed" => interrupted(&path("nope"), Some(b"exit")),
         "names" => names::run_all(),
@@ -213,6 +220,8 @@ pub fn errno() -> i32 {
 /// Puts a filter on this process that notifies on the calls, at every entry point of x86 and at that of aarch64.
 fn install() -> OwnedFd {
     const ARCH: u32 = 4;
+    const FIRST_ARGUMENT: u32 = 16;
+    const ARCH_SET_FS: u32 = 0x1002;
     let load = |offset| op(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, offset);
     let equal = |value, yes, no| op(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, yes, no, value);
     let give = |action| op(libc::BPF_RET | libc::BPF_K, 0, 0, action);
@@ -222,12 +231,21 @@ fn install() -> OwnedFd {
     };
     let number = |call: i64| u32::try_from(call).unwrap();
     let (execve32, execveat32) = (11, if cfg!(target_arch = "aarch64") { 387 } else { 358 });
+    // Only x86-64 has the call that a program's start makes.
+    let start = if cfg!(target_arch = "x86_64") {
+        158
+    } else {
+        u32::MAX
+    };
     let mut filter = [
         load(ARCH),
-        equal(native, 0, 3),
+        equal(native, 0, 6),
         load(0),
-        equal(number(libc::SYS_execve), 6, 0),
-        equal(number(libc::SYS_execveat), 5, 4),
+        equal(number(libc::SYS_execve), 9, 0),
+        equal(number(libc::SYS_execveat), 8, 0),
+        equal(start, 0, 6),
+        load(FIRST_ARGUMENT),
+        equal(ARCH_SET_FS, 5, 4),
         equal(i386, 0, 3),
         load(0),
         equal(execve32, 2, 0),

@@ -3,15 +3,16 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use shellproof_kernel::Options;
+use shellproof_kernel::{Look, Options};
 
 use crate::trials::Test;
 use crate::{Lab, Programs, command, random, succeed};
 
-pub fn all() -> [Test; 4] {
+pub fn all() -> [Test; 5] {
     [
         ("random_names_for_ten_minutes", many_random_names),
         ("load", load),
+        ("seen_twice", seen_twice),
         ("million", million),
         ("start_delay", start_delay),
     ]
@@ -52,6 +53,33 @@ fn own_ticks() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+/// How many programs of this machine are seen a second time, and what that costs.
+fn seen_twice(programs: &Programs) {
+    let run = |socket: &Path| -> f64 {
+        let output =
+            succeed(command(socket, "creating", programs, "many-given", 10_000).env("PROGRAM", "/bin/true"));
+        String::from_utf8_lossy(&output.stdout).trim().parse().unwrap()
+    };
+    let (mut least_plain, mut least_watched) = (f64::MAX, f64::MAX);
+    for _ in 0..3 {
+        least_plain = least_plain.min(run(Path::new("-")));
+        let lab = Lab::new(programs, Options::default());
+        least_watched = least_watched.min(run(&lab.socket()));
+        let [session] = lab.trace().sessions.try_into().unwrap();
+        let twice = session
+            .programs
+            .iter()
+            .filter(|program| program.look == Look::Same)
+            .count();
+        println!("{twice} of {} seen twice", session.programs.len());
+        assert_eq!((session.programs.len(), twice), (10_000, 10_000));
+    }
+    println!(
+        "10,000 times /bin/true, least over least {:.2}",
+        least_watched / least_plain
+    );
 }
 
 /// A million programs: what is beyond the bound is counted, and takes no memory.
