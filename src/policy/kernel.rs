@@ -107,6 +107,7 @@ fn read(program: &Program) -> Reading {
     let is_cut = program.argv_cut;
     let mut reading = read_file(&program.path, program.file.as_ref(), called, &arguments, is_cut);
     if let Look::Other(ran) = &program.look {
+        let called = called.or(Some(&ran.path));
         reading = reading.or(read_file(&ran.path, Some(ran), called, &arguments, is_cut));
     }
     if let Some(loader) = &program.loader {

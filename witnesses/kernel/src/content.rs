@@ -57,6 +57,19 @@ impl Content {
             Self::Hashed(outcome) => Some(outcome.get().copied().unwrap_or(Err(Unread::Changed))),
         }
     }
+
+    /// Whether it is the same reading.
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Hashed(one), Self::Hashed(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+
+    /// Whether it was to be read and could not.
+    pub(crate) fn is_failed(&self) -> bool {
+        matches!(self, Self::Hashed(outcome) if matches!(outcome.get(), Some(Err(_))))
+    }
 }
 
 /// What was found in a file.
@@ -120,9 +133,19 @@ impl Hasher {
         })
     }
 
-    /// Whether a file's content is known, and cannot have changed since.
-    pub(crate) fn remembers(&self, key: &Key) -> bool {
-        self.known().contains_key(key)
+    /// Whether this is what is in a file still: it cannot have changed since.
+    pub(crate) fn remembers(&self, key: &Key, content: &Content) -> bool {
+        let is_it = |(known, _): &(Content, Format)| known.is_same(content) && !known.is_failed();
+        self.known().get(key).is_some_and(is_it)
+    }
+
+    /// Waits for what is read after the answer; what was copied before it is safe.
+    pub(crate) fn await_large(&self, key: &Key, content: &Content) {
+        if let Content::Hashed(outcome) = content
+            && !key.is_copied()
+        {
+            drop(self.progress.wait(PATIENCE, |_| outcome.get().is_none()));
+        }
     }
 
     /// Takes a file before its call is answered: what is in it, sooner or later, and what the kernel loads for it.
@@ -131,7 +154,9 @@ impl Hasher {
             return (Content::Absent, Format::default());
         }
         let key = Key::of(&found.stat);
-        if let Some(known) = self.known().get(&key) {
+        if let Some(known) = self.known().get(&key)
+            && !known.0.is_failed()
+        {
             return known.clone();
         }
         match found.open() {
@@ -145,7 +170,7 @@ impl Hasher {
         if key.size > LARGEST {
             return unread(Unread::TooLarge, Format::of(&file));
         }
-        let is_copied = key.size <= LARGEST_COPY;
+        let is_copied = key.is_copied();
         let weight = if is_copied { key.size.max(1) } else { OPEN_FILE };
         if !self.progress.reserve(weight) {
             return unread(Unread::TooMany, Format::of(&file));
@@ -281,6 +306,21 @@ fn fingerprint(content: &[u8]) -> Fingerprint {
 }
 
 impl Key {
+    #[cfg(test)]
+    pub(crate) fn of_test(inode: u64) -> Self {
+        Self {
+            device: 1,
+            inode,
+            size: 1,
+            modified: (0, 0),
+            changed: (0, 0),
+        }
+    }
+
+    fn is_copied(&self) -> bool {
+        self.size <= LARGEST_COPY
+    }
+
     /// Whether it is the same file, whatever is in it.
     pub(crate) fn is_same_file(&self, other: &Self) -> bool {
         (self.device, self.inode) == (other.device, other.inode)

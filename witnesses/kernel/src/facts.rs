@@ -65,8 +65,8 @@ fn unseen(traced: &Traced) -> Vec<(Gap, String)> {
         .flat_map(Program::files)
         .find_map(|file| Some((file, file.unread?)));
     let other = programs().find_map(|program| match &program.look {
-        Look::Other(ran) => Some((program, ran)),
-        Look::Once | Look::Same => None,
+        Look::Other(ran) if ran.unread.is_none() => Some((program, ran)),
+        Look::Other(_) | Look::Once | Look::Same => None,
     });
     if let Some((program, ran)) = other {
         let why = format!(
@@ -112,7 +112,8 @@ fn is_tried_again(program: &Program, later: &[Program]) -> bool {
     let is_same = |other: &Program| {
         other.pid == program.pid && other.argv == program.argv && base_name(&other.path) == name
     };
-    program.file.is_none() && later.iter().any(is_same)
+    let is_missing = program.file.is_none() && program.look == Look::Once;
+    is_missing && later.iter().any(is_same)
 }
 
 fn base_name(path: &str) -> &str {

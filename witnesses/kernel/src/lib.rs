@@ -41,6 +41,7 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod again;
 mod call;
 mod content;
 mod dead;

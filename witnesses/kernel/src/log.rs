@@ -58,6 +58,11 @@ pub(crate) enum Again {
 }
 
 impl Contents {
+    /// That of the file that the kernel runs.
+    pub(crate) fn of_run(&self) -> &Content {
+        self.interpreters.last().unwrap_or(&self.file)
+    }
+
     /// Those of a call that names no file.
     pub(crate) fn none() -> Self {
         Self {

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
+use crate::again::{Asked, Expected};
 use crate::call::FromKernel;
-use crate::content::Key;
+use crate::content::{Content, Key};
 use crate::files::{self, Prefix, View, lossy};
 use crate::log::{Again, Contents};
 use crate::process::{Process, process_of};
@@ -17,8 +18,12 @@ use crate::shared::Shared;
 use crate::state::{self, StateError};
 use crate::sys::{Listener, Notification};
 use crate::{loads, memory};
-use shellproof_api::facts::{Answer, Call, Executable, Interpreter, Kind, Look, Program};
+use shellproof_api::facts::{Answer, Call, Executable, Interpreter, Kind, Look, Program, Unread};
 
+/// Where nobody could say which program ran.
+const UNKNOWN: &str = "an unknown program";
+/// How often a large file is read that somebody removes meanwhile, which looks like a change.
+const READINGS: usize = 3;
 /// How far up an ancestor is looked for.
 const ANCESTORS: usize = 16;
 
@@ -76,7 +81,7 @@ fn session(shared: &Shared, stream: UnixStream, stop: &PipeReader) {
         bytes: 0,
         latest: HashMap::new(),
         interrupted: HashMap::new(),
-        expected: HashMap::new(),
+        expected: Expected::default(),
         prefix: Prefix::default(),
     };
     if let Err(error) = serving.run(stop) {
@@ -103,8 +108,8 @@ struct Serving<'s> {
     latest: HashMap<u32, usize>,
     /// The call of each thread whose last answer the kernel did not take, and the place of its program.
     interrupted: HashMap<u32, (Notification, usize)>,
-    /// What each process may run next: the places of the programs that it asked for, and their files.
-    expected: HashMap<u32, Vec<(usize, Option<Key>)>>,
+    /// What each process may run.
+    expected: Expected,
     prefix: Prefix,
 }
 
@@ -188,12 +193,13 @@ impl Serving<'_> {
             (true, false) => Answer::Continued,
         };
         let (answer, pid, key) = (program.answer, program.pid, contents.key);
+        let content = contents.of_run().clone();
         match (self.record(before, program, contents), answer) {
             (Some(at), Answer::Withdrawn) => {
                 self.interrupted.insert(call.thread, (call, at));
             }
             (Some(at), Answer::Continued) => {
-                self.expected.entry(pid).or_default().push((at, key));
+                self.expected.ask(pid, Asked { at, key, content });
             }
             _ => {}
         }
@@ -202,33 +208,58 @@ impl Serving<'_> {
 
     /// Looks at what a process runs that has just begun to run it.
     fn look_again(&mut self, call: &Notification) -> io::Result<()> {
-        let process = process_of(call.thread).map_or(call.thread, |process| process.id);
-        let expected = self.expected.remove(&process);
-        let found = self.place.zip(expected.as_ref()).and_then(|(place, expected)| {
-            let ran = files::running(call.thread, &mut self.prefix).ok()?;
-            let key = Key::of(&ran.stat);
-            // Attempts that failed are among them.
-            let is_it =
-                |(_, asked): &&(usize, Option<Key>)| asked.is_some_and(|asked| asked.is_same_file(&key));
-            let (at, asked) = expected.iter().rev().find(is_it).or(expected.last())?;
-            let hasher = &self.shared.hasher;
-            let again = match *asked == Some(key) && hasher.remembers(&key) {
-                true => Again::Same,
-                false => Again::Read(ran.path.clone(), hasher.take(ran).0),
-            };
-            Some((place, *at, again))
-        });
-        let is_valid = self.listener.still_waits(call.id);
-        match accepted(self.listener.go_on(call.id))? {
-            true => {
-                if let Some((place, at, again)) = found.filter(|_| is_valid) {
-                    self.shared.log.look_again(place, at, again);
-                }
-            }
-            // It will be made again.
-            false => self.expected.extend(expected.map(|expected| (process, expected))),
+        // A program begins in the first thread of its process, which is called as the process is.
+        let process = call.thread;
+        let seen = self.place.zip(self.run_by(process));
+        // An answer that was taken shows that what was looked at was this process. Otherwise it makes the call again.
+        if let (true, Some((place, (again, runs)))) = (accepted(self.listener.go_on(call.id))?, seen) {
+            self.shared.log.look_again(place, runs.at, again);
+            self.expected.confirm(process, runs);
         }
         Ok(())
+    }
+
+    /// What a process runs, and what that is of the programs that it asked for.
+    fn run_by(&mut self, process: u32) -> Option<(Again, Asked)> {
+        if !self.expected.knows(process) {
+            return None;
+        }
+        let hasher = &self.shared.hasher;
+        let key = files::key_of_running(process).ok();
+        let asked = self.expected.meant(process, key.as_ref())?.clone();
+        if let Some(key) = key.filter(|_| asked.key == key) {
+            hasher.await_large(&key, &asked.content);
+            if hasher.remembers(&key, &asked.content) {
+                return Some((Again::Same, asked));
+            }
+        }
+        let (path, key, content) = self.read_running(process);
+        let runs = Asked {
+            at: asked.at,
+            key,
+            content: content.clone(),
+        };
+        Some((Again::Read(path, content), runs))
+    }
+
+    /// Reads what a process runs that waits for us.
+    fn read_running(&mut self, process: u32) -> (String, Option<Key>, Content) {
+        let hasher = &self.shared.hasher;
+        let mut read = (UNKNOWN.to_owned(), None, Content::Unread(Unread::OutOfReach));
+        for _ in 0..READINGS {
+            let Ok(ran) = files::running(process, &mut self.prefix) else {
+                break;
+            };
+            let (path, key) = (ran.path.clone(), Key::of(&ran.stat));
+            let content = hasher.take(ran).0;
+            hasher.await_large(&key, &content);
+            let is_read = !content.is_failed();
+            read = (path, Some(key), content);
+            if is_read {
+                break;
+            }
+        }
+        read
     }
 
     fn is_full(&self) -> bool {
@@ -329,7 +360,9 @@ impl Serving<'_> {
         Some(self.programs - 1)
     }
 
-    fn lost(&self) {
+    fn lost(&mut self) {
+        // A process may run now what is not in the log.
+        self.expected.forget();
         self.update(|session| session.lost += 1);
     }
 

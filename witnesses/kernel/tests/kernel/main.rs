@@ -4,6 +4,7 @@
 
 mod confined;
 mod elf;
+mod looks;
 mod measures;
 mod names;
 mod random;

@@ -1,22 +1,21 @@
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
 use sha2::{Digest as _, Sha256};
-use shellproof_kernel::{Abi, Answer, Call, Kind, Look, Options, Program, Supervisor};
+use shellproof_kernel::{Abi, Answer, Call, Kind, Options, Program, Supervisor};
 
-use crate::{Lab, Programs, confined, elf, measures, names, programs_of, random, succeed};
+use crate::{Lab, Programs, confined, elf, looks, measures, names, programs_of, random, succeed};
 
 /// A test and its name.
 pub type Test = (&'static str, fn(&Programs));
 
 pub fn all(programs: &Arc<Programs>) -> Vec<Trial> {
-    let tests: [Test; 24] = [
+    let tests: [Test; 22] = [
         ("a_program_is_recorded_with_all_that_is_known", a_program),
         ("every_way_to_the_same_file_finds_it", every_way),
         ("a_file_without_a_name", memfd),
@@ -33,8 +32,6 @@ pub fn all(programs: &Arc<Programs>) -> Vec<Trial> {
         ),
         ("names_mean_what_they_mean_to_the_kernel", names::check),
         ("random_names_mean_what_they_mean_to_the_kernel", few_random_names),
-        ("a_program_is_seen_again_when_it_runs", seen_again),
-        ("what_ran_in_a_programs_place_is_seen", swapped),
         ("sessions_are_told_apart", sessions),
         ("a_session_of_another_container_is_a_fault", other_container),
         ("more_sessions_than_the_bound_are_a_fault", too_many_sessions),
@@ -58,6 +55,7 @@ pub fn all(programs: &Arc<Programs>) -> Vec<Trial> {
     };
     tests
         .into_iter()
+        .chain(looks::all())
         .map(trial(false))
         .chain(measures::all().into_iter().map(trial(true)))
         .collect()
@@ -279,75 +277,6 @@ fn interrupted_and_changed(programs: &Programs) {
         (programs.path("nope"), &*programs.path("exit"))
     );
     assert_eq!(session.withdrawn, 0);
-}
-
-/// What is seen of programs that are written before, each for itself.
-fn looks(programs: &Programs, path: &Path, options: Options) -> Program {
-    let lab = Lab::new(programs, options);
-    succeed(lab.command("creating", "given", 1).env("PROGRAM", path));
-    let [session] = lab.trace().sessions.try_into().unwrap();
-    assert_eq!(session.unread, 0);
-    let [program] = session.programs.try_into().unwrap();
-    program
-}
-
-/// Writes a program that begins as those of compilers do.
-fn starting(name: &str, padding: usize) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("shellproof-{name}-{}", std::process::id()));
-    let file = std::fs::OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o755)
-        .open(&path);
-    file.unwrap().write_all(&elf::starting(padding)).unwrap();
-    path
-}
-
-fn seen_again(programs: &Programs) {
-    if cfg!(not(target_arch = "x86_64")) {
-        return;
-    }
-    let path = starting("again", 0);
-    let script = programs.path("script");
-    for (path, look) in [
-        (path.as_path(), Look::Same),
-        (Path::new("/bin/true"), Look::Same),
-        // It makes no call but one to end.
-        (Path::new(&script), Look::Once),
-    ] {
-        assert_eq!(
-            looks(programs, path, Options::default()).look,
-            look,
-            "{}",
-            path.display()
-        );
-    }
-    std::fs::remove_file(path).unwrap();
-}
-
-fn swapped(programs: &Programs) {
-    if cfg!(not(target_arch = "x86_64")) {
-        return;
-    }
-    // The first file is put away after it was seen, before the kernel looks.
-    let (asked, other) = (starting("asked", 0), starting("other", 10));
-    let (to, from) = (asked.clone(), other.clone());
-    let options = Options {
-        deny: Some(Box::new(move |_, _| {
-            std::fs::rename(&from, &to).unwrap();
-            false
-        })),
-        ..Options::default()
-    };
-    let program = looks(programs, &asked, options);
-    let Look::Other(ran) = &program.look else {
-        panic!("{program:#?}");
-    };
-    let digest = |content: Vec<u8>| <[u8; 32]>::from(Sha256::digest(content));
-    assert_eq!(ran.content.unwrap().0, digest(elf::starting(10)));
-    assert_eq!(program.file.unwrap().content.unwrap().0, digest(elf::starting(0)));
-    std::fs::remove_file(asked).unwrap();
 }
 
 fn few_random_names(programs: &Programs) {
