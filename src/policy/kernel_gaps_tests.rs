@@ -191,6 +191,7 @@ fn evidence_names_what_was_run_by_whom() {
 fn a_search_along_the_path_is_one_finding() {
     let absent = || Program {
         file: None,
+        look: Look::Once,
         ..program(&["sh"])
     };
     let other = Program { pid: 8, ..absent() };

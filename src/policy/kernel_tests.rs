@@ -28,7 +28,7 @@ pub(crate) fn program(argv: &[&str]) -> Program {
         interpreters: Vec::new(),
         loader: None,
         answer: Answer::Continued,
-        look: Look::Once,
+        look: Look::Same,
     }
 }
 

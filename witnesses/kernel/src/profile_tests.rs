@@ -29,21 +29,31 @@ fn only_what_is_supervised_and_the_listener_differ_from_the_default() {
     let last = list.split_off(list.len() - STARTS.len() - 1 - usize::from(STARTS[0].1.is_some()));
     let last: Vec<_> = last
         .iter()
-        .map(|rule| (rule["action"].as_str().unwrap(), names(rule).unwrap(), &rule["args"]))
+        .map(|rule| {
+            (
+                rule["action"].as_str().unwrap(),
+                names(rule).unwrap(),
+                &rule["args"],
+            )
+        })
         .collect();
     let start = |comparison: &str| json!([{ "index": 0, "value": 0x1002, "op": comparison }]);
     if cfg!(target_arch = "x86_64") {
         assert_eq!(
             last,
             [
-                ("SCMP_ACT_NOTIFY", &vec!["arch_prctl".into()], &start("SCMP_CMP_EQ")),
-                ("SCMP_ACT_ALLOW", &vec!["arch_prctl".into()], &start("SCMP_CMP_NE")),
-                ("SCMP_ACT_NOTIFY", &vec!["set_thread_area".into()], &json!([])),
                 (
                     "SCMP_ACT_NOTIFY",
-                    &NOTIFIED.map(Value::from).to_vec(),
-                    &json!([])
+                    &vec!["arch_prctl".into()],
+                    &start("SCMP_CMP_EQ")
                 ),
+                (
+                    "SCMP_ACT_ALLOW",
+                    &vec!["arch_prctl".into()],
+                    &start("SCMP_CMP_NE")
+                ),
+                ("SCMP_ACT_NOTIFY", &vec!["set_thread_area".into()], &json!([])),
+                ("SCMP_ACT_NOTIFY", &NOTIFIED.map(Value::from).to_vec(), &json!([])),
             ]
         );
     }

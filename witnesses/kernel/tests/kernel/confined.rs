@@ -152,7 +152,10 @@ fn start() {
     const ARCH_GET_FS: i32 = 0x1003;
     let mut storage = 0u64;
     unsafe {
-        assert_eq!(libc::syscall(libc::SYS_arch_prctl, ARCH_GET_FS, &raw mut storage), 0);
+        assert_eq!(
+            libc::syscall(libc::SYS_arch_prctl, ARCH_GET_FS, &raw mut storage),
+            0
+        );
         assert_eq!(libc::syscall(libc::SYS_arch_prctl, 0x1002, storage), 0);
     }
 }
@@ -271,7 +274,11 @@ fn install() -> OwnedFd {
     let number = |call: i64| u32::try_from(call).unwrap();
     let (execve32, execveat32) = (11, if cfg!(target_arch = "aarch64") { 387 } else { 358 });
     let is_seen_twice = cfg!(target_arch = "x86_64") && std::env::var("LOOKS").as_deref() != Ok("1");
-    let (start, start32) = if is_seen_twice { (158, 243) } else { (u32::MAX, u32::MAX) };
+    let (start, start32) = if is_seen_twice {
+        (158, 243)
+    } else {
+        (u32::MAX, u32::MAX)
+    };
     let mut filter = [
         load(ARCH),
         equal(native, 0, 6),

@@ -124,7 +124,13 @@ fn seen_again(programs: &Programs) {
 
 fn by_itself(programs: &Programs) {
     let starting = Written::new("itself", &elf::starting(0));
-    let session = session(programs, "given-after-a-start", &starting.0, 1, Options::default());
+    let session = session(
+        programs,
+        "given-after-a-start",
+        &starting.0,
+        1,
+        Options::default(),
+    );
     let looks: Vec<_> = session.programs.iter().map(|program| &program.look).collect();
     assert_eq!(looks, [&Look::Same]);
 }
