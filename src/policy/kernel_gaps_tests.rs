@@ -217,6 +217,15 @@ fn a_search_along_the_path_is_one_finding() {
         of_programs(Mode::Prebuilt, vec![shell, disguised()]),
         [Rule::Shell]
     );
+    // One that was not there until it ran is no attempt.
+    let appeared = Program {
+        look: Look::Other(file("/tmp/sh", Some(Likeness::Shell)).unwrap()),
+        ..absent()
+    };
+    assert_eq!(
+        of_programs(Mode::Prebuilt, vec![appeared, program(&["sh"])]),
+        [Rule::KernelFault, Rule::Shell, Rule::Shell]
+    );
     // One that was there was started, and so is what it starts.
     assert_eq!(
         of_programs(Mode::Prebuilt, vec![program(&["sh"]), program(&["sh"])]),

@@ -1,6 +1,7 @@
-//! Seccomp profiles that hand a container's `execve` and `execveat` to a supervisor.
+//! Seccomp profiles that hand a container's `execve` and `execveat` to a supervisor, and the calls by which a program's
+//! start is known.
 //!
-//! A profile is the engine's own default with only these two calls changed: what the default denies stays denied,
+//! A profile is the engine's own default with only these calls changed: what the default denies stays denied,
 //! for every architecture in its `archMap`, so that 32-bit programs are seen too.
 //!
 //! - **Podman** has its default in a file on its host, usually `/usr/share/containers/seccomp.json`
