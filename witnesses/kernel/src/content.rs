@@ -108,6 +108,8 @@ pub(crate) struct Hasher {
     queue: Sender<Job>,
     known: Mutex<HashMap<Key, (Content, Format)>>,
     progress: Arc<Progress>,
+    /// When it began, since 1970.
+    started: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -130,6 +132,7 @@ impl Hasher {
             queue,
             known: Mutex::default(),
             progress,
+            started: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
         })
     }
 
@@ -139,10 +142,12 @@ impl Hasher {
         self.known().get(key).is_some_and(is_it)
     }
 
-    /// Waits for what is read after the answer; what was copied before it is safe.
+    /// Waits for what is read after the answer, where somebody wrote it since we began and so may remove it again at once.
+    /// To wait for each large program of an image would hold up every container.
     pub(crate) fn await_large(&self, key: &Key, content: &Content) {
         if let Content::Hashed(outcome) = content
             && !key.is_copied()
+            && key.changed() >= self.started
         {
             drop(self.progress.wait(PATIENCE, |_| outcome.get().is_none()));
         }
@@ -338,11 +343,15 @@ impl Key {
 
     fn is_settled(&self) -> bool {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        now.saturating_sub(self.changed()) > TICK
+    }
+
+    /// When it changed, since 1970.
+    fn changed(&self) -> Duration {
         let (seconds, nanos) = self.changed;
-        let changed = Duration::new(
+        Duration::new(
             u64::try_from(seconds).unwrap_or_default(),
             u32::try_from(nanos).unwrap_or_default(),
-        );
-        now.saturating_sub(changed) > TICK
+        )
     }
 }

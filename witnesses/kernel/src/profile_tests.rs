@@ -59,7 +59,7 @@ fn only_what_is_supervised_and_the_listener_differ_from_the_default() {
     }
     // A rule of which nothing is left is gone.
     let is_waiting = |name: &&str| NOTIFIED.contains(name) || STARTS.iter().any(|(start, _)| start == name);
-    let left = rules(&default).filter(|(_, names)| !names.iter().all(|name| is_waiting(name)));
+    let left = rules(&default).filter(|(_, names)| !names.iter().all(&is_waiting));
     let left: Vec<_> = left.collect();
     assert_eq!(left.len(), rules(&profile).count());
     for ((before, mut names_before), (after, names_after)) in left.into_iter().zip(rules(&profile)) {
