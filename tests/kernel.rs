@@ -401,6 +401,20 @@ for number in range(30):
 "#,
     ),
     clean(
+        "large-written-run-and-removed",
+        WITH,
+        r#"
+content = open("/bin/ls", "rb").read() + bytes(10 << 20)
+for number in range(10):
+    program = "/tmp/t%d" % number
+    open(program, "wb").write(content)
+    os.chmod(program, 0o755)
+    running = subprocess.Popen([program, "/bin/ls"])
+    os.unlink(program)
+    running.wait()
+"#,
+    ),
+    clean(
         "many-arguments-of-a-program-that-is-no-wrapper",
         WITH,
         r#"run("ls", *["/"] * 5000)"#,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use shellproof_api::HealthTest;
 use shellproof_api::facts::{
-    Executable, Fact, Gap, Likeness, Outcome, Program, Start, What, Witness, without_secrets,
+    Executable, Fact, Gap, Likeness, Look, Outcome, Program, Start, What, Witness, without_secrets,
 };
 
 use super::programs::{self, Content, Reading};
@@ -120,6 +120,10 @@ fn read(program: &Program) -> Reading {
     let called = program.interpreters.is_empty().then_some(called);
     let is_cut = program.argv_cut;
     let mut reading = read_file(&program.path, program.file.as_ref(), called, &arguments, is_cut);
+    if let Look::Other(ran) = &program.look {
+        let called = called.or(Some(&ran.path));
+        reading = reading.or(read_file(&ran.path, Some(ran), called, &arguments, is_cut));
+    }
     if let Some(loader) = &program.loader {
         let path = loader.path.as_str();
         let file = loader.file.as_ref();

@@ -192,6 +192,7 @@ fn evidence_names_what_was_run_by_whom() {
 fn a_search_along_the_path_is_one_finding() {
     let absent = || Program {
         file: None,
+        look: Look::Once,
         ..program(&["sh"])
     };
     let other = Program { pid: 8, ..absent() };
@@ -216,6 +217,15 @@ fn a_search_along_the_path_is_one_finding() {
     assert_eq!(
         of_programs(Mode::Prebuilt, vec![shell, disguised()]),
         [Rule::Shell]
+    );
+    // One that was not there until it ran is no attempt.
+    let appeared = Program {
+        look: Look::Other(file("/tmp/sh", Some(Likeness::Shell)).unwrap()),
+        ..absent()
+    };
+    assert_eq!(
+        of_programs(Mode::Prebuilt, vec![appeared, program(&["sh"])]),
+        [Rule::KernelFault, Rule::Shell, Rule::Shell]
     );
     // One that was there was started, and so is what it starts.
     assert_eq!(

@@ -28,6 +28,7 @@ pub(crate) fn program(argv: &[&str]) -> Program {
         interpreters: Vec::new(),
         loader: None,
         answer: Answer::Continued,
+        look: Look::Same,
     }
 }
 
@@ -200,6 +201,25 @@ fn arguments_that_are_not_there_are_a_gap_where_they_decide() {
     }
     let shell = cut(&["/bin/sh", "-c"]);
     assert_eq!(of_programs(Mode::Prebuilt, vec![shell]), [Rule::Shell]);
+}
+
+#[test]
+fn what_ran_counts_whatever_was_asked_for() {
+    let ran = |likeness| Program {
+        look: Look::Other(file("/opt/other", likeness).unwrap()),
+        ..program(&["/opt/tool", "-c", "true"])
+    };
+    let shell = ran(Some(Likeness::Shell));
+    let seen = of_programs(Mode::Prebuilt, vec![shell]);
+    assert_eq!(seen, [Rule::KernelFault, Rule::Shell]);
+    for mode in [Mode::Prebuilt, Mode::Layered] {
+        assert_eq!(of_programs(mode, vec![ran(None)]), [Rule::KernelFault]);
+    }
+    let same = Program {
+        look: Look::Same,
+        ..program(&["/opt/tool"])
+    };
+    assert_eq!(of_programs(Mode::Prebuilt, vec![same]), []);
 }
 
 #[test]

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use shellproof_api::facts::{Executable, Interpreter, Program, Session, Traced, without_secrets};
+use shellproof_api::facts::{Executable, Interpreter, Look, Program, Session, Traced, without_secrets};
 
 use super::document::{
     About, Document, EngineEntry, EvidenceEntry, ExpectationEntry, FailureEntry, FileEntry, ImageEntry,
-    InterpreterEntry, ProgramEntry, ResultEntry, SCHEMA, SessionEntry, TraceEntry, WitnessEntry, WitnessWord,
-    Witnesses,
+    InterpreterEntry, LookWord, ProgramEntry, ResultEntry, SCHEMA, SessionEntry, TraceEntry, WitnessEntry,
+    WitnessWord, Witnesses,
 };
 use super::{criteria, summary};
 use crate::policy::{Evidence, Judgement, WitnessState, kernel};
@@ -266,6 +266,15 @@ fn program(program: &Program) -> ProgramEntry {
         file: program.file.as_ref().map(file),
         interpreters: program.interpreters.iter().map(interpreter).collect(),
         answer: program.answer,
+        look: match &program.look {
+            Look::Once => LookWord::Once,
+            Look::Same => LookWord::Same,
+            Look::Other(_) => LookWord::Other,
+        },
+        ran: match &program.look {
+            Look::Other(ran) => Some(file(ran)),
+            Look::Once | Look::Same => None,
+        },
         rule: kernel::rule(program),
     }
 }

@@ -3,7 +3,8 @@ use shellproof_api::facts::Kind;
 
 use super::*;
 use crate::report::document::{
-    EngineEntry, EvidenceEntry, FileEntry, ImageEntry, SessionEntry, TraceEntry, WitnessEntry, Witnesses,
+    EngineEntry, EvidenceEntry, FileEntry, ImageEntry, LookWord, SessionEntry, TraceEntry, WitnessEntry,
+    Witnesses,
 };
 use crate::vocabulary::Mode;
 
@@ -97,6 +98,8 @@ fn program(argv: &[&str]) -> ProgramEntry {
         file: Some(file),
         interpreters: Vec::new(),
         answer: Answer::Continued,
+        look: LookWord::Same,
+        ran: None,
         rule: Some(Rule::PackageManager),
     }
 }

@@ -279,8 +279,27 @@ pub struct ProgramEntry {
     /// What was answered.
     #[serde(with = "AnswerWord")]
     pub answer: Answer,
+    /// Whether it was seen a second time, when it ran.
+    #[serde(default)]
+    pub look: LookWord,
+    /// The file that ran in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ran: Option<FileEntry>,
     /// What it violates in prebuilt mode.
     pub rule: Option<Rule>,
+}
+
+/// What the second look at a program showed, in a word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LookWord {
+    /// There was none: it did not start, or made no call by which its start is known.
+    #[default]
+    Once,
+    /// It was what had been seen before.
+    Same,
+    /// It was something else.
+    Other,
 }
 
 /// A file that was executed.

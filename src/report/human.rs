@@ -6,6 +6,7 @@ use super::document::{Document, EvidenceEntry, FailureEntry, ResultEntry, TraceE
 use super::styles::Styles;
 use super::tree::{printable, tree};
 use crate::policy::Rule;
+use crate::result::ContainerResult;
 use crate::vocabulary::{CriterionVerdict, Status, VerdictKind as Verdict, Witness};
 
 /// Under the first word of a result.
@@ -48,13 +49,24 @@ fn line(result: &ResultEntry, styles: &Styles) -> String {
         .map(|requests| format!(", {requests} requests"))
         .unwrap_or_default();
     format!(
-        "{style}{word:<8}{style:#} {faint}[{:>6.2}s]{faint:#} {:<18} {} ({})  {faint}{}{requests}{faint:#}{unsure}{stand_ins}{unsure:#}\n",
+        "{style}{word:<8}{style:#} {faint}[{:>6.2}s]{faint:#} {:<18} {} ({})  {faint}{}{requests}{}{faint:#}{unsure}{stand_ins}{unsure:#}\n",
         result.duration_ms as f64 / 1e3,
         result.engine.name,
         result.scenario.as_deref().unwrap_or("(whoever came)"),
         result.mode,
         spoke(result),
+        watched(result),
     )
+}
+
+/// How long each container was watched that a scenario has started: `, watched db 10.02s, job 0.31s`.
+fn watched(result: &ResultEntry) -> String {
+    let time = |one: &ContainerResult| Some(format!("{} {:.2}s", one.name, one.watched_ms? as f64 / 1e3));
+    let times: Vec<_> = result.containers.iter().filter_map(time).collect();
+    match times.is_empty() {
+        true => String::new(),
+        false => format!(", watched {}", times.join(", ")),
+    }
 }
 
 /// The witnesses behind a verdict: `wire, kernel`, or `none`.

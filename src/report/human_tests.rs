@@ -98,6 +98,31 @@ fn a_container_that_no_scenario_declares_keeps_the_engines_name() {
 }
 
 #[test]
+fn each_container_that_was_started_is_told_with_how_long_it_was_watched() {
+    let watched = |name: &str, watched_ms| ContainerResult {
+        watched_ms,
+        ..container(name)
+    };
+    let first_line = |containers| {
+        let result = CaseResult {
+            containers,
+            ..of_scenario("")
+        };
+        let told = human(&document(result), &Styles::PLAIN);
+        told.lines().next().unwrap().to_owned()
+    };
+    let all = vec![
+        watched("db", Some(10_020)),
+        watched("lost", None),
+        watched("job", Some(4)),
+    ];
+    let line = first_line(all);
+    assert!(line.ends_with(", watched db 10.02s, job 0.00s"), "{line}");
+    let line = first_line(vec![watched("lost", None)]);
+    assert!(!line.contains("watched"), "{line}");
+}
+
+#[test]
 fn both_sheets_say_the_same() {
     let mut result = CaseResult {
         containers: vec![container("job")],

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use shellproof_api::facts::{Answer, Kind};
 
-use super::document::{ProgramEntry, SessionEntry, TraceEntry};
+use super::document::{LookWord, ProgramEntry, SessionEntry, TraceEntry};
 use super::styles::Styles;
 
 /// How many lines of one container's tree are shown.
@@ -75,6 +75,15 @@ fn line(program: &ProgramEntry, depth: usize, styles: &Styles) -> String {
     if program.file.is_none() && program.readable {
         line.push_str(" (not there)");
     }
+    match (&program.ran, program.look) {
+        (Some(ran), _) => {
+            let _ = write!(line, " (`{}` ran)", printable(&ran.path));
+        }
+        (None, LookWord::Once) if program.file.is_some() && program.answer == Answer::Continued => {
+            line.push_str(" (seen once)");
+        }
+        (None, _) => {}
+    }
     if program.answer == Answer::Denied {
         line.push_str(" (denied)");
     }
@@ -111,6 +120,8 @@ pub(super) fn printable(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shellproof_api::facts::{Executable, Look};
+
     use crate::policy::kernel::tests::{program, session};
     use crate::report::build;
 
@@ -125,6 +136,11 @@ mod tests {
         programs[1].parent = Some(0);
         programs[2].parent = Some(1);
         programs[3].parent = Some(0);
+        programs[2].look = Look::Once;
+        programs[3].look = Look::Other(Executable {
+            path: "/bin/dash".into(),
+            ..Executable::default()
+        });
         let mut trace = TraceEntry {
             container: "run-job".into(),
             scenario_container: Some("job".into()),
@@ -139,13 +155,16 @@ mod tests {
                 "programs of `job`:",
                 "0.000s python3 -c …",
                 "0.000s   sh -c true  shell",
-                "0.000s     /bin/ls",
-                "0.000s   id '\\u{1b}",
+                "0.000s     /bin/ls (seen once)",
+                "0.000s   id '\\u{1b} (`/bin/dash` ran)  shell",
             ]
         );
         let json = serde_json::to_value(&trace).unwrap();
         assert_eq!(json["sessions"][0]["programs"][1]["rule"], "shell");
         assert_eq!(json["sessions"][0]["programs"][3]["parent"], 0);
+        let looks = [0, 2, 3].map(|place| &json["sessions"][0]["programs"][place]["look"]);
+        assert_eq!(looks, ["same", "once", "other"]);
+        assert_eq!(json["sessions"][0]["programs"][3]["ran"]["path"], "/bin/dash");
         trace.scenario_container = None;
         assert!(tree(&trace, "", &Styles::PLAIN).starts_with("programs of `run-job`:\n"));
     }

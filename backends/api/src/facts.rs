@@ -17,8 +17,8 @@ pub use image::{
     ImageConfiguration, ImageContent, ImageLayer, ImageProgram, OnBuild, RecordedHealth, Setting,
 };
 pub use program::{
-    Abi, Answer, Call, Digest, Executable, Interpreter, Kind, Likeness, Program, Session, Trace, Traced,
-    Unread,
+    Abi, Answer, Call, Digest, Executable, Interpreter, Kind, Likeness, Look, Program, Session, Trace,
+    Traced, Unread,
 };
 pub use secrets::without_secrets;
 pub use wire::{ChangedFile, Check, CheckKind, Content, Outcome, Start, Wish};

@@ -26,6 +26,24 @@ const fn audit(machine: u16, wide: bool) -> u32 {
     machine as u32 | LITTLE_ENDIAN | if wide { WIDE } else { 0 }
 }
 
+/// The calls that a program's start makes, at each entry point, and the first argument where it matters.
+///
+/// They give the first thread its local storage, and glibc, musl and Go make them for every program of any size; the other
+/// threads get theirs as they are made. On ARM it is the call beside it, which Go does not make. The profile names them
+/// ([`crate::profile`]), so that each is here at every entry point that has one of the name.
+const STARTS: [(u32, i32, Option<u32>); 7] = [
+    (audit(libc::EM_X86_64, true), 158, Some(ARCH_SET_FS)),
+    (audit(libc::EM_X86_64, true), X32 | 158, Some(ARCH_SET_FS)),
+    (audit(libc::EM_X86_64, true), 205, None),
+    (audit(libc::EM_386, false), 384, Some(ARCH_SET_FS)),
+    (audit(libc::EM_386, false), 243, None),
+    (audit(libc::EM_AARCH64, true), 96, None),
+    (audit(libc::EM_ARM, false), 256, None),
+];
+
+/// What `arch_prctl` is to do.
+pub(crate) const ARCH_SET_FS: u32 = 0x1002;
+
 /// How calls are told from their numbers, and their arguments from registers.
 pub(crate) trait FromKernel: Sized {
     /// The call of this number at this entry point.
@@ -73,6 +91,15 @@ impl FromKernel for Call {
 }
 
 impl Notification {
+    /// Whether this is a call that a program's start makes.
+    pub(crate) fn is_start(&self) -> bool {
+        // The kernel takes the lower half.
+        let first = self.arguments[0] as u32;
+        STARTS.iter().any(|&(arch, number, code)| {
+            (arch, number) == (self.arch, self.number) && code.is_none_or(|code| code == first)
+        })
+    }
+
     /// Whether this is a call of the same thread with the same arguments.
     pub(crate) fn repeats(&self, other: &Self) -> bool {
         let asked = |call: &Self| {
@@ -128,6 +155,37 @@ mod tests {
             (0x8000_0016, 11),
         ] {
             assert_eq!(Call::of(arch, number), Call::Unknown { arch, number });
+        }
+    }
+
+    #[test]
+    fn a_programs_start_is_told_from_other_calls() {
+        let call = |arch, number, first| Notification {
+            id: 0,
+            thread: 1,
+            arch,
+            number,
+            arguments: [first, 0, 0, 0, 0, 0],
+        };
+        for (arch, number, first) in [
+            (0xC000_003E, 158, 0x1002),
+            (0xC000_003E, 158, 0x1_0000_1002),
+            (0xC000_003E, 0x4000_009E, 0x1002),
+            (0x4000_0003, 243, 0),
+            (0xC000_00B7, 96, 0),
+            (0x4000_0028, 256, 0),
+        ] {
+            assert!(call(arch, number, first).is_start(), "{arch:#x} {number}");
+        }
+        for (arch, number, first) in [
+            (0xC000_003E, 158, 0x1001),
+            (0xC000_003E, 59, 0x1002),
+            (0xC000_003E, 243, 0),
+            (0xC000_003E, 96, 0),
+            (0x4000_0003, 158, 0x1002),
+            (0x4000_0003, 384, 0x3001),
+        ] {
+            assert!(!call(arch, number, first).is_start(), "{arch:#x} {number}");
         }
     }
 

@@ -57,6 +57,19 @@ impl Content {
             Self::Hashed(outcome) => Some(outcome.get().copied().unwrap_or(Err(Unread::Changed))),
         }
     }
+
+    /// Whether it is the same reading.
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Hashed(one), Self::Hashed(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+
+    /// Whether it was to be read and could not.
+    pub(crate) fn is_failed(&self) -> bool {
+        matches!(self, Self::Hashed(outcome) if matches!(outcome.get(), Some(Err(_))))
+    }
 }
 
 /// What was found in a file.
@@ -95,6 +108,8 @@ pub(crate) struct Hasher {
     queue: Sender<Job>,
     known: Mutex<HashMap<Key, (Content, Format)>>,
     progress: Arc<Progress>,
+    /// When it began, since 1970.
+    started: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -117,7 +132,25 @@ impl Hasher {
             queue,
             known: Mutex::default(),
             progress,
+            started: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
         })
+    }
+
+    /// Whether this is what is in a file still: it cannot have changed since.
+    pub(crate) fn remembers(&self, key: &Key, content: &Content) -> bool {
+        let is_it = |(known, _): &(Content, Format)| known.is_same(content) && !known.is_failed();
+        self.known().get(key).is_some_and(is_it)
+    }
+
+    /// Waits for what is read after the answer, where somebody wrote it since we began and so may remove it again at once.
+    /// To wait for each large program of an image would hold up every container.
+    pub(crate) fn await_large(&self, key: &Key, content: &Content) {
+        if let Content::Hashed(outcome) = content
+            && !key.is_copied()
+            && key.changed() >= self.started
+        {
+            drop(self.progress.wait(PATIENCE, |_| outcome.get().is_none()));
+        }
     }
 
     /// Takes a file before its call is answered: what is in it, sooner or later, and what the kernel loads for it.
@@ -126,7 +159,9 @@ impl Hasher {
             return (Content::Absent, Format::default());
         }
         let key = Key::of(&found.stat);
-        if let Some(known) = self.known().get(&key) {
+        if let Some(known) = self.known().get(&key)
+            && !known.0.is_failed()
+        {
             return known.clone();
         }
         match found.open() {
@@ -140,7 +175,7 @@ impl Hasher {
         if key.size > LARGEST {
             return unread(Unread::TooLarge, Format::of(&file));
         }
-        let is_copied = key.size <= LARGEST_COPY;
+        let is_copied = key.is_copied();
         let weight = if is_copied { key.size.max(1) } else { OPEN_FILE };
         if !self.progress.reserve(weight) {
             return unread(Unread::TooMany, Format::of(&file));
@@ -276,7 +311,27 @@ fn fingerprint(content: &[u8]) -> Fingerprint {
 }
 
 impl Key {
-    fn of(stat: &Stat) -> Self {
+    #[cfg(test)]
+    pub(crate) fn of_test(inode: u64) -> Self {
+        Self {
+            device: 1,
+            inode,
+            size: 1,
+            modified: (0, 0),
+            changed: (0, 0),
+        }
+    }
+
+    fn is_copied(&self) -> bool {
+        self.size <= LARGEST_COPY
+    }
+
+    /// Whether it is the same file, whatever is in it.
+    pub(crate) fn is_same_file(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+
+    pub(crate) fn of(stat: &Stat) -> Self {
         Self {
             device: stat.st_dev,
             inode: stat.st_ino,
@@ -288,11 +343,15 @@ impl Key {
 
     fn is_settled(&self) -> bool {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        now.saturating_sub(self.changed()) > TICK
+    }
+
+    /// When it changed, since 1970.
+    fn changed(&self) -> Duration {
         let (seconds, nanos) = self.changed;
-        let changed = Duration::new(
+        Duration::new(
             u64::try_from(seconds).unwrap_or_default(),
             u32::try_from(nanos).unwrap_or_default(),
-        );
-        now.saturating_sub(changed) > TICK
+        )
     }
 }

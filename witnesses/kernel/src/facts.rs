@@ -1,7 +1,7 @@
 //! What a trace says.
 
 use shellproof_api::facts::{
-    Container, Executable, Fact, Gap, Kind, Program, Session, Trace, Traced, What, Witness,
+    Container, Fact, Gap, Kind, Look, Program, Session, Trace, Traced, What, Witness,
 };
 
 const SUPERVISOR: &str = "its supervisor";
@@ -65,8 +65,19 @@ fn unseen(traced: &Traced) -> Vec<(Gap, String)> {
     let unreadable = programs().filter(|program| !program.readable).count();
     let unread: u64 = sessions.iter().map(|session| session.unread).sum();
     let first = programs()
-        .flat_map(files)
+        .flat_map(Program::files)
         .find_map(|file| Some((file, file.unread?)));
+    let other = programs().find_map(|program| match &program.look {
+        Look::Other(ran) if ran.unread.is_none() => Some((program, ran)),
+        Look::Other(_) | Look::Once | Look::Same => None,
+    });
+    if let Some((program, ran)) = other {
+        let why = format!(
+            "`{}` was to be started, and `{}` ran, with other content",
+            program.path, ran.path
+        );
+        unseen.push((Gap::Programs, why));
+    }
     let such_as = first.map_or(String::new(), |(file, why)| format!(": {why} (`{}`)", file.path));
     for (is_any, why) in [
         (
@@ -98,20 +109,14 @@ fn unseen(traced: &Traced) -> Vec<(Gap, String)> {
     unseen
 }
 
-/// All files that were loaded for a program.
-fn files(program: &Program) -> impl Iterator<Item = &Executable> {
-    let others = program.interpreters.iter().chain(&program.loader);
-    let others = others.filter_map(|other| other.file.as_ref());
-    program.file.iter().chain(others)
-}
-
 /// Whether a program was not there and its process looked for it elsewhere, as `PATH` wants it: the last try counts.
 fn is_tried_again(program: &Program, later: &[Program]) -> bool {
     let name = base_name(&program.path);
     let is_same = |other: &Program| {
         other.pid == program.pid && other.argv == program.argv && base_name(&other.path) == name
     };
-    program.file.is_none() && later.iter().any(is_same)
+    let is_missing = program.file.is_none() && program.look == Look::Once;
+    is_missing && later.iter().any(is_same)
 }
 
 fn base_name(path: &str) -> &str {

@@ -7,9 +7,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, openat, readlink};
+use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, openat, readlink, stat};
 
 use crate::call::Arguments;
+use crate::content::Key;
 use crate::dead::Dead;
 use crate::process::copy_of;
 use crate::resolve::Names;
@@ -93,6 +94,19 @@ impl<'p> View<'p> {
             descriptor: None,
         })
     }
+}
+
+/// What tells the program that a thread's process runs from other files.
+pub(crate) fn key_of_running(thread: u32) -> io::Result<Key> {
+    Ok(Key::of(&stat(format!("/proc/{thread}/exe"))?))
+}
+
+/// The program that a thread's process runs.
+pub(crate) fn running(thread: u32, prefix: &mut Prefix) -> Result<Found, Dead> {
+    let view = View::of(thread, prefix).map_err(|_| Dead::OutOfReach)?;
+    let place = format!("/proc/{thread}/exe");
+    let name = openat(CWD, place, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    view.found(name)
 }
 
 /// The file that a path means to ourselves, outside of any container.

@@ -1,9 +1,10 @@
 //! The kernel witness: a supervisor on seccomp user notification that records every program a container starts.
 //!
-//! An engine is given a seccomp [`profile`] that notifies on `execve` and `execveat` and that names a socket. The
-//! OCI runtime hands a listener to whoever listens on that socket, here a [`Supervisor`]: the kernel then holds each
+//! An engine is given a seccomp [`profile`] that notifies on `execve`, `execveat` and a call that each program's start
+//! makes, and that names a socket. The OCI runtime hands a listener to whoever listens on that socket, here a [`Supervisor`]: the kernel then holds each
 //! of those calls, by any process in the container, until it is answered. The supervisor reads what is about to be
-//! executed, answers "go on", and records; what it recorded is a [`Trace`].
+//! executed, answers "go on", and records; what it recorded is a [`Trace`]. When a program begins to run, it looks a
+//! second time ([`Look`]).
 //!
 //! # What it needs
 //! - The supervisor must run as the user that the engine runs as, or as root: reading another user's memory is refused
@@ -16,9 +17,9 @@
 //!   and the container goes on: nothing starts unseen. A container that is started with a dead socket does not start.
 //!
 //! # What it proves
-//! It is an audit of what an image does, and no boundary against an image that fights it: a process can change the
-//! path in its memory between our reading and the kernel's. It sees attempts: whether a call succeeded is not
-//! recorded. It does not see code that a process loads without `execve` (`dlopen`, an applet of a multi-call
+//! It is an audit of what an image does, and no boundary against an image that fights it: a process can change what is
+//! in its memory between our reading and the kernel's, and the second look shows another program, but no other
+//! arguments. It sees attempts: that a call succeeded is known only where there was a second look. It does not see code that a process loads without `execve` (`dlopen`, an applet of a multi-call
 //! binary, an ELF loader in user space), or what runs in a container without the filter (`unconfined`): a trace without
 //! any program proves nothing.
 //!
@@ -39,6 +40,7 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+mod again;
 mod call;
 mod content;
 mod dead;
@@ -64,7 +66,7 @@ pub use facts::{facts, outliving, still_runs};
 pub use keep::{Keeper, Left, Part};
 pub use options::{Deny, Options};
 pub use shellproof_api::facts::{
-    Abi, Answer, Call, Digest, Executable, Interpreter, Kind, Likeness, Program, Session, Trace, Unread,
+    Abi, Answer, Call, Digest, Executable, Interpreter, Kind, Likeness, Look, Program, Session, Trace, Unread,
 };
 pub use supervisor::Supervisor;
 pub use sys::pass_on_nothing;

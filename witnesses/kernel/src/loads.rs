@@ -4,7 +4,7 @@ use shellproof_api::facts::{Executable, Interpreter, Program, Unread};
 use shellproof_likeness::{Format, Next};
 
 use crate::call::Arguments;
-use crate::content::{Content, Hasher};
+use crate::content::{Content, Hasher, Key};
 use crate::dead::Dead;
 use crate::files::{self, Found, View, lossy};
 use crate::log::Contents;
@@ -23,20 +23,21 @@ pub(crate) fn find(
 ) -> Contents {
     let hasher = &shared.hasher;
     let mut name = path.to_vec();
-    let (file, content, mut format) = take(hasher, path, view.find_called(arguments, path));
+    let (file, content, mut format, key) = take(hasher, path, view.find_called(arguments, path));
     program.file = file;
     let mut contents = Contents {
         file: content,
+        key,
         ..Contents::none()
     };
     let follow = |found, path: &[u8], argument: Option<&[u8]>| {
-        let (file, content, format) = take(hasher, path, found);
+        let (file, content, format, key) = take(hasher, path, found);
         let interpreter = Interpreter {
             path: lossy(path),
             argument: argument.map(lossy),
             file,
         };
-        (interpreter, content, format)
+        (interpreter, content, format, key)
     };
     loop {
         let handler = shared.handlers.of(&name, &format.head);
@@ -50,7 +51,7 @@ pub(crate) fn find(
             (Some(handler), _) => (view.find(&handler.interpreter), handler.interpreter, None),
             (None, Next::Script(line)) => (view.find(&line.interpreter), line.interpreter, line.argument),
             (None, Next::Loader(path)) => {
-                let (loader, content, _) = follow(view.find(&path), &path, None);
+                let (loader, content, _, _) = follow(view.find(&path), &path, None);
                 program.loader = Some(loader);
                 contents.loader = content;
                 return contents;
@@ -60,14 +61,19 @@ pub(crate) fn find(
         if program.interpreters.len() == INTERPRETERS {
             return contents;
         }
-        let (interpreter, content, of_next) = follow(found, &next, argument.as_deref());
+        let (interpreter, content, of_next, key) = follow(found, &next, argument.as_deref());
+        contents.key = key;
         program.interpreters.push(interpreter);
         contents.interpreters.push(content);
         (name, format) = (next, of_next);
     }
 }
 
-fn take(hasher: &Hasher, path: &[u8], found: Result<Found, Dead>) -> (Option<Executable>, Content, Format) {
+fn take(
+    hasher: &Hasher,
+    path: &[u8],
+    found: Result<Found, Dead>,
+) -> (Option<Executable>, Content, Format, Option<Key>) {
     let at = |path| {
         Some(Executable {
             path,
@@ -77,14 +83,16 @@ fn take(hasher: &Hasher, path: &[u8], found: Result<Found, Dead>) -> (Option<Exe
     match found {
         Ok(mut found) => {
             let file = at(std::mem::take(&mut found.path));
+            let key = Key::of(&found.stat);
             let (content, format) = hasher.take(found);
-            (file, content, format)
+            (file, content, format, Some(key))
         }
-        Err(Dead::Absent) => (None, Content::Absent, Format::default()),
+        Err(Dead::Absent) => (None, Content::Absent, Format::default(), None),
         Err(Dead::OutOfReach) => (
             at(lossy(path)),
             Content::Unread(Unread::OutOfReach),
             Format::default(),
+            None,
         ),
     }
 }

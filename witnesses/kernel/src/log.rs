@@ -4,9 +4,9 @@ use std::fmt::Display;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::content::Content;
+use crate::content::{Content, Key};
 use crate::state::ProcessState;
-use shellproof_api::facts::{Executable, Program, Session, Trace};
+use shellproof_api::facts::{Executable, Look, Program, Session, Trace};
 
 /// How many faults are kept: one already says that the trace proves nothing.
 const FAULTS: usize = 100;
@@ -40,15 +40,37 @@ pub(crate) struct Contents {
     pub file: Content,
     pub interpreters: Vec<Content>,
     pub loader: Content,
+    /// What tells the last of them, the loader aside, from other files and other contents.
+    pub key: Option<Key>,
+    /// What its process ran afterwards.
+    pub again: Again,
+}
+
+/// What was found at the second look.
+#[derive(Debug)]
+pub(crate) enum Again {
+    /// There was none.
+    Nothing,
+    /// The same file, which cannot have changed.
+    Same,
+    /// A file at this path, which is to be compared.
+    Read(String, Content),
 }
 
 impl Contents {
+    /// That of the file that the kernel runs.
+    pub(crate) fn of_run(&self) -> &Content {
+        self.interpreters.last().unwrap_or(&self.file)
+    }
+
     /// Those of a call that names no file.
     pub(crate) fn none() -> Self {
         Self {
             file: Content::Absent,
             interpreters: Vec::new(),
             loader: Content::Absent,
+            key: None,
+            again: Again::Nothing,
         }
     }
 }
@@ -131,6 +153,18 @@ impl Log {
         }
     }
 
+    /// Adds what was found at the second look at a program.
+    pub(crate) fn look_again(&self, place: usize, at: usize, again: Again) {
+        let mut inner = self.lock();
+        let programs = inner
+            .sessions
+            .get_mut(place)
+            .map(|recorded| &mut recorded.programs);
+        if let Some((_, contents)) = programs.and_then(|programs| programs.get_mut(at)) {
+            contents.again = again;
+        }
+    }
+
     pub(crate) fn update(&self, place: usize, change: impl FnOnce(&mut Session)) {
         if let Some(recorded) = self.lock().sessions.get_mut(place) {
             change(&mut recorded.session);
@@ -185,32 +219,56 @@ fn is_same(one: &Program, other: &Program) -> bool {
     asked(one) == asked(other) && one.path == other.path && one.argv == other.argv
 }
 
+/// A program with what is known of its files by now.
+fn known((program, contents): &(Program, Contents)) -> Program {
+    let mut program = program.clone();
+    fill(program.file.as_mut(), &contents.file);
+    for (interpreter, content) in program.interpreters.iter_mut().zip(&contents.interpreters) {
+        fill(interpreter.file.as_mut(), content);
+    }
+    let loader = program.loader.as_mut();
+    fill(loader.and_then(|loader| loader.file.as_mut()), &contents.loader);
+    program.look = match &contents.again {
+        Again::Nothing => Look::Once,
+        Again::Same => Look::Same,
+        Again::Read(path, content) => {
+            let mut ran = Executable {
+                path: path.clone(),
+                ..Executable::default()
+            };
+            fill(Some(&mut ran), content);
+            let last = program.interpreters.last_mut().map(|last| &mut last.file);
+            match last.unwrap_or(&mut program.file) {
+                Some(asked) if asked.content.is_some() && asked.content == ran.content => Look::Same,
+                // What could not be read before it ran is known now.
+                Some(asked) if asked.unread.is_some() => {
+                    *asked = ran;
+                    Look::Same
+                }
+                _ => Look::Other(ran),
+            }
+        }
+    };
+    program
+}
+
+fn fill(file: Option<&mut Executable>, content: &Content) {
+    match (file, content.outcome()) {
+        (Some(file), Some(Ok(read))) => {
+            file.content = Some(read.digest);
+            file.likeness = read.likeness;
+        }
+        (Some(file), Some(Err(reason))) => file.unread = Some(reason),
+        _ => {}
+    }
+}
+
 impl Recorded {
     fn snapshot(&self) -> Session {
         let mut session = self.session.clone();
-        let mut fill = |file: Option<&mut Executable>, content: &Content| match (file, content.outcome()) {
-            (Some(file), Some(Ok(read))) => {
-                file.content = Some(read.digest);
-                file.likeness = read.likeness;
-            }
-            (Some(file), Some(Err(reason))) => {
-                file.unread = Some(reason);
-                session.unread += 1;
-            }
-            _ => {}
-        };
-        let mut programs = Vec::with_capacity(self.programs.len());
-        for (program, contents) in &self.programs {
-            let mut program = program.clone();
-            fill(program.file.as_mut(), &contents.file);
-            for (interpreter, content) in program.interpreters.iter_mut().zip(&contents.interpreters) {
-                fill(interpreter.file.as_mut(), content);
-            }
-            let loader = program.loader.as_mut();
-            fill(loader.and_then(|loader| loader.file.as_mut()), &contents.loader);
-            programs.push(program);
-        }
-        session.programs = programs;
+        session.programs = self.programs.iter().map(known).collect();
+        let files = session.programs.iter().flat_map(Program::files);
+        session.unread = files.filter(|file| file.unread.is_some()).count() as u64;
         session
     }
 }

@@ -1,6 +1,7 @@
-//! Seccomp profiles that hand a container's `execve` and `execveat` to a supervisor.
+//! Seccomp profiles that hand a container's `execve` and `execveat` to a supervisor, and the calls by which a program's
+//! start is known.
 //!
-//! A profile is the engine's own default with only these two calls changed: what the default denies stays denied,
+//! A profile is the engine's own default with only these calls changed: what the default denies stays denied,
 //! for every architecture in its `archMap`, so that 32-bit programs are seen too.
 //!
 //! - **Podman** has its default in a file on its host, usually `/usr/share/containers/seccomp.json`
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::call::ARCH_SET_FS;
 use crate::supervisor::SOCKET_PATH;
 
 /// Where Podman's packages put its default profile.
@@ -38,6 +40,13 @@ pub const DOCKER_DEFAULT: &str = include_str!("../data/docker-default.json");
 
 /// The calls that a supervisor answers.
 const NOTIFIED: [&str; 2] = ["execve", "execveat"];
+
+/// The calls that a program's start makes on this machine, and the first argument by which it is known where it is not the
+/// only one to make them. What else they are used for goes on as in the default.
+const STARTS: &[(&str, Option<u32>)] = match cfg!(target_arch = "aarch64") {
+    true => &[("set_tid_address", None)],
+    false => &[("arch_prctl", Some(ARCH_SET_FS)), ("set_thread_area", None)],
+};
 
 /// A profile that cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +108,7 @@ pub fn notify(default: &str, listener: &Path) -> Result<String, ProfileError> {
     if let Some(at) = allowed.iter().position(|allowed| !allowed) {
         return Err(ProfileError::Restricted(NOTIFIED[at].to_owned()));
     }
+    look_again(rules, allowed_by_default);
     rules.retain(|rule| names(rule).is_none_or(|names| !names.is_empty()));
     rules.push(json!({
         "names": NOTIFIED,
@@ -140,6 +150,45 @@ fn strip(rule: &mut Value, allowed: &mut [bool; NOTIFIED.len()]) -> Result<(), P
         }
     }
     Ok(())
+}
+
+/// Splits the rules that allow the calls of a program's start, so that these wait for the supervisor. Where there is more than
+/// one such rule for a call, or one that restricts it, programs are seen once.
+fn look_again(rules: &mut Vec<Value>, allowed_by_default: bool) {
+    for &(name, code) in STARTS {
+        let args = |comparison: &str| match code {
+            Some(code) => json!([{ "index": 0, "value": code, "op": comparison }]),
+            None => json!([]),
+        };
+        let mentions = |rule: &&mut Value| {
+            let is_it = |other: &Value| other == name;
+            rule["name"] == name || names(rule).is_some_and(|names| names.iter().any(is_it))
+        };
+        let mut those = rules.iter_mut().filter(mentions);
+        let allowing = match (those.next(), those.next()) {
+            (None, _) if allowed_by_default => json!({ "names": [], "action": "SCMP_ACT_ALLOW" }),
+            (Some(rule), None)
+                if rule["action"] == "SCMP_ACT_ALLOW" && is_empty(&rule["args"]) && rule["name"] != name =>
+            {
+                let before = rule.clone();
+                if let Some(list) = rule.get_mut("names").and_then(Value::as_array_mut) {
+                    list.retain(|other| other != name);
+                }
+                before
+            }
+            _ => continue,
+        };
+        let of_it = |action: &str, args| {
+            let mut rule = allowing.clone();
+            rule["names"] = json!([name]);
+            (rule["action"], rule["args"]) = (action.into(), args);
+            rule
+        };
+        rules.push(of_it("SCMP_ACT_NOTIFY", args("SCMP_CMP_EQ")));
+        if code.is_some() && !allowed_by_default {
+            rules.push(of_it("SCMP_ACT_ALLOW", args("SCMP_CMP_NE")));
+        }
+    }
 }
 
 fn names(rule: &Value) -> Option<&Vec<Value>> {

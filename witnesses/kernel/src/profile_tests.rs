@@ -19,25 +19,84 @@ fn rules(profile: &Value) -> impl Iterator<Item = (&Value, BTreeSet<&str>)> {
 }
 
 #[test]
-fn only_the_two_calls_and_the_listener_differ_from_the_default() {
+fn only_what_is_supervised_and_the_listener_differ_from_the_default() {
     let default: Value = serde_json::from_str(DOCKER_DEFAULT).unwrap();
     let mut profile = made(DOCKER_DEFAULT).unwrap();
     assert_eq!(profile["listenerPath"], SOCKET);
     assert_eq!(profile["archMap"], default["archMap"]);
-    let notified: Vec<_> = rules(&profile)
-        .filter(|(rule, _)| rule["action"] == "SCMP_ACT_NOTIFY")
-        .map(|(_, names)| names)
+    // What waits, and what is left of a rule whose call waits with one argument only.
+    let list = profile["syscalls"].as_array_mut().unwrap();
+    let last = list.split_off(list.len() - STARTS.len() - 1 - usize::from(STARTS[0].1.is_some()));
+    let last: Vec<_> = last
+        .iter()
+        .map(|rule| {
+            (
+                rule["action"].as_str().unwrap(),
+                names(rule).unwrap(),
+                &rule["args"],
+            )
+        })
         .collect();
-    assert_eq!(notified, [BTreeSet::from(NOTIFIED)]);
-    profile["syscalls"].as_array_mut().unwrap().pop();
-    for ((before, mut names_before), (after, names_after)) in rules(&default).zip(rules(&profile)) {
+    let start = |comparison: &str| json!([{ "index": 0, "value": 0x1002, "op": comparison }]);
+    if cfg!(target_arch = "x86_64") {
+        assert_eq!(
+            last,
+            [
+                (
+                    "SCMP_ACT_NOTIFY",
+                    &vec!["arch_prctl".into()],
+                    &start("SCMP_CMP_EQ")
+                ),
+                (
+                    "SCMP_ACT_ALLOW",
+                    &vec!["arch_prctl".into()],
+                    &start("SCMP_CMP_NE")
+                ),
+                ("SCMP_ACT_NOTIFY", &vec!["set_thread_area".into()], &json!([])),
+                ("SCMP_ACT_NOTIFY", &NOTIFIED.map(Value::from).to_vec(), &json!([])),
+            ]
+        );
+    }
+    // A rule of which nothing is left is gone.
+    let is_waiting = |name: &&str| NOTIFIED.contains(name) || STARTS.iter().any(|(start, _)| start == name);
+    let left = rules(&default).filter(|(_, names)| !names.iter().all(&is_waiting));
+    let left: Vec<_> = left.collect();
+    assert_eq!(left.len(), rules(&profile).count());
+    for ((before, mut names_before), (after, names_after)) in left.into_iter().zip(rules(&profile)) {
         for key in ["action", "args", "includes", "excludes", "errnoRet"] {
             assert_eq!(before[key], after[key]);
         }
-        names_before.retain(|name| !NOTIFIED.contains(name));
+        names_before.retain(|name| !is_waiting(name));
         assert_eq!(names_before, names_after);
     }
-    assert_eq!(rules(&default).count(), rules(&profile).count());
+}
+
+#[test]
+fn a_default_that_restricts_a_programs_start_is_left_as_it_is() {
+    let default = |rules: &str| {
+        format!(
+            r#"{{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{{"names":["execve","execveat"],"action":"SCMP_ACT_ALLOW"}},{rules}]}}"#
+        )
+    };
+    for kept in [
+        r#"{"names":["arch_prctl"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":4098,"op":"SCMP_CMP_EQ"}]}"#,
+        r#"{"names":["arch_prctl","set_thread_area","set_tid_address"],"action":"SCMP_ACT_ERRNO"}"#,
+        r#"{"name":"arch_prctl","action":"SCMP_ACT_ALLOW"},{"names":["arch_prctl"],"action":"SCMP_ACT_ALLOW"}"#,
+        r#"{"names":["read"],"action":"SCMP_ACT_ALLOW"}"#,
+    ] {
+        let profile = made(&default(kept)).unwrap();
+        let kept: Vec<Value> = serde_json::from_str(&format!("[{kept}]")).unwrap();
+        let list = profile["syscalls"].as_array().unwrap();
+        assert_eq!(list[..list.len() - 1], kept);
+    }
+}
+
+#[test]
+fn a_programs_start_waits_under_a_default_that_allows_all() {
+    let profile = made(r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[]}"#).unwrap();
+    let all: Vec<_> = rules(&profile).collect();
+    assert_eq!(all.len(), STARTS.len() + 1);
+    assert!(all.iter().all(|(rule, _)| rule["action"] == "SCMP_ACT_NOTIFY"));
 }
 
 #[test]

@@ -8,16 +8,22 @@ use std::sync::Arc;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
+use crate::again::{Asked, Expected};
 use crate::call::FromKernel;
-use crate::files::{Prefix, View, lossy};
-use crate::log::Contents;
+use crate::content::{Content, Key};
+use crate::files::{self, Prefix, View, lossy};
+use crate::log::{Again, Contents};
 use crate::process::{Process, process_of};
 use crate::shared::Shared;
 use crate::state::{self, StateError};
 use crate::sys::{Listener, Notification};
 use crate::{loads, memory};
-use shellproof_api::facts::{Answer, Call, Executable, Interpreter, Kind, Program};
+use shellproof_api::facts::{Answer, Call, Executable, Interpreter, Kind, Look, Program, Unread};
 
+/// Where nobody could say which program ran.
+const UNKNOWN: &str = "an unknown program";
+/// How often a large file is read that somebody removes meanwhile, which looks like a change.
+const READINGS: usize = 3;
 /// How far up an ancestor is looked for.
 const ANCESTORS: usize = 16;
 
@@ -75,6 +81,7 @@ fn session(shared: &Shared, stream: UnixStream, stop: &PipeReader) {
         bytes: 0,
         latest: HashMap::new(),
         interrupted: HashMap::new(),
+        expected: Expected::default(),
         prefix: Prefix::default(),
     };
     match serving.run(stop) {
@@ -113,6 +120,8 @@ struct Serving<'s> {
     latest: HashMap<u32, usize>,
     /// The call of each thread whose last answer the kernel did not take, and the place of its program.
     interrupted: HashMap<u32, (Notification, usize)>,
+    /// What each process may run.
+    expected: Expected,
     prefix: Prefix,
 }
 
@@ -155,6 +164,9 @@ impl Serving<'_> {
             }
             Err(error) => return Err(error),
         };
+        if call.is_start() {
+            return self.look_again(&call);
+        }
         // A signal makes a call end before its answer is there, and then be made again.
         let before = self.interrupted.remove(&call.thread);
         let before = before
@@ -192,13 +204,74 @@ impl Serving<'_> {
             (true, true) => Answer::Denied,
             (true, false) => Answer::Continued,
         };
-        let is_withdrawn = program.answer == Answer::Withdrawn;
-        if let Some(at) = self.record(before, program, contents)
-            && is_withdrawn
-        {
-            self.interrupted.insert(call.thread, (call, at));
+        let (answer, pid, key) = (program.answer, program.pid, contents.key);
+        let content = contents.of_run().clone();
+        match (self.record(before, program, contents), answer) {
+            (Some(at), Answer::Withdrawn) => {
+                self.interrupted.insert(call.thread, (call, at));
+            }
+            (Some(at), Answer::Continued) => {
+                self.expected.ask(pid, Asked { at, key, content });
+            }
+            _ => {}
         }
         Ok(())
+    }
+
+    /// Looks at what a process runs that has just begun to run it.
+    fn look_again(&mut self, call: &Notification) -> io::Result<()> {
+        // A program begins in the first thread of its process, which is called as the process is.
+        let process = call.thread;
+        let seen = self.place.zip(self.run_by(process));
+        // An answer that was taken shows that what was looked at was this process. Otherwise it makes the call again.
+        if let (true, Some((place, (again, runs)))) = (accepted(self.listener.go_on(call.id))?, seen) {
+            self.shared.log.look_again(place, runs.at, again);
+            self.expected.confirm(process, runs);
+        }
+        Ok(())
+    }
+
+    /// What a process runs, and what that is of the programs that it asked for.
+    fn run_by(&mut self, process: u32) -> Option<(Again, Asked)> {
+        if !self.expected.knows(process) {
+            return None;
+        }
+        let hasher = &self.shared.hasher;
+        let key = files::key_of_running(process).ok();
+        let asked = self.expected.meant(process, key.as_ref())?.clone();
+        if let Some(key) = key.filter(|_| asked.key == key) {
+            hasher.await_large(&key, &asked.content);
+            if hasher.remembers(&key, &asked.content) {
+                return Some((Again::Same, asked));
+            }
+        }
+        let (path, key, content) = self.read_running(process);
+        let runs = Asked {
+            at: asked.at,
+            key,
+            content: content.clone(),
+        };
+        Some((Again::Read(path, content), runs))
+    }
+
+    /// Reads what a process runs that waits for us.
+    fn read_running(&mut self, process: u32) -> (String, Option<Key>, Content) {
+        let hasher = &self.shared.hasher;
+        let mut read = (UNKNOWN.to_owned(), None, Content::Unread(Unread::OutOfReach));
+        for _ in 0..READINGS {
+            let Ok(ran) = files::running(process, &mut self.prefix) else {
+                break;
+            };
+            let (path, key) = (ran.path.clone(), Key::of(&ran.stat));
+            let content = hasher.take(ran).0;
+            hasher.await_large(&key, &content);
+            let is_read = !content.is_failed();
+            read = (path, Some(key), content);
+            if is_read {
+                break;
+            }
+        }
+        read
     }
 
     fn is_full(&self) -> bool {
@@ -227,6 +300,7 @@ impl Serving<'_> {
             interpreters: Vec::new(),
             loader: None,
             answer: Answer::Continued,
+            look: Look::Once,
         };
         let mut contents = Contents::none();
         let Some(arguments) = kind.arguments(&call.arguments) else {
@@ -298,7 +372,9 @@ impl Serving<'_> {
         Some(self.programs - 1)
     }
 
-    fn lost(&self) {
+    fn lost(&mut self) {
+        // A process may run now what is not in the log.
+        self.expected.forget();
         self.update(|session| session.lost += 1);
     }
 

@@ -88,6 +88,33 @@ pub struct Program {
     pub loader: Option<Interpreter>,
     /// What was answered.
     pub answer: Answer,
+    /// What was seen when it ran.
+    pub look: Look,
+}
+
+impl Program {
+    /// All files that were loaded for it.
+    pub fn files(&self) -> impl Iterator<Item = &Executable> {
+        let others = self.interpreters.iter().chain(&self.loader);
+        let ran = match &self.look {
+            Look::Other(ran) => Some(ran),
+            Look::Once | Look::Same => None,
+        };
+        let others = others.filter_map(|other| other.file.as_ref());
+        self.file.iter().chain(others).chain(ran)
+    }
+}
+
+/// The second look at a program: what a process ran when it made the first call that only a program's start makes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Look {
+    /// There was none: the call failed, or the program never made that call. Some of a few instructions do not.
+    #[default]
+    Once,
+    /// It was the file that was seen before its start, with the same content.
+    Same,
+    /// It was another file, or its content had changed.
+    Other(Executable),
 }
 
 /// A file that was about to be executed.

@@ -5,6 +5,9 @@ const BASE: u32 = 0x0804_8000;
 /// The length of its headers.
 const HEADERS: u32 = 52 + 32;
 
+/// xor ebx, ebx; mov eax, 1 (exit); int 0x80
+const EXIT32: &[u8] = &[0x31, 0xdb, 0xb8, 1, 0, 0, 0, 0xcd, 0x80];
+
 /// A program of this machine that ends with 0.
 pub fn exit() -> Vec<u8> {
     exit_with(0)
@@ -13,6 +16,26 @@ pub fn exit() -> Vec<u8> {
 /// A program of this machine that ends with a code, by which it is told from others.
 pub fn exit_with(code: u8) -> Vec<u8> {
     with_loader(0x40_0000, code, None)
+}
+
+/// The same that begins as programs of compilers do, and ends with 0.
+pub fn starting(padding: usize) -> Vec<u8> {
+    // mov edi, 0x1002 (ARCH_SET_FS); xor esi, esi; mov eax, 158 (arch_prctl); syscall
+    let start = [0xbf, 2, 0x10, 0, 0, 0x31, 0xf6, 0xb8, 158, 0, 0, 0, 0x0f, 0x05];
+    let mut elf = exit();
+    elf.splice(64 + 56..64 + 56, start);
+    for at in [64 + 32, 64 + 40] {
+        elf[at] += start.len() as u8;
+    }
+    elf.resize(elf.len() + padding, 0);
+    elf
+}
+
+/// The same for i386.
+pub fn starting32() -> Vec<u8> {
+    // xor ebx, ebx; mov eax, 243 (set_thread_area); int 0x80
+    let start = [0x31, 0xdb, 0xb8, 243, 0, 0, 0, 0xcd, 0x80];
+    wrap32([start.as_slice(), EXIT32].concat())
 }
 
 /// The same that wants `loader` to be loaded and started in its place: it is never started itself.
@@ -66,8 +89,7 @@ fn with_loader(base: u64, code: u8, loader: Option<&str>) -> Vec<u8> {
 
 /// A program for i386 that ends with 0.
 pub fn exit32() -> Vec<u8> {
-    // xor ebx, ebx; mov eax, 1 (exit); int 0x80
-    wrap32(vec![0x31, 0xdb, 0xb8, 1, 0, 0, 0, 0xcd, 0x80])
+    wrap32(EXIT32.to_vec())
 }
 
 /// A program for i386 that executes `path` with `execve` and the one argument `path`, and ends with 99 if it cannot.

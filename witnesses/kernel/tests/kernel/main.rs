@@ -5,6 +5,7 @@
 mod confined;
 mod elf;
 mod kept;
+mod looks;
 mod measures;
 mod names;
 mod random;

@@ -3,15 +3,16 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use shellproof_kernel::Options;
+use shellproof_kernel::{Look, Options};
 
 use crate::trials::Test;
 use crate::{Lab, Programs, command, random, succeed};
 
-pub fn all() -> [Test; 4] {
+pub fn all() -> [Test; 5] {
     [
         ("random_names_for_ten_minutes", many_random_names),
         ("load", load),
+        ("seen_twice", seen_twice),
         ("million", million),
         ("start_delay", start_delay),
     ]
@@ -52,6 +53,48 @@ fn own_ticks() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+/// How many of 10,000 programs of each kind are seen a second time, and what that costs: time without a supervisor, with one
+/// that looks once, and with one that looks twice, in turns. `PROGRAMS` names further programs, colons in between.
+fn seen_twice(programs: &Programs) {
+    const ROUNDS: usize = 10;
+    const EACH: usize = 1_000;
+    let given = std::env::var("PROGRAMS").unwrap_or_else(|_| "/bin/true".to_owned());
+    let given = given.split(':').map(str::to_owned);
+    for program in [programs.path("exit")].into_iter().chain(given) {
+        let run = |socket: &Path, looks: &str| -> f64 {
+            let mut command = command(socket, "creating", programs, "many-given", EACH as u64);
+            let output = succeed(command.env("PROGRAM", &program).env("LOOKS", looks));
+            let micros: f64 = String::from_utf8_lossy(&output.stdout).trim().parse().unwrap();
+            micros / EACH as f64
+        };
+        let mut times = [const { Vec::new() }; 3];
+        let mut twice = 0;
+        for _ in 0..ROUNDS {
+            times[0].push(run(Path::new("-"), "1"));
+            for (looks, times) in ["1", "2"].into_iter().zip(&mut times[1..]) {
+                let lab = Lab::new(programs, Options::default());
+                times.push(run(&lab.socket(), looks));
+                let [session] = lab.trace().sessions.try_into().unwrap();
+                assert_eq!((session.programs.len(), session.unread), (EACH, 0));
+                let looks = session.programs.iter().map(|program| &program.look);
+                twice += looks.filter(|look| **look == Look::Same).count();
+            }
+        }
+        for (what, pick) in [("least", 0), ("median", ROUNDS / 2)] {
+            let [plain, once, both] = times.each_mut().map(|times| {
+                times.sort_by(f64::total_cmp);
+                times[pick]
+            });
+            println!(
+                "{program}, {what} of {ROUNDS} times {EACH}: {plain:.0} us; seen once {once:.0} us, {:.2}; seen twice {both:.0} us, {:.2}",
+                once / plain,
+                both / plain
+            );
+        }
+        println!("{twice} of {} seen twice", ROUNDS * EACH);
+    }
 }
 
 /// A million programs: what is beyond the bound is counted, and takes no memory.

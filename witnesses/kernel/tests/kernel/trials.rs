@@ -9,7 +9,7 @@ use libtest_mimic::Trial;
 use sha2::{Digest as _, Sha256};
 use shellproof_kernel::{Abi, Answer, Call, Kind, Options, Program, Supervisor};
 
-use crate::{Lab, Programs, confined, elf, kept, measures, names, programs_of, random, succeed};
+use crate::{Lab, Programs, confined, elf, kept, looks, measures, names, programs_of, random, succeed};
 
 /// A test and its name.
 pub type Test = (&'static str, fn(&Programs));
@@ -64,6 +64,7 @@ pub fn all(programs: &Arc<Programs>) -> Vec<Trial> {
     };
     tests
         .into_iter()
+        .chain(looks::all())
         .map(trial(false))
         .chain(measures::all().into_iter().map(trial(true)))
         .collect()
