@@ -484,18 +484,3 @@ fn a_finding_names_the_container_and_the_first_files() {
     gap.records[1].subject.as_mut().unwrap().auto_remove = true;
     assert!(judged(&gap)[0].help.as_deref().unwrap().contains("--rm"));
 }
-
-#[test]
-fn each_door_that_a_container_is_given_violates() {
-    let mut given = recording(run("1", &["/tiny"], &[]));
-    assert_eq!(judged(&given), []);
-    let subject = given.records[1].subject.as_mut().unwrap();
-    subject.doors = vec!["`/run` of the host".into(), "it is privileged".into()];
-    let found = judged(&given);
-    assert!(found.len() == 2 && found.iter().all(|one| one.rule == Rule::EngineDoor));
-    assert_eq!(
-        found[0].detail,
-        "a container is given a door to an engine: `/run` of the host"
-    );
-    assert!(refuse(&given.facts()[0]).unwrap().contains("engine-door"));
-}

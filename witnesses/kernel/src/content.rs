@@ -16,7 +16,6 @@ use shellproof_api::facts::{Digest, Likeness, Unread};
 use shellproof_likeness::{Format, Signs};
 
 use crate::files::Found;
-
 use crate::sys::has_extents;
 
 /// The largest file that is hashed, in bytes.

@@ -10,7 +10,6 @@ use std::path::Path;
 use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, openat, readlink, stat};
 
 use crate::call::Arguments;
-use crate::content::Key;
 use crate::dead::Dead;
 use crate::process::copy_of;
 use crate::resolve::Names;
@@ -96,9 +95,9 @@ impl<'p> View<'p> {
     }
 }
 
-/// What tells the program that a thread's process runs from other files.
-pub(crate) fn key_of_running(thread: u32) -> io::Result<Key> {
-    Ok(Key::of(&stat(format!("/proc/{thread}/exe"))?))
+/// What is known of the file that a thread's process runs, without opening it.
+pub(crate) fn stat_of_running(thread: u32) -> io::Result<Stat> {
+    Ok(stat(format!("/proc/{thread}/exe"))?)
 }
 
 /// The program that a thread's process runs.

@@ -237,7 +237,7 @@ impl Serving<'_> {
             return None;
         }
         let hasher = &self.shared.hasher;
-        let key = files::key_of_running(process).ok();
+        let key = files::stat_of_running(process).ok().map(|stat| Key::of(&stat));
         let asked = self.expected.meant(process, key.as_ref())?.clone();
         if let Some(key) = key.filter(|_| asked.key == key) {
             hasher.await_large(&key, &asked.content);
