@@ -107,7 +107,9 @@ pub(super) fn detail(result: &ResultEntry, styles: &Styles) -> String {
         text.push_str(&failure_lines(failure, styles));
     }
     text.push_str(&leftover_lines(INDENT, &result.leftovers, styles));
-    if result.status == Status::NothingRan {
+    // Who was refused did ask here.
+    let is_refusal = |one: &EvidenceEntry| one.rule == Rule::EngineRefused;
+    if result.status == Status::NothingRan && !result.evidence.iter().any(is_refusal) {
         let _ = writeln!(
             text,
             "{INDENT}help: only what goes through `DOCKER_HOST` or `CONTAINER_HOST` is seen; a program with an address \

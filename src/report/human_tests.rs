@@ -173,6 +173,22 @@ fn an_audit_is_its_one_result() {
 }
 
 #[test]
+fn who_was_refused_is_not_told_to_have_gone_elsewhere() {
+    let elsewhere = "goes past the recorder";
+    let told = human(&document(silent()), &Styles::PLAIN);
+    assert!(told.contains(elsewhere), "{told}");
+    let refused = CaseResult {
+        judgement: Some(judgement(Verdict::Unproven, &[Rule::EngineRefused], None)),
+        ..silent()
+    };
+    let told = human(&document(refused), &Styles::PLAIN);
+    assert!(
+        told.contains("engine-refused") && !told.contains(elsewhere),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_run_of_nothing_still_says_so() {
     let nothing = Document::of(&Report {
         run_id: "00000000".into(),
