@@ -10,6 +10,7 @@ mod failure;
 mod image_name;
 pub mod invocation;
 mod kernel;
+mod out_file;
 pub mod platform;
 pub mod policy;
 pub mod report;
