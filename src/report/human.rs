@@ -161,9 +161,14 @@ fn failure_lines(failure: &FailureEntry, styles: &Styles) -> String {
         let _ = writeln!(text, "{}", drawn(line, styles));
     }
     if let (Some(container), false) = (&failure.container, failure.log.is_empty()) {
-        let _ = writeln!(text, "{faint}   last lines of `{container}`:{faint:#}");
-        for line in &failure.log {
-            let _ = writeln!(text, "{faint}   |{faint:#} {}", line.escape_debug());
+        for (which, lines) in [("first error", &failure.errors), ("last lines", &failure.log)] {
+            if !lines.is_empty() {
+                let _ = writeln!(text, "{faint}   {which} of `{container}`:{faint:#}");
+            }
+            for line in lines {
+                let line = printable(&line.replace('\t', "    "));
+                let _ = writeln!(text, "{faint}   |{faint:#} {line}");
+            }
         }
     }
     text

@@ -115,7 +115,7 @@ fn both_sheets_say_the_same() {
         "expected clean, the verdict is violated\n",
         "error: expected `job` to exit with 0\n",
         "^^^ it exited with 3\n",
-        "   last lines of `job`:\n   | the cause\n",
+        "   first error of `job`:\n   | FATAL: first\n   last lines of `job`:\n   |     the \"cause\"\n",
         "left behind: a volume\n",
         "\nleft behind: a network\n",
         "\n0 passed, 1 violated, 0 unproven, 0 failed\n",

@@ -5,13 +5,11 @@ use std::sync::Arc;
 
 use shellproof_api::{FileKind, ImageFile, StdStream};
 
-use super::output::Collected;
+use super::output::{Collected, Excerpt};
 use crate::result::{Expectation, Failure};
 use crate::scenario::{FileExpect, HttpExpect, TextExpect};
 use crate::source::{Diagnostic, SourceFile, Span, Spanned};
 
-/// How many of a container's last lines a failure shows.
-const LOG_LINES: usize = 12;
 /// How much of a text a failure quotes, in characters.
 const QUOTED: usize = 400;
 
@@ -51,10 +49,14 @@ pub(super) struct Checked<'a> {
 impl Checked<'_> {
     /// An expectation that holds if `actual` is `None`; else `actual` says what was seen instead.
     pub(super) fn expectation(&self, what: String, span: Span, actual: Option<String>) -> Expectation {
-        let failure = actual.map(|actual| Failure {
-            diagnostic: Diagnostic::new(self.file, span, format!("expected {what}")).label(actual),
-            container: Some(self.container.to_owned()),
-            log: self.output.tail(LOG_LINES),
+        let failure = actual.map(|actual| {
+            let Excerpt { errors, last } = self.output.excerpt();
+            Failure {
+                diagnostic: Diagnostic::new(self.file, span, format!("expected {what}")).label(actual),
+                container: Some(self.container.to_owned()),
+                errors,
+                log: last,
+            }
         });
         Expectation { what, failure }
     }
