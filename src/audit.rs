@@ -19,6 +19,7 @@ pub(crate) use record_file::replay;
 use crate::engines::{self, Choice, EngineError, EngineSpec};
 use crate::failure::Failure;
 use crate::invocation::Invocation;
+use crate::out_file;
 use crate::policy::{NO_IMAGE_WITNESS, Seen, Standing, judge_program, wire};
 use crate::result::{Audited, Case, CaseResult, Exit, ExpectedExit, Report};
 use crate::run;
@@ -49,21 +50,24 @@ pub(crate) struct Order {
     pub(crate) command: Vec<OsString>,
 }
 
-/// Runs a program behind a recorder and judges it.
+/// Runs a program behind a recorder and judges it. A record that could not be written takes nothing from the report.
 ///
 /// # Errors
-/// The order makes no sense, the engine or the machine failed, or the record cannot be written.
-pub(crate) async fn run(order: Order) -> Result<Report, Failure> {
+/// The order makes no sense, or the engine or the machine failed.
+pub(crate) async fn run(order: Order) -> Result<(Report, Result<(), Failure>), Failure> {
     order.run().await
 }
 
 impl Order {
-    async fn run(self) -> Result<Report, Failure> {
+    async fn run(self) -> Result<(Report, Result<(), Failure>), Failure> {
         let mode = self.mode;
         if self.deny && mode == Mode::Layered {
             return Err(Failure::Input(
                 "nothing is forbidden in layered mode, so `--deny` has nothing to deny\nhelp: add `--mode prebuilt`".into(),
             ));
+        }
+        if let Some(file) = &self.record {
+            out_file::check("--record", file)?;
         }
         let invocation = Invocation::start().map_err(Failure::machine("no private directory can be made"))?;
         let program = self.command.first().map(OsString::as_os_str);
@@ -140,10 +144,11 @@ impl Order {
         };
         let mut result = self.result(mode, engine, exit, duration, &recording, watched);
         result.leftovers = left.into_iter().map(leftover).collect();
-        if let Some(file) = &self.record {
-            record_file::write(file, &recording, &result, invocation.id())?;
-        }
-        Ok(report(result, invocation.id().to_owned()))
+        let record = match &self.record {
+            Some(file) => record_file::write(file, &recording, &result, invocation.id()),
+            None => Ok(()),
+        };
+        Ok((report(result, invocation.id().to_owned()), record))
     }
 
     /// Who the engine is, and what the kernel witness can do there: neither counts before a canary was seen.

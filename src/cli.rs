@@ -109,15 +109,30 @@ pub fn main() -> ExitCode {
 
 fn end(ended: Result<ExitCode, Failure>) -> ExitCode {
     ended.unwrap_or_else(|failure| {
-        let text = failure.to_string();
-        // Diagnostics of files come with their own heading.
-        if text.starts_with("error") || text.starts_with('\u{1b}') {
-            anstream::eprintln!("{}", text.trim_end());
-        } else {
-            anstream::eprintln!("error: {text}");
-        }
+        tell(&failure);
         failure.exit_code()
     })
+}
+
+fn tell(failure: &Failure) {
+    let text = failure.to_string();
+    // Diagnostics of files come with their own heading.
+    if text.starts_with("error") || text.starts_with('\u{1b}') {
+        anstream::eprintln!("{}", text.trim_end());
+    } else {
+        anstream::eprintln!("error: {text}");
+    }
+}
+
+/// What a command ends with whose verdicts have been reported, when its report or a file could not be written: all that is
+/// told, and what was seen was seen.
+fn reported(code: ExitCode, written: impl IntoIterator<Item = Result<(), Failure>>) -> ExitCode {
+    let failures: Vec<_> = written.into_iter().filter_map(Result::err).collect();
+    failures.iter().for_each(tell);
+    match (code, failures.first()) {
+        (ExitCode::Violated | ExitCode::Interrupted, _) | (_, None) => code,
+        (_, Some(failure)) => failure.exit_code(),
+    }
 }
 
 fn block_on(command: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {

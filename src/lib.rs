@@ -11,6 +11,7 @@ mod image_name;
 pub mod invocation;
 mod keeper;
 mod kernel;
+mod out_file;
 pub mod platform;
 pub mod policy;
 pub mod report;

@@ -127,6 +127,7 @@ impl Expectation {
         let failure = Some(Failure {
             diagnostic,
             container: None,
+            errors: Vec::new(),
             log: Vec::new(),
         });
         Self { what, failure }
@@ -140,6 +141,8 @@ pub struct Failure {
     pub diagnostic: Diagnostic,
     /// The container that it is about.
     pub container: Option<String>,
+    /// Lines of the container's output, before the last ones, that tell of an error.
+    pub errors: Vec<String>,
     /// The container's last lines of output.
     pub log: Vec<String>,
 }

@@ -57,7 +57,8 @@ pub(crate) fn failed(result: &CaseResult) -> Expectation {
         failure: Some(Failure {
             diagnostic: diagnostic.label("it exited with 3"),
             container: Some("job".into()),
-            log: vec!["the cause".into()],
+            errors: vec!["FATAL: first".into()],
+            log: vec!["\tthe \"cause\"".into()],
         }),
     }
 }

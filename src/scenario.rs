@@ -7,7 +7,8 @@
 //! 2. `yaml` turns the text into a tree whose every node has a [`Span`];
 //! 3. `decode` turns the tree into a [`Scenario`];
 //! 4. `check` compares the parts of the scenario with each other;
-//! 5. [`Scenario::for_mode`] merges a container's `layered:` or `prebuilt:` block into it.
+//! 5. `host` looks for the host paths that it mounts, where it was read from a file;
+//! 6. [`Scenario::for_mode`] merges a container's `layered:` or `prebuilt:` block into it.
 //!
 //! Deliberately absent: serde, anchors, aliases, tags and variables. What a file says is what
 //! stands in it.
@@ -38,6 +39,7 @@
 
 mod check;
 mod decode;
+mod host;
 mod keys;
 mod load;
 mod resolve;

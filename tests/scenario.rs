@@ -187,6 +187,41 @@ fn relative_host_paths_start_at_the_scenario_file() {
 }
 
 #[test]
+fn mount_options_say_what_they_do() {
+    let with = |options: &str| {
+        let text = format!(
+            "schema: 1\nname: x\nvolumes: [data]\ncontainers:\n  a: {{ role: python, volumes: ['data:/data{options}'], expect: {{ exit: 0 }} }}\n"
+        );
+        let plan = parse("x.yaml", &text).unwrap().for_mode(Mode::Prebuilt).unwrap();
+        let mount = &plan.containers[0].volumes[0].value;
+        (mount.read_only, mount.relabel, mount.chown)
+    };
+    for (options, expected) in [
+        ("", (false, None, false)),
+        (":ro", (true, None, false)),
+        (":z", (false, Some(Relabel::Shared), false)),
+        (":ro,Z", (true, Some(Relabel::Private), false)),
+        (":U,rw,z", (false, Some(Relabel::Shared), true)),
+    ] {
+        assert_eq!(with(options), expected, "{options}");
+    }
+}
+
+#[test]
+fn a_host_path_is_looked_for_beside_its_file_and_only_where_a_file_was_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("x.yaml");
+    let text = "schema: 1\nname: x\ncontainers:\n  a: { role: python, volumes: ['./beside/it:/b'], expect: { exit: 0 } }\n";
+    std::fs::write(&file, text).unwrap();
+    let told = load(&file).unwrap_err().to_string();
+    assert!(told.contains("nothing is at the host path"), "{told}");
+    assert!(parse(&file, text).is_ok());
+    std::fs::create_dir(directory.path().join("beside")).unwrap();
+    std::fs::write(directory.path().join("beside/it"), "").unwrap();
+    assert!(load(&file).is_ok());
+}
+
+#[test]
 fn a_mode_replaces_keys_and_adds_to_the_environment() {
     let layered = container("shell-health-check.yaml", Mode::Layered, "server");
     let env: Vec<_> = layered

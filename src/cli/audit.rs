@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, ValueEnum};
 
-use super::{Engines, Format, need, platform};
+use super::{Engines, Format, need, platform, reported};
 use crate::audit::{self, Order};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::report::{self, Document, Styles};
-use crate::result::{ExpectedExit, Report};
+use crate::result::ExpectedExit;
 use crate::vocabulary::{Mode, Need};
 
 #[derive(Debug, Args)]
@@ -76,11 +76,16 @@ impl Audit {
         let format = self.format;
         // Without a program of its own, stdout is nobody's but the report's.
         let to_stdout = format == Format::Json || self.command.is_empty();
-        let report = match &self.replay {
-            Some(file) => audit::replay(file, self.mode.map(Mode::from), self.kernel)?,
+        let (report, record) = match &self.replay {
+            Some(file) => (
+                audit::replay(file, self.mode.map(Mode::from), self.kernel)?,
+                Ok(()),
+            ),
             None => audit::run(self.order()?).await?,
         };
-        print(&report, format, to_stdout)
+        let document = Document::of(&report);
+        let printed = print(&document, format, to_stdout);
+        Ok(reported(document.exit_code(), [printed, record]))
     }
 
     fn order(self) -> Result<Order, Failure> {
@@ -103,21 +108,19 @@ impl Audit {
     }
 }
 
-fn print(report: &Report, format: Format, to_stdout: bool) -> Result<ExitCode, Failure> {
+fn print(document: &Document, format: Format, to_stdout: bool) -> Result<(), Failure> {
     let failed = Failure::machine("the report cannot be written");
-    let document = Document::of(report);
     let text = match format {
         Format::Json => document
             .to_json()
             .map_err(std::io::Error::other)
             .map_err(&failed)?,
-        Format::Human => report::human(&document, &Styles::COLOURED),
+        Format::Human => report::human(document, &Styles::COLOURED),
     };
     let written = if to_stdout {
         anstream::stdout().write_all(text.as_bytes())
     } else {
         anstream::stderr().write_all(text.as_bytes())
     };
-    written.map_err(failed)?;
-    Ok(document.exit_code())
+    written.map_err(failed)
 }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Engines, Failure, Format, Modes, SHIPPED, duration, interrupt, load, need, platform};
+use super::{Engines, Failure, Format, Modes, SHIPPED, duration, interrupt, load, need, platform, reported};
 use crate::engines;
 use crate::exit::ExitCode;
 use crate::invocation::Invocation;
+use crate::out_file;
 use crate::report::{self, Document, Progress, Styles};
 use crate::run::{self, RunOptions, Runner};
 use crate::vocabulary::Need;
@@ -54,6 +55,9 @@ pub(super) struct Run {
 impl Run {
     pub(super) async fn run(self) -> Result<ExitCode, Failure> {
         let scenarios = load(&self.paths)?;
+        if let Some(file) = &self.junit {
+            out_file::check("--junit", file)?;
+        }
         let platform = platform(self.env_file.as_deref())?;
         let invocation = Invocation::start().map_err(Failure::machine("no private directory can be made"))?;
         let interrupt = interrupt()?;
@@ -70,8 +74,8 @@ impl Run {
         if let Some(number) = self.jobs {
             options.jobs = usize::from(number);
         }
-        if let Some(fixtures) = self.fixtures {
-            options.fixtures = fixtures;
+        if let Some(fixtures) = &self.fixtures {
+            options.fixtures.clone_from(fixtures);
         }
         let quiet = self.format == Format::Json;
         let progress = Progress::new(jobs.len(), std::io::stderr().is_terminal(), quiet);
@@ -83,23 +87,33 @@ impl Run {
         report.leftovers.extend(runner.close().await);
         progress.finish();
         let document = Document::of(&report);
-        if let Some(path) = &self.junit {
-            let junit = report::junit(&document).map_err(std::io::Error::other);
-            junit
-                .and_then(|junit| std::fs::write(path, junit))
-                .map_err(Failure::machine("the JUnit file cannot be written"))?;
+        let printed = self.print(&document);
+        let junit = self.write_junit(&document);
+        let code = reported(document.exit_code(), [printed, junit]);
+        match (code, unfit) {
+            // What was seen was seen, whatever else a dead witness missed.
+            (ExitCode::Violated | ExitCode::Interrupted, _) | (_, None) => Ok(code),
+            (_, Some(unfit)) => Err(unfit.into()),
         }
+    }
+
+    fn print(&self, document: &Document) -> Result<(), Failure> {
         let text = match self.format {
-            Format::Human => Ok(report::human(&document, &Styles::COLOURED)),
+            Format::Human => Ok(report::human(document, &Styles::COLOURED)),
             Format::Json => document.to_json(),
         };
         text.map_err(std::io::Error::other)
             .and_then(|text| anstream::stdout().write_all(text.as_bytes()))
-            .map_err(Failure::machine("the report cannot be written"))?;
-        match (document.exit_code(), unfit) {
-            // What was seen was seen, whatever else a dead witness missed.
-            (code @ (ExitCode::Violated | ExitCode::Interrupted), _) | (code, None) => Ok(code),
-            (_, Some(unfit)) => Err(unfit.into()),
-        }
+            .map_err(Failure::machine("the report cannot be written"))
+    }
+
+    fn write_junit(&self, document: &Document) -> Result<(), Failure> {
+        let Some(path) = &self.junit else {
+            return Ok(());
+        };
+        let junit = report::junit(document).map_err(std::io::Error::other);
+        junit
+            .and_then(|junit| std::fs::write(path, junit))
+            .map_err(Failure::machine("the JUnit file cannot be written"))
     }
 }

@@ -118,6 +118,8 @@ rules! {
     Installed = "installed", Note;
     /// A container that was watched still runs: its supervisor is gone, and a keeper answers in its place.
     Outlives = "outlives", Note;
+    /// The engine did not make or start a container that a program asked for.
+    EngineRefused = "engine-refused", Note;
     /// Something happened to a container that was not made on the same recorder.
     Foreign = "foreign", Note;
 }

@@ -141,7 +141,12 @@ pub fn judge(mode: Mode, scenario: &Scenario, seen: Seen<'_>) -> Judgement {
 pub fn judge_program(mode: Mode, seen: Seen<'_>) -> Judgement {
     let has_started = wire::has_started(seen.facts);
     let mut heard = Heard::default();
-    heard.wire(mode, seen, has_started, "no container start was recorded");
+    heard.evidence = wire::refusals(seen.facts);
+    let without_start = match heard.evidence.is_empty() {
+        true => "no container start was recorded",
+        false => "no container was started, since the engine refused",
+    };
+    heard.wire(mode, seen, has_started, without_start);
     heard.silent(Witness::Image, seen.image);
     heard.kernel(mode, seen);
     // Where nothing was started, the missing start is all there is to say.

@@ -291,3 +291,31 @@ fn the_kernel_sees_through_a_wrapper_that_the_wire_does_not() {
         (Verdict::Unproven, "spoke", vec![Rule::UnreadableWrapper])
     );
 }
+
+#[test]
+fn a_refused_start_is_told_with_the_engines_answer_in_each_mode() {
+    let mut records = run("1", &["/nope"], &[]);
+    records[1].status = Some(400);
+    records[1].answer = Some("no such file".into());
+    let facts = recording(records.clone()).facts();
+    for mode in [Mode::Layered, Mode::Prebuilt] {
+        let judgement = judge_program(mode, by_wire(&facts, &[]));
+        let [refused] = judgement.evidence.as_slice() else {
+            panic!("{judgement:?}")
+        };
+        assert_eq!(refused.rule, Rule::EngineRefused);
+        assert_eq!(
+            refused.detail,
+            "the engine did not start `job`: status 400, no such file"
+        );
+        assert_eq!(judgement.verdict, Verdict::Unproven);
+        assert_eq!(
+            judgement.witnesses[0].1.reason(),
+            Some("no container was started, since the engine refused")
+        );
+    }
+    // Beside a start that went well it is worth knowing, and no obstacle.
+    records.extend(run("2", &["/tiny"], &[]));
+    let judgement = of_program(records, None);
+    assert_eq!((judgement.verdict, judgement.evidence.len()), (Verdict::Clean, 1));
+}

@@ -1,7 +1,7 @@
 //! What was asked of an engine, and what containers changed: the facts of the wire under the policy for prebuilt mode.
 
 use shellproof_api::facts::{
-    ChangedFile, CheckKind, Content, Fact, Gap, Outcome, Start, What, Wish, Witness,
+    Asked, ChangedFile, CheckKind, Content, Fact, Gap, Outcome, Start, What, Wish, Witness,
 };
 
 use super::programs::{self, Reading};
@@ -84,6 +84,8 @@ pub(super) fn judge(fact: &Fact) -> Vec<Evidence> {
             help: help.map(str::to_owned),
             ..Evidence::of(fact, Rule::ChangesMissing, why.clone())
         }],
+        // That is told in every mode.
+        What::Refused(_) => Vec::new(),
         // What was asked could not be followed: that is a gap in every mode.
         What::Unseen { .. } => Vec::new(),
         // The kernel's, and the image's.
@@ -259,6 +261,33 @@ pub(super) fn gaps(facts: &[Fact], started: &[String]) -> Vec<Evidence> {
         Evidence::new(Witness::Wire, "recorder", Rule::WireSilent, detail)
     });
     faults.chain(silent).collect()
+}
+
+/// What the engine answered instead of making or starting a container, in every mode.
+pub(super) fn refusals(facts: &[Fact]) -> Vec<Evidence> {
+    let refused = facts.iter().filter_map(|fact| match &fact.what {
+        What::Refused(refused) => Some((fact, refused)),
+        _ => None,
+    });
+    let told = refused.map(|(fact, refused)| {
+        let done = match refused.asked {
+            Asked::Make => "make",
+            Asked::Start => "start",
+        };
+        let container = fact
+            .name()
+            .map_or("a container".to_owned(), |name| format!("`{name}`"));
+        let said = match refused.said.as_str() {
+            "" => "no message",
+            said => said,
+        };
+        let detail = format!(
+            "the engine did not {done} {container}: status {}, {said}",
+            refused.status
+        );
+        Evidence::new(fact.witness, &fact.source, Rule::EngineRefused, detail)
+    });
+    told.collect()
 }
 
 /// Whether an engine was asked to start a container, and did.

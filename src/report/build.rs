@@ -174,6 +174,7 @@ fn expectation(one: &Expectation) -> ExpectationEntry {
             container: failure.container.clone(),
             actual: diagnostic.label.clone(),
             message: diagnostic.render(Color::Never),
+            errors: failure.errors.clone(),
             log: failure.log.clone(),
         }
     });
@@ -195,6 +196,7 @@ fn exit(audited: &Audited) -> Option<ExpectationEntry> {
         container: None,
         message: format!("expected {what}, {actual}"),
         actual: Some(actual),
+        errors: Vec::new(),
         log: Vec::new(),
     });
     Some(ExpectationEntry {

@@ -176,6 +176,9 @@ pub struct FailureEntry {
     /// The whole message, with the line of the scenario where there is one.
     #[serde(default)]
     pub message: String,
+    /// Lines of the container's output, before the last ones, that tell of an error.
+    #[serde(default)]
+    pub errors: Vec<String>,
     /// The container's last lines of output.
     pub log: Vec<String>,
 }

@@ -130,7 +130,9 @@ pub(super) fn detail(result: &ResultEntry, styles: &Styles) -> String {
         text.push_str(&failure_lines(failure, styles));
     }
     text.push_str(&leftover_lines(INDENT, &result.leftovers, styles));
-    if result.status == Status::NothingRan {
+    // Who was refused did ask here.
+    let is_refusal = |one: &EvidenceEntry| one.rule == Rule::EngineRefused;
+    if result.status == Status::NothingRan && !result.evidence.iter().any(is_refusal) {
         let _ = writeln!(
             text,
             "{INDENT}help: only what goes through `DOCKER_HOST` or `CONTAINER_HOST` is seen; a program with an address \
@@ -182,9 +184,14 @@ fn failure_lines(failure: &FailureEntry, styles: &Styles) -> String {
         let _ = writeln!(text, "{}", drawn(line, styles));
     }
     if let (Some(container), false) = (&failure.container, failure.log.is_empty()) {
-        let _ = writeln!(text, "{faint}   last lines of `{container}`:{faint:#}");
-        for line in &failure.log {
-            let _ = writeln!(text, "{faint}   |{faint:#} {}", line.escape_debug());
+        for (which, lines) in [("first error", &failure.errors), ("last lines", &failure.log)] {
+            if !lines.is_empty() {
+                let _ = writeln!(text, "{faint}   {which} of `{container}`:{faint:#}");
+            }
+            for line in lines {
+                let line = printable(&line.replace('\t', "    "));
+                let _ = writeln!(text, "{faint}   |{faint:#} {line}");
+            }
         }
     }
     text

@@ -140,7 +140,7 @@ fn both_sheets_say_the_same() {
         "expected clean, the verdict is violated\n",
         "error: expected `job` to exit with 0\n",
         "^^^ it exited with 3\n",
-        "   last lines of `job`:\n   | the cause\n",
+        "   first error of `job`:\n   | FATAL: first\n   last lines of `job`:\n   |     the \"cause\"\n",
         "left behind: a volume\n",
         "\nleft behind: a network\n",
         "\n0 passed, 1 violated, 0 unproven, 0 failed\n",
@@ -194,6 +194,22 @@ fn an_audit_is_its_one_result() {
             "help: only what goes through `DOCKER_HOST` or `CONTAINER_HOST` is seen; a program with an address of its own \
              goes past the recorder",
         ]
+    );
+}
+
+#[test]
+fn who_was_refused_is_not_told_to_have_gone_elsewhere() {
+    let elsewhere = "goes past the recorder";
+    let told = human(&document(silent()), &Styles::PLAIN);
+    assert!(told.contains(elsewhere), "{told}");
+    let refused = CaseResult {
+        judgement: Some(judgement(Verdict::Unproven, &[Rule::EngineRefused], None)),
+        ..silent()
+    };
+    let told = human(&document(refused), &Styles::PLAIN);
+    assert!(
+        told.contains("engine-refused") && !told.contains(elsewhere),
+        "{told}"
     );
 }
 

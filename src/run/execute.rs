@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use shellproof_api::facts::Traced;
 use shellproof_api::{Error, NetworkSpec, Resource, ResourceKind, StdStream, VolumeSpec};
 
-use super::expect::{Checked, more_might_meet};
+use super::expect::{Checked, Exited, more_might_meet};
 use super::output::Collected;
 use crate::kernel::Watch;
 use crate::policy::Standing;
@@ -212,8 +212,8 @@ impl<'a> Execution<'a> {
                 AfterState::Exited(code) => {
                     let what = format!("`{name}` to exit with {code}");
                     let actual = match self.end(other).await? {
-                        Ok(ended) if ended == i64::from(code) => None,
-                        Ok(ended) => Some(format!("it exited with {ended}")),
+                        Ok(ended) if ended.code == i64::from(code) => None,
+                        Ok(ended) => Some(ended.to_string()),
                         Err(reason) => Some(reason),
                     };
                     self.note(name, what, after.state.span, actual)?;
@@ -224,7 +224,7 @@ impl<'a> Execution<'a> {
     }
 
     /// How a container ended within its own time, or why it did not.
-    async fn end(&self, container: &ContainerPlan) -> Result<Result<i64, String>, Error> {
+    async fn end(&self, container: &ContainerPlan) -> Result<Result<Exited, String>, Error> {
         let Some(running) = self.running(&container.name) else {
             return Ok(Err("it was never started".into()));
         };
@@ -257,8 +257,8 @@ impl<'a> Execution<'a> {
                 };
                 match tokio::time::timeout(ready.within, running.ended()).await {
                     Ok(ended) => match ended? {
-                        ended if ended == i64::from(*code) => None,
-                        ended => Some(format!("it exited with {ended}")),
+                        ended if ended.code == i64::from(*code) => None,
+                        ended => Some(ended.to_string()),
                     },
                     Err(_) => Some("it still ran".to_owned()),
                 }

@@ -1,18 +1,43 @@
 //! Comparing what a container did with what its scenario expects.
 
+use std::fmt;
 use std::sync::Arc;
 
 use shellproof_api::{FileKind, ImageFile, StdStream};
 
-use super::output::Collected;
+use super::output::{Collected, Excerpt};
 use crate::result::{Expectation, Failure};
 use crate::scenario::{FileExpect, HttpExpect, TextExpect};
 use crate::source::{Diagnostic, SourceFile, Span, Spanned};
 
-/// How many of a container's last lines a failure shows.
-const LOG_LINES: usize = 12;
 /// How much of a text a failure quotes, in characters.
 const QUOTED: usize = 400;
+
+/// How a container ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Exited {
+    /// Its exit code; the one that a shell would give where its program could not be started.
+    pub(super) code: i64,
+    /// What the engine answered instead of starting it.
+    pub(super) refusal: Option<String>,
+}
+
+impl Exited {
+    /// A program that ended by itself.
+    pub(super) fn with(code: i64) -> Self {
+        Self { code, refusal: None }
+    }
+}
+
+impl fmt::Display for Exited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it exited with {}", self.code)?;
+        match &self.refusal {
+            Some(answer) => write!(f, ", since the engine could not start it: {answer}"),
+            None => Ok(()),
+        }
+    }
+}
 
 /// A container whose expectations are checked.
 pub(super) struct Checked<'a> {
@@ -24,20 +49,24 @@ pub(super) struct Checked<'a> {
 impl Checked<'_> {
     /// An expectation that holds if `actual` is `None`; else `actual` says what was seen instead.
     pub(super) fn expectation(&self, what: String, span: Span, actual: Option<String>) -> Expectation {
-        let failure = actual.map(|actual| Failure {
-            diagnostic: Diagnostic::new(self.file, span, format!("expected {what}")).label(actual),
-            container: Some(self.container.to_owned()),
-            log: self.output.tail(LOG_LINES),
+        let failure = actual.map(|actual| {
+            let Excerpt { errors, last } = self.output.excerpt();
+            Failure {
+                diagnostic: Diagnostic::new(self.file, span, format!("expected {what}")).label(actual),
+                container: Some(self.container.to_owned()),
+                errors,
+                log: last,
+            }
         });
         Expectation { what, failure }
     }
 
-    /// `exit:`. `ended` is the exit code, or why there is none.
-    pub(super) fn exit(&self, expected: &Spanned<u8>, ended: &Result<i64, String>) -> Expectation {
+    /// `exit:`. `ended` is how it ended, or why it did not.
+    pub(super) fn exit(&self, expected: &Spanned<u8>, ended: &Result<Exited, String>) -> Expectation {
         let what = format!("`{}` to exit with {}", self.container, expected.value);
         let actual = match ended {
-            Ok(code) if *code == i64::from(expected.value) => None,
-            Ok(code) => Some(format!("it exited with {code}")),
+            Ok(exited) if exited.code == i64::from(expected.value) => None,
+            Ok(exited) => Some(exited.to_string()),
             Err(reason) => Some(reason.clone()),
         };
         self.expectation(what, expected.span, actual)

@@ -43,6 +43,7 @@ fn told(expectations: &[Expectation]) -> Vec<String> {
 }
 
 fn ended(expect: &str, ended: Result<i64, String>) -> Vec<String> {
+    let ended = ended.map(Exited::with);
     let scenario = scenario(expect);
     let checked = Checked {
         file: &scenario.file,
@@ -389,7 +390,7 @@ fn a_failure_names_the_container_and_shows_its_last_lines() {
         output: &output,
     };
     let expected = plan(&scenario).expect.exit.unwrap();
-    let failure = checked.exit(&expected, &Ok(1)).failure.unwrap();
+    let failure = checked.exit(&expected, &Ok(Exited::with(1))).failure.unwrap();
     assert_eq!(failure.container.as_deref(), Some("job"));
     assert_eq!(failure.log.len(), 12);
     assert_eq!(failure.log[0], "line 10");

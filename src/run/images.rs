@@ -292,6 +292,7 @@ impl Images {
                 engine: self.runtime.engine().name.clone(),
                 object: reference.to_owned(),
                 kind: ErrorKind::ImageMissing,
+                status: None,
                 message: "the pull ended without an error, and the image is not there".into(),
             })
         })

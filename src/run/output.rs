@@ -1,5 +1,6 @@
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
+use regex::Regex;
 use shellproof_api::{Output, OutputChunk, StdStream};
 use tokio::sync::Notify;
 
@@ -31,16 +32,45 @@ impl Collected {
         String::from_utf8_lossy(bytes).into_owned()
     }
 
-    /// The last lines of both streams, stderr behind stdout, for a person who looks for the cause.
-    pub(crate) fn tail(&self, lines: usize) -> Vec<String> {
+    /// What a person who looks for the cause needs of both streams, stderr behind stdout.
+    pub(crate) fn excerpt(&self) -> Excerpt {
         let both = [self.text(StdStream::Stdout), self.text(StdStream::Stderr)];
         let all: Vec<&str> = both.iter().flat_map(|text| text.lines()).collect();
-        all[all.len().saturating_sub(lines)..]
-            .iter()
-            .map(|line| (*line).to_owned())
-            .collect()
+        let (before, last) = all.split_at(all.len().saturating_sub(LAST));
+        // Each has a cause of its own, and the last one is where it began.
+        let first = before.iter().position(|line| ERROR.is_match(line));
+        let cause = before.iter().rposition(|line| CAUSE.is_match(line));
+        let cause = cause.filter(|at| first.is_some_and(|first| first < *at));
+        let owned = |line: &str| line.to_owned();
+        Excerpt {
+            errors: first
+                .into_iter()
+                .chain(cause)
+                .map(|at| owned(before[at]))
+                .collect(),
+            last: last.iter().map(|line| owned(line)).collect(),
+        }
     }
 }
+
+/// The lines of an output that may tell why something went wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Excerpt {
+    /// The first that tells of an error, and the innermost cause of a stack of errors; none that is among the last ones.
+    pub(crate) errors: Vec<String>,
+    /// The last ones.
+    pub(crate) last: Vec<String>,
+}
+
+/// How many of the last lines an excerpt has.
+const LAST: usize = 12;
+/// A line that tells of an error, such as `FATAL: …`, `ValueError: …` or `Caused by: java.net.ConnectException: …`.
+static ERROR: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"\b(?i:error|exception|fatal|panic(ked)?|caused by)\b|[a-z](Error|Exception)\b")
+        .expect("it compiles")
+});
+/// A line with the cause of an error before it.
+static CAUSE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^\s*Caused by:").expect("it compiles"));
 
 impl Collector {
     pub(crate) fn push(&self, chunk: &OutputChunk) {
@@ -122,6 +152,58 @@ mod tests {
         let collected = collector.snapshot();
         assert!(collected.is_cut);
         assert_eq!(collected.text(StdStream::Stdout).len(), KEPT);
-        assert_eq!(collected.tail(1), ["kept"]);
+        assert_eq!(collected.excerpt().last[1], "kept");
+    }
+    fn excerpt(stdout: &str, stderr: &str) -> Excerpt {
+        let collector = Collector::default();
+        collector.push(&chunk(StdStream::Stderr, stderr));
+        collector.push(&chunk(StdStream::Stdout, stdout));
+        collector.snapshot().excerpt()
+    }
+
+    #[test]
+    fn a_stack_is_told_with_its_error_and_its_innermost_cause() {
+        let frames = "\tat org.example.Server.run(Server.java:7)\n".repeat(40);
+        let told = excerpt(
+            &format!(
+                "INFO starting\njava.lang.IllegalStateException: no node\n{frames}Caused by: java.io.IOException: \
+                 no\n{frames}Caused by: java.net.ConnectException: refused\n{frames}"
+            ),
+            "",
+        );
+        assert_eq!(
+            told.errors,
+            [
+                "java.lang.IllegalStateException: no node",
+                "Caused by: java.net.ConnectException: refused"
+            ]
+        );
+        assert_eq!(
+            told.last,
+            vec!["\tat org.example.Server.run(Server.java:7)"; LAST]
+        );
+    }
+
+    #[test]
+    fn an_error_is_told_once_and_only_where_there_is_one() {
+        let many = "INFO 0 errors, terrors and an ErrorHandler\n".repeat(20);
+        let none: [&str; 0] = [];
+        assert_eq!(excerpt(&many, "").errors, none);
+        assert_eq!(
+            excerpt("", &format!("{many}FATAL: no database\nbye\n")).errors,
+            none
+        );
+        for error in [
+            "FATAL: no database",
+            "ValueError: 7",
+            "thread 'main' panicked at 7",
+        ] {
+            assert_eq!(excerpt(&format!("{error}\nfatal too\n"), &many).errors, [error]);
+        }
+        let short = excerpt("error: one\n", "two\n");
+        assert_eq!(
+            (short.errors, short.last),
+            (vec![], vec!["error: one".into(), "two".into()])
+        );
     }
 }

@@ -314,7 +314,9 @@ async fn a_program_that_cannot_be_started_ended_with_126_or_127() {
         assert_eq!(ran.status(), Status::Passed, "{kind:?}");
         assert_eq!(ran.left, []);
         let ran = run(fake(Behaviour::refuse(kind)), &job("    expect: { exit: 0 }")).await;
-        let failed = format!("`job` to exit with 0: it exited with {code}");
+        let failed = format!(
+            "`job` to exit with 0: it exited with {code}, since the engine could not start it: `/program` cannot be started"
+        );
         assert_eq!(ran.failed(), [failed]);
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::check::check;
 use super::decode::decode;
+use super::host;
 use super::schema::Scenario;
 use crate::source::{Diagnostic, Diagnostics, FileKind, SourceFile, Span, about, cannot_read};
 
@@ -20,23 +21,28 @@ const MAX_DIRECTORY_DEPTH: usize = 16;
 
 /// Reads one scenario file.
 ///
-/// What is no regular file, is too large, or is no text is refused before it is read.
+/// What is no regular file, is too large, or is no text is refused before it is read. A host path that it mounts must be
+/// there.
 pub fn load(path: &Path) -> Result<Scenario, Diagnostics> {
-    understand(SCENARIO.read(path)?)
+    understand(SCENARIO.read(path)?, host::missing)
 }
 
-/// Reads a scenario from text; `path` is what messages call it.
+/// Reads a scenario from text; `path` is what messages call it. Nothing of the machine is looked at.
 pub fn parse(path: impl Into<PathBuf>, text: &str) -> Result<Scenario, Diagnostics> {
     let file = Arc::new(SourceFile::new(path, text));
     SCENARIO.check(&file)?;
-    understand(file)
+    understand(file, |_| Vec::new())
 }
 
-fn understand(file: Arc<SourceFile>) -> Result<Scenario, Diagnostics> {
+fn understand(
+    file: Arc<SourceFile>,
+    look_around: fn(&Scenario) -> Vec<Diagnostic>,
+) -> Result<Scenario, Diagnostics> {
     let mut errors = Vec::new();
     let scenario = decode(&file, &mut errors);
     if let Some(scenario) = &scenario {
         check(scenario, &mut errors);
+        errors.extend(look_around(scenario));
     }
     match (Diagnostics::from_vec(errors), scenario) {
         (Some(errors), _) => Err(errors),

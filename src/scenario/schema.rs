@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveDate;
-pub use shellproof_api::{HealthCheck, HealthTest, Mount, MountSource, Port};
+pub use shellproof_api::{HealthCheck, HealthTest, Mount, MountSource, Port, Relabel};
 
 use super::keys::container_keys;
 use crate::ImageName;

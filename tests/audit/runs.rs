@@ -88,6 +88,20 @@ pub const DOCKER: &[Run] = &[
         "a shell, was about to run in `{box}`",
     ),
     run(
+        "refused-start",
+        &["--mode", "prebuilt", "--expect-exit", "any"],
+        "docker run --name {box} --entrypoint /nope {tiny}",
+        5,
+        "the engine did not start `{box}`: status ",
+    ),
+    run(
+        "refused-creation",
+        &["--mode", "layered", "--expect-exit", "any"],
+        "docker create --name {box} {tiny} && docker create --name {box} {tiny}",
+        5,
+        "the engine did not make `{box}`: status ",
+    ),
+    run(
         "exec",
         PREBUILT,
         "docker run -d --name {box} {tiny} sleep 9 && docker exec {box} /tiny healthy",
@@ -308,6 +322,13 @@ pub const PODMAN: &[Run] = &[
         "$SHELLPROOF_PODMAN --url $CONTAINER_HOST run --name {box} --entrypoint sh {tiny} -c true",
         1,
         "a shell, was about to run in `{box}`",
+    ),
+    run(
+        "refused-start",
+        &["--mode", "prebuilt", "--expect-exit", "any"],
+        "$SHELLPROOF_PODMAN --url $CONTAINER_HOST run --name {box} --entrypoint /nope {tiny}",
+        5,
+        "OCI runtime attempted to invoke a command that was not found",
     ),
     run(
         "exec",

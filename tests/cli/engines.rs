@@ -195,3 +195,28 @@ fn wrong_input_comes_before_a_missing_engine() {
     );
     assert_eq!(ended.code, Some(2), "{}", ended.stderr);
 }
+
+#[test]
+fn a_file_that_cannot_be_written_is_found_before_an_engine_is_asked() {
+    let directory = directory();
+    std::fs::write(directory.path().join("job.yaml"), super::JOB).expect("a file can be written");
+    for (option, arguments) in [
+        ("--junit", vec!["run", "job.yaml", "--junit"]),
+        ("--record", vec!["audit", "--mode", "prebuilt", "--record"]),
+    ] {
+        for (file, reason) in [
+            ("nowhere/out", "there is no directory `nowhere`"),
+            (".", "it is a directory"),
+        ] {
+            let mut arguments = arguments.clone();
+            arguments.extend([file, "--engine", "lab=unix:///nowhere"]);
+            if option == "--record" {
+                arguments.extend(["--", "true"]);
+            }
+            let ended = shellproof(directory.path(), &arguments);
+            let told = format!("error: `{option} {file}` cannot be written: {reason}\nhelp: ");
+            assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+            assert!(ended.stderr.starts_with(&told), "{}", ended.stderr);
+        }
+    }
+}

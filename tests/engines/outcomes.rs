@@ -176,6 +176,36 @@ fn check_junit(text: &str, name: &str) {
     );
 }
 
+on_each_engine!(a_file_that_cannot_be_written_loses_no_verdict);
+fn a_file_that_cannot_be_written_loses_no_verdict(name: &str) {
+    let (_gate, engine, scenarios) = (beside_others(), engine(name), one_of_each());
+    // What was seen was seen: only of a pass does a file make something else.
+    for (file, code, word) in [
+        ("a-clean.yaml", 4, "CLEAN "),
+        ("c-violating.yaml", 1, "VIOLATED "),
+    ] {
+        let ended = finish(run(&engine, &scenarios.file(file)).args(["--junit", "/dev/full"])).expect(code);
+        assert!(ended.stdout.starts_with(word), "{}", ended.stdout);
+        let told = "error: the JUnit file cannot be written: No space left on device";
+        assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    }
+    let mut audit = std::process::Command::new(env!("CARGO_BIN_EXE_shellproof"));
+    audit.args([
+        "audit",
+        "--mode",
+        "layered",
+        "--record",
+        "/dev/full",
+        "--format",
+        "json",
+    ]);
+    audit.args(["--engine", &engine.choice(), "--", "true"]);
+    let ended = finish(&mut audit).expect(4);
+    assert_eq!(ended.json()["results"][0]["status"], "nothing-ran");
+    let told = "error: the record cannot be written: No space left on device";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+}
+
 on_each_engine!(a_failure_says_what_where_and_why);
 fn a_failure_says_what_where_and_why(name: &str) {
     let (_gate, engine) = (beside_others(), engine(name));

@@ -7,7 +7,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 ///
 /// One concrete type for all backends; a client library's own errors are reduced to [`ErrorKind`] and a message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("failed to {operation}{} on {engine}: {message}", Object(.object))]
+#[error("failed to {operation}{} on {engine}{}: {message}", Object(.object), Status(.status))]
 pub struct Error {
     /// The operation in words that follow "failed to", such as `start container`.
     pub operation: &'static str,
@@ -17,8 +17,18 @@ pub struct Error {
     pub object: String,
     /// What went wrong, the same for every engine.
     pub kind: ErrorKind,
+    /// The HTTP status of the engine's answer; none where there was no answer, or where it was no refusal.
+    pub status: Option<u16>,
     /// The engine's own words.
     pub message: String,
+}
+
+impl Error {
+    /// What the engine answered, without what was asked of it: `status 400, no such file`.
+    pub fn answer(&self) -> String {
+        let status = self.status.map(|status| format!("status {status}, "));
+        status.unwrap_or_default() + &self.message
+    }
 }
 
 struct Object<'a>(&'a str);
@@ -29,6 +39,17 @@ impl fmt::Display for Object<'_> {
             Ok(())
         } else {
             write!(f, " `{}`", self.0)
+        }
+    }
+}
+
+struct Status<'a>(&'a Option<u16>);
+
+impl fmt::Display for Status<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(status) => write!(f, ", status {status}"),
+            None => Ok(()),
         }
     }
 }

@@ -21,7 +21,7 @@ pub use program::{
     Traced, Unread,
 };
 pub use secrets::without_secrets;
-pub use wire::{ChangedFile, Check, CheckKind, Content, Outcome, Start, Wish};
+pub use wire::{Asked, ChangedFile, Check, CheckKind, Content, Outcome, Refused, Start, Wish};
 
 /// One thing that a witness saw.
 #[derive(Clone, Debug)]
@@ -52,6 +52,8 @@ pub enum What {
     Start(Start),
     /// A container was to be started of which the engine does not say what it runs.
     UnreadStart,
+    /// The engine did not make or start a container.
+    Refused(Refused),
     /// A request to make a container was not passed on; this is what it asked for.
     Wish(Wish),
     /// A further program was asked for in a running container; none where only its number was named.

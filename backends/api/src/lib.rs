@@ -32,6 +32,6 @@ pub use resource::{Resource, ResourceKind};
 pub use runtime::{ByteStream, Inspect, Naming, Output, OutputChunk, OutputStream, Runtime, StdStream};
 pub use spec::{
     ContainerId, ContainerSpec, HealthCheck, HealthTest, Mount, MountSource, NetworkAttachment, NetworkSpec,
-    Port, VolumeSpec,
+    Port, Relabel, VolumeSpec,
 };
 pub use state::{ContainerState, ContainerStatus};

@@ -92,6 +92,29 @@ pub struct Mount {
     pub target: String,
     /// The container cannot write to it.
     pub read_only: bool,
+    /// It gets a label that containers may use, on a host with SELinux.
+    pub relabel: Option<Relabel>,
+    /// All that is in it is given to the container's user. Docker cannot: [`crate::ErrorKind::Unsupported`].
+    pub chown: bool,
+}
+
+/// For whom the SELinux label of a mount is. On a host without SELinux it changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Relabel {
+    /// `z`: for every container.
+    Shared,
+    /// `Z`: for this container alone.
+    Private,
+}
+
+impl Relabel {
+    /// The option that asks for it, the same for both engines.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Shared => "z",
+            Self::Private => "Z",
+        }
+    }
 }
 
 /// What a mount shows.

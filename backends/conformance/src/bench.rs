@@ -273,6 +273,8 @@ pub(crate) fn on_network(network: &str, aliases: &[&str]) -> Option<NetworkAttac
 
 pub(crate) fn volume_at(volume: &str, target: &str, read_only: bool) -> Mount {
     Mount {
+        relabel: None,
+        chown: false,
         source: MountSource::Volume(volume.to_owned()),
         target: target.to_owned(),
         read_only,

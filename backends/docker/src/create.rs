@@ -13,7 +13,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 use shellproof_api::{
     ContainerId, ContainerSpec, ErrorKind, HealthCheck, Labels, Mount, MountSource, NetworkSpec, Port,
-    Result, VolumeSpec,
+    Relabel, Result, VolumeSpec,
 };
 use shellproof_wire::http;
 
@@ -146,11 +146,17 @@ fn labels(labels: &Labels) -> HashMap<String, String> {
 
 /// The request for a container, but for its entrypoint.
 fn body(spec: &ContainerSpec, failing: &Failing) -> Result<ContainerCreateBody> {
-    let mounts: Result<Vec<ApiMount>> = spec
-        .mounts
-        .iter()
-        .map(|mount| api_mount(mount, failing))
-        .collect();
+    if let Some(mount) = spec.mounts.iter().find(|mount| mount.chown) {
+        let message = format!(
+            "the mount at `{}` has the option `U`, which Podman alone has: give its files their owner before the run, or \
+             leave it out",
+            mount.target
+        );
+        return Err(failing.with(ErrorKind::Unsupported, message));
+    }
+    let (labelled, plain): (Vec<_>, Vec<_>) = spec.mounts.iter().partition(|mount| mount.relabel.is_some());
+    let mounts: Result<Vec<ApiMount>> = plain.into_iter().map(|mount| api_mount(mount, failing)).collect();
+    let binds: Result<Vec<String>> = labelled.into_iter().map(|mount| bind(mount, failing)).collect();
     let mut security = Vec::new();
     if spec.no_new_privileges {
         security.push("no-new-privileges".to_owned());
@@ -178,6 +184,7 @@ fn body(spec: &ContainerSpec, failing: &Failing) -> Result<ContainerCreateBody> 
                 .collect(),
         ),
         mounts: Some(mounts?),
+        binds: Some(binds?),
         tmpfs: Some(
             spec.tmpfs
                 .iter()
@@ -232,25 +239,40 @@ fn binding(port: &Port) -> PortBinding {
 
 /// A mount in the newer form: the older one, `Binds`, makes a host directory of a source that does not exist.
 fn api_mount(mount: &Mount, failing: &Failing) -> Result<ApiMount> {
-    let (typ, source) = match &mount.source {
-        MountSource::Volume(name) => (MountType::VOLUME, name.clone()),
-        MountSource::Bind(path) => {
-            let path = path.to_str().ok_or_else(|| {
-                failing.with(
-                    ErrorKind::Invalid,
-                    format!("the bind source {path:?} is not UTF-8"),
-                )
-            })?;
-            (MountType::BIND, path.to_owned())
-        }
+    let typ = match &mount.source {
+        MountSource::Volume(_) => MountType::VOLUME,
+        MountSource::Bind(_) => MountType::BIND,
     };
     Ok(ApiMount {
         typ: Some(typ),
-        source: Some(source),
+        source: Some(source(mount, failing)?.to_owned()),
         target: Some(mount.target.clone()),
         read_only: Some(mount.read_only),
         ..ApiMount::default()
     })
+}
+
+/// A mount in the older form, the only one in which the engine takes labels.
+fn bind(mount: &Mount, failing: &Failing) -> Result<String> {
+    let source = source(mount, failing)?;
+    let options: Vec<_> = [
+        mount.read_only.then_some("ro"),
+        mount.relabel.map(Relabel::as_str),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    Ok(format!("{source}:{}:{}", mount.target, options.join(",")))
+}
+
+fn source<'a>(mount: &'a Mount, failing: &Failing) -> Result<&'a str> {
+    match &mount.source {
+        MountSource::Volume(name) => Ok(name),
+        MountSource::Bind(path) => path.to_str().ok_or_else(|| {
+            let message = format!("the bind source {path:?} is not UTF-8");
+            failing.with(ErrorKind::Invalid, message)
+        }),
+    }
 }
 
 fn health_config(check: &HealthCheck) -> HealthConfig {
@@ -264,5 +286,49 @@ fn health_config(check: &HealthCheck) -> HealthConfig {
         start_period: nanoseconds(check.start_period),
         retries: check.retries.map(i64::from),
         ..HealthConfig::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(mount: Mount) -> Result<HostConfig> {
+        let spec = ContainerSpec {
+            mounts: vec![mount],
+            ..ContainerSpec::default()
+        };
+        Ok(body(&spec, &Failing::new("create container", "docker", "x"))?
+            .host_config
+            .unwrap())
+    }
+
+    #[test]
+    fn a_labelled_mount_takes_the_form_that_has_labels_and_no_other_does() {
+        let mount = Mount {
+            source: MountSource::Volume("data".into()),
+            target: "/data".into(),
+            read_only: false,
+            relabel: None,
+            chown: false,
+        };
+        let plain = host(mount.clone()).unwrap();
+        assert_eq!((plain.mounts.unwrap().len(), plain.binds.unwrap().len()), (1, 0));
+        for (relabel, read_only, expected) in [
+            (Relabel::Shared, false, "data:/data:z"),
+            (Relabel::Private, true, "data:/data:ro,Z"),
+        ] {
+            let labelled = host(Mount {
+                relabel: Some(relabel),
+                read_only,
+                ..mount.clone()
+            });
+            let labelled = labelled.unwrap();
+            assert_eq!(labelled.mounts.unwrap(), []);
+            assert_eq!(labelled.binds.unwrap(), [expected]);
+        }
+        let refused = host(Mount { chown: true, ..mount }).unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::Unsupported);
+        assert!(refused.message.contains("the mount at `/data`"), "{refused}");
     }
 }

@@ -29,6 +29,7 @@ impl Failing {
             engine: self.engine.clone(),
             object: self.object.clone(),
             kind,
+            status: None,
             message: message.into(),
         }
     }
@@ -56,10 +57,15 @@ impl Failing {
     /// An answer with a status that means failure.
     pub(crate) fn answer(&self, status: u16, message: String) -> Error {
         let kind = kind(self.operation, status, &message);
-        if message.is_empty() {
-            return self.with(kind, format!("the engine answered with status {status}"));
+        let message = if message.is_empty() {
+            "no message".to_owned()
+        } else {
+            message
+        };
+        Error {
+            status: Some(status),
+            ..self.with(kind, message)
         }
-        self.with(kind, message)
     }
 }
 
@@ -139,7 +145,7 @@ mod tests {
         let error = Failing::new("inspect image", "docker", "x").answer(502, String::new());
         assert_eq!(
             error.to_string(),
-            "failed to inspect image `x` on docker: the engine answered with status 502"
+            "failed to inspect image `x` on docker, status 502: no message"
         );
     }
 }

@@ -98,12 +98,14 @@ fn failed(reference: &ImageReference, failing: &Failing, error: Bollard) -> Erro
         } else {
             error.kind
         },
+        // The engine's says little about what the registry answered.
+        status: None,
         message: format!("registry `{}`: {}", reference.canonical_registry(), error.message),
         ..error
     }
 }
 
-/// The engine's status says little about what the registry answered: 500 for most of it.
+/// The engine's status is 500 for most of it.
 fn kind(message: &str) -> ErrorKind {
     let message = message.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|words| message.contains(words));

@@ -47,6 +47,7 @@ impl Doing<'_> {
             engine: self.fake.engine.name.clone(),
             object: self.object.to_owned(),
             kind,
+            status: None,
             message: message.into(),
         }
     }

@@ -75,6 +75,7 @@ impl Fault {
             engine: engine.to_owned(),
             object: op.object.to_owned(),
             kind,
+            status: self.status,
             message: self.message,
         }
     }

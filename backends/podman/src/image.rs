@@ -289,6 +289,7 @@ mod tests {
             operation: "list images",
             object: String::new(),
             kind: ErrorKind::Other,
+            status: None,
             message: message.into(),
         };
         let mut tried = 0;

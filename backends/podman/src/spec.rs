@@ -1,7 +1,7 @@
 //! The body of libpod's create request, which differs from the compatible one in nearly every field.
 
 use serde_json::{Map, Value, json};
-use shellproof_api::{ContainerSpec, HealthCheck, Labels, Mount, MountSource, Port};
+use shellproof_api::{ContainerSpec, HealthCheck, Labels, Mount, MountSource, Port, Relabel};
 
 /// What a container runs, where it differs from what its image says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -105,11 +105,12 @@ fn bind(mount: &Mount) -> Option<Value> {
     let MountSource::Bind(source) = &mount.source else {
         return None;
     };
+    let options = [&["rbind"], options(mount).as_slice()].concat();
     Some(json!({
         "type": "bind",
         "source": source,
         "destination": mount.target,
-        "options": ["rbind", access(mount)],
+        "options": options,
     }))
 }
 
@@ -117,11 +118,15 @@ fn volume(mount: &Mount) -> Option<Value> {
     let MountSource::Volume(name) = &mount.source else {
         return None;
     };
-    Some(json!({ "name": name, "dest": mount.target, "options": [access(mount)] }))
+    Some(json!({ "name": name, "dest": mount.target, "options": options(mount) }))
 }
 
-fn access(mount: &Mount) -> &'static str {
-    if mount.read_only { "ro" } else { "rw" }
+fn options(mount: &Mount) -> Vec<&'static str> {
+    let access = if mount.read_only { "ro" } else { "rw" };
+    std::iter::once(access)
+        .chain(mount.relabel.map(Relabel::as_str))
+        .chain(mount.chown.then_some("U"))
+        .collect()
 }
 
 /// An empty file system for everybody, as Docker makes it. Podman would copy the image's directory into it.
@@ -218,6 +223,8 @@ mod tests {
             source,
             target: "/x".into(),
             read_only: true,
+            relabel: None,
+            chown: false,
         };
         let spec = ContainerSpec {
             mounts: vec![
@@ -233,6 +240,27 @@ mod tests {
         );
         assert_eq!(body["mounts"][0]["source"], "/b");
         assert_eq!(body["mounts"][0]["options"], json!(["rbind", "ro"]));
+    }
+
+    #[test]
+    fn mount_options_are_passed_on() {
+        let mount = |source| Mount {
+            source,
+            target: "/x".into(),
+            read_only: false,
+            relabel: Some(Relabel::Private),
+            chown: true,
+        };
+        let spec = ContainerSpec {
+            mounts: vec![
+                mount(MountSource::Volume("v".into())),
+                mount(MountSource::Bind("/b".into())),
+            ],
+            ..ContainerSpec::default()
+        };
+        let body = body(&spec);
+        assert_eq!(body["volumes"][0]["options"], json!(["rw", "Z", "U"]));
+        assert_eq!(body["mounts"][0]["options"], json!(["rbind", "rw", "Z", "U"]));
     }
 
     #[test]

@@ -121,6 +121,7 @@ impl Wire {
             engine: self.engine.clone(),
             object: op.object.to_owned(),
             kind,
+            status: None,
             message: message.into(),
         }
     }

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::running::Running;
 use super::state::Execution;
+use crate::run::expect::Exited;
 use crate::run::output::Collector;
 
 impl Execution<'_> {
@@ -35,7 +36,8 @@ impl Execution<'_> {
                     stream: StdStream::Stderr,
                     bytes: error.to_string().into(),
                 });
-                sender.send_replace(Some(Ok(code)));
+                let refusal = Some(error.answer());
+                sender.send_replace(Some(Ok(Exited { code, refusal })));
                 return Ok(Running {
                     output,
                     ended,
@@ -55,7 +57,7 @@ impl Execution<'_> {
                         Some(Ok(chunk)) => output.push(&chunk),
                         // Output that is not whole is no output to judge.
                         Some(Err(error)) => break Err(error),
-                        None => break runtime.wait_container(&id).await,
+                        None => break runtime.wait_container(&id).await.map(Exited::with),
                     }
                 };
                 // Nobody else sets it.

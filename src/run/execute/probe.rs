@@ -96,7 +96,7 @@ impl Execution<'_> {
             biased;
             ended = probe.ended() => {
                 let output = probe.output.snapshot();
-                match ended? {
+                match ended?.code {
                     0 => Ok(output.text(StdStream::Stdout)),
                     _ => Err(output.text(StdStream::Stderr).trim().to_owned()),
                 }

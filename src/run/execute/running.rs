@@ -7,6 +7,7 @@ use shellproof_api::Error;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+use crate::run::expect::Exited;
 use crate::run::output::{Collected, Collector};
 
 /// A container that was started.
@@ -24,8 +25,8 @@ pub(super) struct Running {
     pub(super) follower: AbortHandle,
 }
 
-/// A container's exit code, or how the engine failed while it ran.
-pub(super) type Ended = Result<i64, Error>;
+/// How a container ended, or how the engine failed while it ran.
+pub(super) type Ended = Result<Exited, Error>;
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -46,7 +47,7 @@ impl Running {
     /// The code with which it has ended by now.
     pub(super) fn exit_code(&self) -> Option<i64> {
         match &*self.ended.borrow() {
-            Some(Ok(code)) => Some(*code),
+            Some(Ok(exited)) => Some(exited.code),
             _ => None,
         }
     }
@@ -74,6 +75,6 @@ impl Running {
     }
 }
 
-pub(super) fn ended_first(code: i64) -> String {
-    format!("it ended first: it exited with {code}")
+pub(super) fn ended_first(exited: Exited) -> String {
+    format!("it ended first: {exited}")
 }

@@ -9,7 +9,7 @@ use super::{Decoder, invalid};
 use shellproof_api::ReferenceError;
 
 use crate::image_name::suggestion;
-use crate::scenario::schema::{AfterState, ImageChoice, Mount, MountSource, Port};
+use crate::scenario::schema::{AfterState, ImageChoice, Mount, MountSource, Port, Relabel};
 use crate::scenario::yaml::Node;
 use crate::source::Spanned;
 use crate::source::spelling::{quoted, similar};
@@ -186,21 +186,21 @@ impl Decoder<'_> {
         None
     }
 
-    /// `name:/path`, `./host/path:/path` or `/host/path:/path`, with `:ro` or `:rw` at the end.
+    /// `name:/path`, `./host/path:/path` or `/host/path:/path`, with options such as `:ro,z` at the end.
     pub(super) fn mount(&mut self, node: &Node, what: &str) -> Option<Spanned<Mount>> {
         let text = self.string(node, what)?;
         let parts: Vec<&str> = text.value.split(':').collect();
-        let (source, target, read_only) = match parts.as_slice() {
-            [source, target] | [source, target, "rw"] => (*source, *target, false),
-            [source, target, "ro"] => (*source, *target, true),
-            _ => ("", "", false),
+        let (source, target, options) = match parts.as_slice() {
+            [source, target] => (*source, *target, None),
+            [source, target, options] => (*source, *target, Some(*options)),
+            _ => ("", "", None),
         };
         let is_path = source.starts_with(['/', '.']);
         if !is_absolute(target) || !(is_resource_name(source) || is_path) {
             let error = self.at(text.span, invalid(&text.value, what));
             self.report(
                 error
-                    .label("expected `name:/path`, or with `:ro`")
+                    .label("expected `name:/path`, or with options such as `:ro`")
                     .help("a host path starts with `/`, or with `./` for one beside the scenario file"),
             );
             return None;
@@ -209,14 +209,36 @@ impl Decoder<'_> {
             true => MountSource::Bind(PathBuf::from(source)),
             false => MountSource::Volume(source.to_owned()),
         };
-        Some(Spanned::new(
-            Mount {
-                source,
-                target: target.to_owned(),
-                read_only,
-            },
-            text.span,
-        ))
+        let mut mount = Mount {
+            source,
+            target: target.to_owned(),
+            read_only: false,
+            relabel: None,
+            chown: false,
+        };
+        let (mut access, mut label) = (0, 0);
+        for option in options.iter().flat_map(|options| options.split(',')) {
+            match option {
+                "rw" | "ro" => (mount.read_only, access) = (option == "ro", access + 1),
+                "z" => (mount.relabel, label) = (Some(Relabel::Shared), label + 1),
+                "Z" => (mount.relabel, label) = (Some(Relabel::Private), label + 1),
+                "U" if !mount.chown => mount.chown = true,
+                _ => {
+                    let error = self.at(text.span, format!("unknown mount option {}", quoted(option)));
+                    self.report(error.label("expected `ro`, `rw`, `z`, `Z` or `U`, each once").help(
+                        "`z` and `Z` label it for SELinux, for all containers or for this one; `U`, on Podman, gives it \
+                         to the container's user",
+                    ));
+                    return None;
+                }
+            }
+        }
+        if access > 1 || label > 1 {
+            let error = self.at(text.span, "mount options that exclude each other");
+            self.report(error.label("expected one of `ro` and `rw`, and one of `z` and `Z`"));
+            return None;
+        }
+        Some(Spanned::new(mount, text.span))
     }
 
     /// `container`, `host:container`, either with `/tcp`.

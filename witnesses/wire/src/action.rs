@@ -53,6 +53,11 @@ impl Action {
         matches!(self, Self::BuildSession | Self::BuildCalls)
     }
 
+    /// A container that is wanted does not run when the engine refuses it.
+    pub(crate) fn is_on_the_way_to_a_start(self) -> bool {
+        matches!(self, Self::CreateContainer | Self::Attach | Self::StartContainer)
+    }
+
     /// It concerns what a container runs, so that the engine is asked about the container first.
     pub(crate) fn runs_container(self) -> bool {
         matches!(

@@ -1,6 +1,7 @@
 //! Bodies that are read while they pass.
 
 use serde_json::Value;
+use shellproof_api::facts::without_secrets;
 
 use crate::json;
 
@@ -44,9 +45,51 @@ pub(crate) fn made(answer: &[u8]) -> Option<String> {
     answer.get("Id")?.as_str().map(str::to_owned)
 }
 
+/// How much of what an engine says is kept, in characters.
+const SAID: usize = 2000;
+
+/// What an engine says in an answer that is a refusal, on one line and without what looks like a secret.
+pub(crate) fn said(answer: &[u8]) -> String {
+    let value: Value = serde_json::from_slice(answer).unwrap_or_default();
+    let text = |key: &str| value[key].as_str().unwrap_or_default();
+    let said = match (text("message"), text("cause")) {
+        // Not every route answers in JSON.
+        ("", _) => String::from_utf8_lossy(answer).into_owned(),
+        // Most of Podman's messages end with their cause already.
+        (message, cause) if message.ends_with(cause) => message.to_owned(),
+        (message, cause) => format!("{message}: {cause}"),
+    };
+    let words: Vec<_> = said.split_whitespace().map(str::to_owned).collect();
+    without_secrets(&words).join(" ").chars().take(SAID).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_engine_says_is_read_in_either_dialect() {
+        for (answer, expected) in [
+            (&br#"{"message":"no such image: x"}"#[..], "no such image: x"),
+            (
+                br#"{"cause":"not found","message":"runc: exec \"/nope\":\n  not found","response":500}"#,
+                "runc: exec \"/nope\": not found",
+            ),
+            (
+                br#"{"cause":"not found","message":"no start","response":500}"#,
+                "no start: not found",
+            ),
+            (b"Not Found\n", "Not Found"),
+            (b"", ""),
+            (
+                br#"{"message":"cannot run x --password geheim"}"#,
+                "cannot run x --password redacted",
+            ),
+        ] {
+            assert_eq!(said(answer), expected);
+        }
+        assert_eq!(said(&[b'x'; 3 * SAID]).len(), SAID);
+    }
 
     #[test]
     fn a_body_that_is_too_long_is_not_kept_at_all() {

@@ -14,6 +14,7 @@ use crate::record::{Record, Recording};
 mod builds;
 mod changes;
 mod events;
+mod refusals;
 mod wishes;
 
 /// What the whole recording says about the objects of its requests.
@@ -46,7 +47,7 @@ impl<'a> Known<'a> {
 
 impl Recording {
     /// Everything that was seen on this recorder, in the order in which it was asked for; then what the engine itself
-    /// told, what containers changed, and what could not be followed.
+    /// told, what containers changed, what it refused, and what could not be followed.
     pub fn facts(&self) -> Vec<Fact> {
         let known = Known::of(self);
         let builds = Builds::of(self);
@@ -65,6 +66,7 @@ impl Recording {
         asked
             .chain(events::facts(self))
             .chain(changes::facts(self))
+            .chain(refusals::facts(self))
             .chain(faults)
             .collect()
     }
@@ -179,20 +181,22 @@ fn checks(subject: &InspectedContainer) -> Vec<Check> {
 
 /// What a request to make a container says by itself.
 fn wish(record: &Record) -> Fact {
-    let name = record
-        .route
-        .query
-        .split('&')
-        .find_map(|parameter| parameter.strip_prefix("name="));
-    let name = name.or_else(|| record.body["name"].as_str()).map(str::to_owned);
     Fact {
-        container: name.map(|name| Container { id: None, name }),
+        container: name_of_new(record),
         ..Fact::new(
             Witness::Wire,
             source(record),
             What::Wish(wishes::of(&record.body)),
         )
     }
+}
+
+/// The container that a request is to make, by the name that it is to have.
+fn name_of_new(record: &Record) -> Option<Container> {
+    let mut parameters = record.route.query.split('&');
+    let name = parameters.find_map(|parameter| parameter.strip_prefix("name="));
+    let name = name.or_else(|| record.body["name"].as_str())?.to_owned();
+    Some(Container { id: None, name })
 }
 
 fn container(subject: &InspectedContainer) -> Container {

@@ -45,6 +45,9 @@ pub struct Record {
     pub route: Route,
     /// The status of the engine's answer, once there is one.
     pub status: Option<u16>,
+    /// What the engine said when it refused to make a container or to start one, without what looks like a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
     /// The connection left HTTP with the answer.
     pub left_http: bool,
     /// The body of a request whose [`Action`] says what will run, without its secrets; null for all others, and for

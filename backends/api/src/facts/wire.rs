@@ -39,6 +39,26 @@ impl Outcome {
     }
 }
 
+/// A container that an engine was asked for and did not make or start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// What it was asked to do.
+    pub asked: Asked,
+    /// The status of its answer.
+    pub status: u16,
+    /// What it said, in one line; empty when it said nothing.
+    pub said: String,
+}
+
+/// What an engine was asked to do with a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Asked {
+    /// To make it.
+    Make,
+    /// To start it, or to get ready for its start.
+    Start,
+}
+
 /// A health check that a container has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {

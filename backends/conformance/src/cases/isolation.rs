@@ -3,7 +3,7 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use shellproof_api::{ContainerSpec, ErrorKind, HealthCheck, HealthTest, Mount, MountSource, Port};
+use shellproof_api::{ContainerSpec, ErrorKind, HealthCheck, HealthTest, Mount, MountSource, Port, Relabel};
 
 use super::case_list;
 use crate::bench::{on_network, volume_at, words};
@@ -19,6 +19,7 @@ case_list! {
         a_volume_is_shared,
         a_read_only_volume_is_read_only,
         a_bind_mount_shows_the_hosts_file,
+        a_mount_may_be_labelled_and_given_away,
         containers_find_each_other_by_name_and_alias,
         containers_on_two_networks_do_not_find_each_other,
         no_network_is_no_network,
@@ -145,6 +146,8 @@ async fn a_bind_mount_shows_the_hosts_file(bench: &Bench) {
         source: MountSource::Bind(PathBuf::from("/etc/passwd")),
         target: "/files/bound".into(),
         read_only,
+        relabel: None,
+        chown: false,
     };
     for read_only in [false, true] {
         let spec = ContainerSpec {
@@ -161,6 +164,32 @@ async fn a_bind_mount_shows_the_hosts_file(bench: &Bench) {
     };
     let ended = bench.run(&write).await;
     assert_eq!(ended.code, 1, "{ended:?}");
+}
+
+async fn a_mount_may_be_labelled_and_given_away(bench: &Bench) {
+    let volume = bench.volume().await;
+    let spec = |relabel, chown, user: Option<&str>| ContainerSpec {
+        mounts: vec![Mount {
+            relabel,
+            chown,
+            ..volume_at(&volume, "/given", false)
+        }],
+        user: user.map(str::to_owned),
+        ..bench.spec(&["write", "/given/new", "text"])
+    };
+    for relabel in [None, Some(Relabel::Shared), Some(Relabel::Private)] {
+        let ended = bench.run(&spec(relabel, false, Some("0"))).await;
+        assert_eq!(ended.code, 0, "{relabel:?}: {ended:?}");
+    }
+    // By now all in it is root's, and the suite's image has another user.
+    assert_eq!(bench.run(&spec(None, false, None)).await.code, 1);
+    match bench.runtime().create_container(&spec(None, true, None)).await {
+        Err(error) => assert_eq!(error.kind, ErrorKind::Unsupported, "{error}"),
+        Ok(_) => {
+            let ended = bench.run(&spec(None, true, None)).await;
+            assert_eq!(ended.code, 0, "{ended:?}");
+        }
+    }
 }
 
 async fn dial(bench: &Bench, network: &str, address: &str) -> crate::bench::Ended {

@@ -92,6 +92,8 @@ async fn a_bind_source_that_does_not_exist_is_not_made(bench: &Bench) {
         source: MountSource::Bind(PathBuf::from(source)),
         target: "/bound".into(),
         read_only: false,
+        relabel: None,
+        chown: false,
     };
     for _ in 0..2 {
         // The second time it must be missing still.

@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::OwnedReadHalf;
 
 use crate::action::Action;
-use crate::body::{Kept, made};
+use crate::body::{Kept, made, said};
 use crate::relay::exchange::{BUFFER, Exchange, Pending, RelayError};
 use crate::scan::{BodyLength, Piece, ResponseHead, Scanner};
 use crate::shared::Shared;
@@ -25,12 +25,12 @@ impl Answers<'_> {
     async fn follow(&self, from: &mut OwnedReadHalf) -> Result<(), RelayError> {
         let mut scanner = Scanner::default();
         let mut buffer = vec![0; BUFFER];
-        let mut making: Option<(usize, Kept)> = None;
+        let mut reading: Option<(usize, Kept)> = None;
         loop {
             let read = from.read(&mut buffer).await?;
             if read == 0 {
                 // An answer without a length ends here.
-                self.note_made(making.take());
+                self.note(reading.take());
                 return Ok(());
             }
             let mut input = &buffer[..read];
@@ -69,8 +69,11 @@ impl Answers<'_> {
                             tokio::io::copy(from, &mut *to_client).await?;
                             return Ok(());
                         }
-                        let makes = matches!(pending.action, Action::CreateContainer | Action::CreateExec);
-                        making = makes.then(|| (pending.place, Kept::default()));
+                        let is_read = match head.status {
+                            400.. => pending.action.is_on_the_way_to_a_start(),
+                            _ => matches!(pending.action, Action::CreateContainer | Action::CreateExec),
+                        };
+                        reading = is_read.then(|| (pending.place, Kept::default()));
                         let bodiless = pending.is_head || matches!(head.status, 204 | 304);
                         scanner.body(if bodiless {
                             BodyLength::Empty
@@ -79,13 +82,13 @@ impl Answers<'_> {
                         });
                     }
                     Piece::Data(data) => {
-                        if let Some((_, kept)) = &mut making {
+                        if let Some((_, kept)) = &mut reading {
                             kept.push(data);
                         }
                     }
                     Piece::Framing(_) => {}
                     Piece::End => {
-                        self.note_made(making.take());
+                        self.note(reading.take());
                         ended += 1;
                     }
                 }
@@ -110,11 +113,12 @@ impl Answers<'_> {
         }
     }
 
-    fn note_made(&self, making: Option<(usize, Kept)>) {
-        if let Some((place, kept)) = making {
-            self.shared
-                .log
-                .update(place, |record| record.made = made(kept.whole()));
-        }
+    /// Notes what an answer says, when it has ended.
+    fn note(&self, read: Option<(usize, Kept)>) {
+        let Some((place, kept)) = read else { return };
+        self.shared.log.update(place, |record| match record.status {
+            Some(400..) => record.answer = Some(said(kept.whole())),
+            _ => record.made = made(kept.whole()),
+        });
     }
 }

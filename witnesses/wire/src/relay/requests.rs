@@ -5,7 +5,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::oneshot;
 
 use crate::action::Action;
-use crate::body::{KEPT, Kept};
+use crate::body::{KEPT, Kept, said};
 use crate::container::InspectedContainer;
 use crate::dialect::Dialect;
 use crate::json;
@@ -344,6 +344,12 @@ impl Requests<'_> {
                 record.status = Some(answer.code);
                 record.refused.clone_from(&answer.refusal);
             });
+        }
+        if answer.refusal.is_none() {
+            let said = said(&answer.body);
+            self.shared
+                .log
+                .update(request.place, |record| record.answer = Some(said));
         }
         self.all_answered().await;
         if let (Action::BuildCalls, true, Some(refusal)) = (request.action, request.upgrade, &answer.refusal)

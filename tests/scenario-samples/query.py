@@ -1,0 +1,1 @@
+# Named by database.yaml; nothing runs it.
