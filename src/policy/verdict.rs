@@ -140,8 +140,10 @@ pub fn judge(mode: Mode, scenario: &Scenario, seen: Seen<'_>) -> Judgement {
 /// A program that starts no container is unproven, without any evidence against it.
 pub fn judge_program(mode: Mode, seen: Seen<'_>) -> Judgement {
     let has_started = wire::has_started(seen.facts);
-    let mut heard = Heard::default();
-    heard.evidence = wire::refusals(seen.facts);
+    let mut heard = Heard {
+        evidence: wire::refusals(seen.facts),
+        ..Heard::default()
+    };
     let without_start = match heard.evidence.is_empty() {
         true => "no container start was recorded",
         false => "no container was started, since the engine refused",
