@@ -16,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) use record_file::replay;
 
-use crate::engines::{self, Choice, EngineError, EngineSpec};
+use crate::engines::{self, Choice, Connection, EngineError, EngineSpec};
 use crate::failure::Failure;
 use crate::invocation::Invocation;
 use crate::out_file;
@@ -79,7 +79,12 @@ impl Order {
                     .into(),
             ));
         };
-        let (engine, kernel) = self.prove_alive(spec, &invocation, mode).await?;
+        let connection = engines::connect(spec, &invocation.path("engine.sock")).await?;
+        let engine = connection.runtime.engine().clone();
+        let images = run::Images::new(connection.runtime.clone(), PathBuf::new(), true);
+        let kernel = self
+            .prove_alive(spec, &connection, &images, &invocation, mode)
+            .await?;
         let socket = self
             .listen
             .clone()
@@ -126,7 +131,11 @@ impl Order {
             let canary = run::canary::name(&invocation);
             events.seen.retain(|event| event.name != canary);
         }
-        let mut result = self.result(mode, engine, exit, duration, &recording, &kernel);
+        let mut facts = recording.facts();
+        if mode == Mode::Prebuilt {
+            run::checks::look(&images, &invocation, &recording, &mut facts).await;
+        }
+        let mut result = self.result(mode, engine, exit, duration, &recording, facts, &kernel);
         result.leftovers = left.into_iter().map(leftover).collect();
         let record = match &self.record {
             Some(file) => record_file::write(file, &recording, &result, invocation.id()),
@@ -135,18 +144,19 @@ impl Order {
         Ok((report(result, invocation.id().to_owned()), record))
     }
 
-    /// Who the engine is, and what the kernel witness can do there: neither counts before a canary was seen.
+    /// What the kernel witness can do on the engine: it counts only once a canary was seen.
     async fn prove_alive(
         &self,
         spec: &EngineSpec,
+        connection: &Connection,
+        images: &run::Images,
         invocation: &Invocation,
         mode: Mode,
-    ) -> Result<(Engine, Watching), Failure> {
+    ) -> Result<Watching, Failure> {
         let need = self.kernel.unwrap_or(match mode {
             Mode::Prebuilt => Need::Required,
             Mode::Layered => Need::Off,
         });
-        let connection = engines::connect(spec, &invocation.path("engine.sock")).await?;
         let engine = connection.runtime.engine().clone();
         if need == Need::Off {
             if self.deny_shells {
@@ -156,10 +166,9 @@ impl Order {
                         .into(),
                 ));
             }
-            return Ok((engine, Err((need, "it was not asked for".to_owned()))));
+            return Ok(Err((need, "it was not asked for".to_owned())));
         }
-        let images = run::Images::new(connection.runtime.clone(), PathBuf::new(), true);
-        let kernel = run::prove_alive(spec, &connection, &images, invocation, Some(need)).await?;
+        let kernel = run::prove_alive(spec, connection, images, invocation, Some(need)).await?;
         let watching = match kernel {
             Ok(kernel) => Ok(Watches::new(
                 kernel,
@@ -175,7 +184,7 @@ impl Order {
             }
             Err(reason) => Err((need, reason)),
         };
-        Ok((engine, watching))
+        Ok(watching)
     }
 
     fn result(
@@ -185,6 +194,7 @@ impl Order {
         exit: Option<Exit>,
         duration: Duration,
         recording: &Recording,
+        mut facts: Vec<Fact>,
         kernel: &Watching,
     ) -> CaseResult {
         let name = self.command.first().map(|program| {
@@ -198,7 +208,6 @@ impl Order {
             Ok(_) => Standing::Heard,
             Err((need, reason)) => Standing::unheard(*need, reason),
         };
-        let mut facts = recording.facts();
         facts.extend(traced.iter().flat_map(shellproof_kernel::facts));
         facts.extend(traced.iter().filter_map(shellproof_kernel::outliving));
         CaseResult {
