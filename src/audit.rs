@@ -16,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) use record_file::replay;
 
-use crate::engines::{self, Choice, EngineError, EngineSpec};
+use crate::engines::{self, Choice, Connection, EngineError, EngineSpec};
 use crate::failure::Failure;
 use crate::invocation::Invocation;
 use crate::out_file;
@@ -79,7 +79,12 @@ impl Order {
                     .into(),
             ));
         };
-        let (engine, kernel) = self.prove_alive(spec, &invocation, mode).await?;
+        let connection = engines::connect(spec, &invocation.path("engine.sock")).await?;
+        let engine = connection.runtime.engine().clone();
+        let images = run::Images::new(connection.runtime.clone(), PathBuf::new(), true);
+        let kernel = self
+            .prove_alive(spec, &connection, &images, &invocation, mode)
+            .await?;
         let socket = self
             .listen
             .clone()
@@ -126,17 +131,23 @@ impl Order {
             let canary = run::canary::name(&invocation);
             events.seen.retain(|event| event.name != canary);
         }
+        let mut facts = recording.facts();
+        if mode == Mode::Prebuilt {
+            run::checks::look(&images, &invocation, &recording, &mut facts).await;
+        }
         let watched = match &kernel {
             Ok(watches) => {
                 let traced = watches.traced(&recording);
                 let kept = watches.leave(&recording, &traced, &spec.endpoint.socket, &invocation);
                 Watched {
+                    facts,
                     standing: Standing::Heard,
                     traced,
                     kept,
                 }
             }
             Err((need, reason)) => Watched {
+                facts,
                 standing: Standing::unheard(*need, reason),
                 traced: Vec::new(),
                 kept: None,
@@ -151,18 +162,19 @@ impl Order {
         Ok((report(result, invocation.id().to_owned()), record))
     }
 
-    /// Who the engine is, and what the kernel witness can do there: neither counts before a canary was seen.
+    /// What the kernel witness can do on the engine: it counts only once a canary was seen.
     async fn prove_alive(
         &self,
         spec: &EngineSpec,
+        connection: &Connection,
+        images: &run::Images,
         invocation: &Invocation,
         mode: Mode,
-    ) -> Result<(Engine, Watching), Failure> {
+    ) -> Result<Watching, Failure> {
         let need = self.kernel.unwrap_or(match mode {
             Mode::Prebuilt => Need::Required,
             Mode::Layered => Need::Off,
         });
-        let connection = engines::connect(spec, &invocation.path("engine.sock")).await?;
         let engine = connection.runtime.engine().clone();
         if need == Need::Off {
             if self.deny_shells {
@@ -172,10 +184,9 @@ impl Order {
                         .into(),
                 ));
             }
-            return Ok((engine, Err((need, "it was not asked for".to_owned()))));
+            return Ok(Err((need, "it was not asked for".to_owned())));
         }
-        let images = run::Images::new(connection.runtime.clone(), PathBuf::new(), true);
-        let kernel = run::prove_alive(spec, &connection, &images, invocation, Some(need)).await?;
+        let kernel = run::prove_alive(spec, connection, images, invocation, Some(need)).await?;
         let watching = match kernel {
             Ok(kernel) => Ok(Watches::new(
                 kernel,
@@ -191,7 +202,7 @@ impl Order {
             }
             Err(reason) => Err((need, reason)),
         };
-        Ok((engine, watching))
+        Ok(watching)
     }
 
     fn result(
@@ -208,11 +219,11 @@ impl Order {
             name.to_string_lossy().into_owned()
         });
         let Watched {
+            mut facts,
             standing,
             traced,
             kept,
         } = watched;
-        let mut facts = recording.facts();
         facts.extend(traced.iter().flat_map(shellproof_kernel::facts));
         if let Some(kept) = &kept {
             let outlives = |traced| shellproof_kernel::outliving(traced, kept);
@@ -254,6 +265,8 @@ fn leftover(container: String) -> String {
 
 /// What was seen of the containers.
 struct Watched<'a> {
+    /// What the wire's witness saw.
+    facts: Vec<Fact>,
     standing: Standing<'a>,
     traced: Vec<Traced>,
     /// The process that keeps what still runs, or why none does; nothing where nothing still runs.

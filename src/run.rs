@@ -8,6 +8,7 @@
 mod anchor;
 mod archive;
 pub(crate) mod canary;
+pub(crate) mod checks;
 mod clean;
 mod credentials;
 mod execute;
@@ -371,7 +372,7 @@ async fn carry_out<'a>(
     // What was executed can be read until its container is removed.
     result.traced = execution.traces();
     let keep = options.keep && !execution.may_have_lost_output(&result.expectations) && counts.await && {
-        result.judgement = judge(&result, execution, &recording().await);
+        result.judgement = judge(&result, execution, &recording().await).await;
         result.status() != Status::Passed
     };
     result.leftovers = execution.clean_up(keep).await;
@@ -382,7 +383,7 @@ async fn carry_out<'a>(
     } else {
         execution.last_traces().await
     };
-    result.judgement = judge(&result, execution, &recording().await);
+    result.judgement = judge(&result, execution, &recording().await).await;
     if let (Some(judgement), true) = (&result.judgement, is_whole) {
         let unused = policy::unused_waivers(result.mode, execution.scenario(), judgement);
         result
@@ -394,9 +395,16 @@ async fn carry_out<'a>(
 }
 
 /// A run that broke proves nothing, but a violation that was seen before stays one.
-fn judge(result: &CaseResult, execution: &Execution<'_>, recording: &Recording) -> Option<policy::Judgement> {
+async fn judge(
+    result: &CaseResult,
+    execution: &Execution<'_>,
+    recording: &Recording,
+) -> Option<policy::Judgement> {
     let audit = &execution.scenario().audit;
     let mut facts = recording.facts();
+    if result.mode == Mode::Prebuilt {
+        execution.look_for_checks(recording, &mut facts).await;
+    }
     facts.extend(result.traced.iter().flat_map(shellproof_kernel::facts));
     let need = |witness| audit.need(witness, result.mode);
     let seen = policy::Seen {

@@ -68,6 +68,8 @@ rules! {
     Update = "update", Gap;
     /// A health check was run of which nobody knows what it runs.
     HealthCheckUnknown = "health-check-unknown", Gap;
+    /// A health check whose program its image does not have, or whose whole line is one word: it can only fail.
+    HealthCheckProgram = "health-check-program", Gap;
     /// A wrapper that cannot be seen through was about to run.
     UnreadableWrapper = "unreadable-wrapper", Gap;
     /// A request changed something, and nobody here knows what.

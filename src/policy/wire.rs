@@ -27,7 +27,7 @@ pub(super) fn judge(fact: &Fact) -> Vec<Evidence> {
         What::Exec(None) => found(Rule::Exec, "a prepared exec was started"),
         What::CheckRun(Some((checks, service))) => checks
             .iter()
-            .filter_map(|check| health::judge(&check.test, "health check run", service.as_deref()))
+            .filter_map(|check| health::judge_of_image(check, "health check run", service.as_deref()))
             .map(|finding| finding.about(fact))
             .collect(),
         What::CheckRun(None) => found(
@@ -110,7 +110,7 @@ fn judge_start(fact: &Fact, start: &Start) -> Vec<Evidence> {
             CheckKind::Regular => "health check",
             CheckKind::Startup => "start-up health check",
         };
-        health::judge(&check.test, what, start.service.as_deref())
+        health::judge_of_image(check, what, start.service.as_deref())
     });
     let doors = start.doors.iter().map(|door| Evidence {
         help: Some(DOOR.into()),

@@ -209,8 +209,20 @@ impl Images {
             .await
     }
 
+    /// The image of this id, as an engine calls it that has started a container of it.
+    pub(super) async fn by_id(&self, id: &str) -> Result<Option<Image>, shellproof_api::Error> {
+        // Podman leaves out what kind of hash it is.
+        let reference = format!("sha256:{}", id.trim_start_matches("sha256:"));
+        let config = self.runtime.image(&reference).await?;
+        Ok(config.map(|config| Image {
+            source: reference.clone(),
+            reference,
+            config,
+            shells: None,
+        }))
+    }
+
     /// Whether an image has a program: a path, or a name that is looked up in the image's `PATH`. Each is looked for once.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the cures of health checks will ask"))]
     pub(crate) async fn has_program(
         &self,
         image: &Image,

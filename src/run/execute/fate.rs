@@ -1,10 +1,13 @@
 //! What became of each container, for whoever asks what a success criterion rests on.
 
 use shellproof_api::Error;
+use shellproof_api::facts::Fact;
+use shellproof_wire::Recording;
 
 use super::running::Running;
 use super::state::Execution;
 use crate::result::ContainerResult;
+use crate::run::checks;
 use crate::scenario::{ContainerKind, ContainerPlan};
 use crate::vocabulary::Criterion;
 
@@ -33,6 +36,11 @@ impl Execution<'_> {
             is_service: matches!(container.kind, ContainerKind::Service { .. }),
             watched_ms,
         }
+    }
+
+    /// Looks for the programs of health checks in their images.
+    pub(in crate::run) async fn look_for_checks(&self, recording: &Recording, facts: &mut [Fact]) {
+        checks::look(self.context.images, self.context.invocation, recording, facts).await;
     }
 
     /// Where a criterion says something of what the images contain, they are looked at.

@@ -233,9 +233,7 @@ impl Decoder<'_> {
         let start_period = fields.take("start_period").and_then(|entry| self.duration(entry));
         let what = what?;
         let test = match what.key.value.as_str() {
-            "command" => self
-                .argv(what)
-                .map(|argv| HealthTest::Command(argv.value.into_iter().map(|word| word.value).collect())),
+            "command" => self.argv(what).and_then(|argv| self.health_command(argv)),
             "shell" => {
                 let expected = "a line for a shell";
                 let line = self.checked(&what.value, "shell", expected, |line| !line.trim().is_empty());
@@ -252,6 +250,43 @@ impl Decoder<'_> {
             start_period: start_period.map(|it| it.value),
         };
         Some(Spanned::new(check, entry.value.span))
+    }
+
+    /// The words of a health check's program, which are not written as in a compose file.
+    fn health_command(&mut self, argv: Spanned<Vec<Spanned<String>>>) -> Option<HealthTest> {
+        let words: Vec<String> = argv.value.into_iter().map(|word| word.value).collect();
+        let listed = |words: &[String]| {
+            words
+                .iter()
+                .map(|word| format!("{word:?}"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let (title, help) = match words.as_slice() {
+            [first, rest @ ..] if first == "CMD" => (
+                "a health check's `command` is its program and arguments alone",
+                format!("leave out `CMD`: `command: [{}]`", listed(rest)),
+            ),
+            [first, rest @ ..] if first == "CMD-SHELL" => (
+                "a health check's `command` is not run by a shell",
+                format!("a line for a shell is `shell: {:?}`", rest.join(" ")),
+            ),
+            [only] if only == "NONE" => (
+                "a health check's `command` is a program",
+                "no health check is `none: true`".to_owned(),
+            ),
+            [line] if line.trim().contains(char::is_whitespace) => {
+                let words: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
+                (
+                    "a health check's program cannot be a whole line",
+                    format!("write each word by itself: `command: [{}]`", listed(&words)),
+                )
+            }
+            _ => return Some(HealthTest::Command(words)),
+        };
+        let error = self.at(argv.span, title).label("would always fail");
+        self.report(error.help(help));
+        None
     }
 
     fn no_healthcheck(&mut self, none: &Entry, fields: &Fields<'_>) -> Option<HealthTest> {

@@ -174,7 +174,11 @@ fn checks(subject: &InspectedContainer) -> Vec<Check> {
     .into_iter()
     .filter_map(|(kind, test)| {
         let test = HealthTest::from_api(test)?;
-        (test != HealthTest::None).then_some(Check { kind, test })
+        (test != HealthTest::None).then_some(Check {
+            kind,
+            test,
+            lacking: None,
+        })
     })
     .collect()
 }

@@ -66,6 +66,8 @@ pub struct Check {
     pub kind: CheckKind,
     /// Its program.
     pub test: HealthTest,
+    /// The program that it runs, or would run without a shell, when somebody looked and the image does not have it.
+    pub lacking: Option<String>,
 }
 
 /// Which of a container's health checks.
