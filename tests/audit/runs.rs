@@ -242,7 +242,7 @@ pub const KERNEL: &[Run] = &[
         PREBUILT,
         "docker run -d --name {box} --read-only {tiny} sleep 9",
         0,
-        "it still runs, and can neither start a program from now on nor be started again in `{box}`",
+        "left running, kept by process ",
     ),
     run(
         "off",
@@ -266,7 +266,7 @@ pub const COMPOSE: &[Run] = &[
         PREBUILT,
         "$SHELLPROOF_COMPOSE -p {box} -f {shell.yaml} up -d && $SHELLPROOF_COMPOSE -p {box} -f {shell.yaml} down -t 0",
         1,
-        "under `web`, set `healthcheck.test` to `[\"CMD\", \"curl\", \"-f\", \"http://localhost/\"]`",
+        "help: the image has no `curl`: name a program that it has",
     ),
     run(
         "health-line-denied",
