@@ -225,7 +225,7 @@ fn a_failure_says_what_where_and_why(name: &str) {
         "wire"
     };
     for part in [
-        format!("{:<18} one (prebuilt)  {spoke}\n", name).as_str(),
+        format!("{:<18} one (prebuilt)  {spoke}, watched job ", name).as_str(),
         "FAILED ",
         "error: expected `job` to exit with 0",
         &format!("--> {}:12:21", place.display()),
