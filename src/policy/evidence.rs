@@ -70,6 +70,8 @@ rules! {
     HealthCheckUnknown = "health-check-unknown", Gap;
     /// A health check whose program its image does not have, or whose whole line is one word: it can only fail.
     HealthCheckProgram = "health-check-program", Gap;
+    /// What an image starts is not in it.
+    ProgramMissing = "program-missing", Gap;
     /// A wrapper that cannot be seen through was about to run.
     UnreadableWrapper = "unreadable-wrapper", Gap;
     /// A request changed something, and nobody here knows what.

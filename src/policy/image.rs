@@ -83,11 +83,27 @@ fn program(image: &ImageContent) -> Option<Finding> {
         true => "CMD",
         false => "ENTRYPOINT",
     };
-    of_reading(image, &argv, "what it starts,").map(|found| {
-        found.help(format!(
+    if let Some(found) = of_reading(image, &argv, "what it starts,") {
+        return Some(found.help(format!(
             "use the exec form, of a program that is no shell and no script of one: `{instruction} [\"/path/to/program\", \
              \"argument\"]`"
+        )));
+    }
+    missing(image, &argv, Rule::ProgramMissing, "what it starts,").map(|found| {
+        found.help(format!(
+            "copy the program into the image, or correct `{instruction}` or `PATH`"
         ))
+    })
+}
+
+/// A program that is not in the image: nobody can say what somebody else would bring in its place.
+fn missing(image: &ImageContent, argv: &[String], rule: Rule, what: &str) -> Option<Finding> {
+    let line = shown(&without_secrets(argv).join(" "));
+    (!start::is_there(image, argv)).then(|| {
+        Finding::new(
+            rule,
+            format!("{what} `{line}`: `{}` is not in the image", argv[0]),
+        )
     })
 }
 
@@ -134,7 +150,10 @@ fn health_check(image: &ImageContent) -> Option<Finding> {
     let HealthTest::Command(argv) = test else {
         return None;
     };
-    let mut found = of_reading(image, argv, "its health check,")?;
+    let Some(mut found) = of_reading(image, argv, "its health check,") else {
+        let found = missing(image, argv, Rule::HealthCheckProgram, "its health check,")?;
+        return Some(found.help("copy the program into the image, or correct `HEALTHCHECK` or `PATH`"));
+    };
     if found.rule == Rule::Shell {
         found.rule = Rule::HealthCheckShell;
     }

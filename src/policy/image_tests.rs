@@ -117,15 +117,17 @@ fn what_is_started_is_seen_through_links_wrappers_and_scripts() {
         "",
         "/app/server",
         "server sh",
-        "tini -- server",
+        "env server",
         "httpd -f",
         "/bin/busybox httpd",
         "/app/main.py",
         "main.py",
-        "/not/there",
         "rc",
     ] {
         assert_eq!(rule(clean), None, "{clean}");
+    }
+    for missing in ["/not/there", "not-there x", "renamed/below"] {
+        assert_eq!(rule(missing), Some(Rule::ProgramMissing), "{missing}");
     }
     assert_eq!(rule("python3 -m pip install x"), Some(Rule::PackageManager));
     assert_eq!(rule("/app/circle"), Some(Rule::UnreadableWrapper));
@@ -280,8 +282,12 @@ fn rights_and_scripts_are_noted() {
 #[test]
 fn a_configuration_is_judged() {
     let rules_of = |change: &dyn Fn(&mut ImageConfiguration)| {
-        let mut image = image("/app/server", vec![script("/app/check", "/bin/sh", None)], &[]);
-        image.programs[0].mode = 0o755;
+        let files = vec![
+            script("/app/check", "/bin/sh", None),
+            program("/app/server", None),
+            program("/usr/bin/tini", None),
+        ];
+        let mut image = image("/app/server", files, &[]);
         change(&mut image.configuration);
         let rules = rules(false, image);
         rules
@@ -308,6 +314,10 @@ fn a_configuration_is_judged() {
             &[Rule::HealthCheckShell],
         ),
         (HealthTest::Command(words("/app/server healthy")), &[]),
+        (
+            HealthTest::Command(words("curl http://localhost")),
+            &[Rule::HealthCheckProgram],
+        ),
         (HealthTest::None, &[]),
     ] {
         let rules = rules_of(&|one| one.health = RecordedHealth::Test(test.clone()));
@@ -344,7 +354,7 @@ fn a_configuration_is_judged() {
 
 #[test]
 fn a_secret_is_named_and_never_shown() {
-    let mut image = image("/app/server", Vec::new(), &[]);
+    let mut image = image("", Vec::new(), &[]);
     image.configuration.env = vec!["API_TOKEN=geheim".into(), "LANG=C".into(), "DB_PASSWORD=".into()];
     image.configuration.history = vec![
         "RUN |1 TOKEN=geheim /bin/sh -c make".into(),

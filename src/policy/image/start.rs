@@ -52,6 +52,11 @@ fn within(image: &ImageContent, argv: &[String], deep: usize) -> Reading {
     }
 }
 
+/// Whether the program of an argument vector is in the image; also where there is none.
+pub(super) fn is_there(image: &ImageContent, argv: &[String]) -> bool {
+    argv.first().is_none_or(|name| find(image, name).is_some())
+}
+
 /// What a file shows.
 pub(super) fn content(program: &ImageProgram) -> Content {
     let is_script = program.interpreter.is_some();
