@@ -76,7 +76,8 @@ pub(crate) fn receive(stream: &UnixStream, stop: &impl AsFd) -> Result<(ProcessS
     let mut descriptors = Vec::new();
     let mut buffer = vec![0; 16 << 10];
     loop {
-        wait(stream, stop, deadline)?;
+        // Nobody else could read the rest of a message.
+        wait(stream, message.is_empty().then_some(stop), deadline)?;
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let mut parts = [IoSliceMut::new(&mut buffer)];
@@ -104,17 +105,17 @@ pub(crate) fn receive(stream: &UnixStream, stop: &impl AsFd) -> Result<(ProcessS
     }
 }
 
-fn wait(stream: &UnixStream, stop: &impl AsFd, deadline: Instant) -> Result<(), StateError> {
+fn wait(stream: &UnixStream, stop: Option<&impl AsFd>, deadline: Instant) -> Result<(), StateError> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let left = Timespec::try_from(left).map_err(|_| StateError::TooSlow)?;
-        let mut both = [
-            PollFd::new(stream, PollFlags::IN),
-            PollFd::new(stop, PollFlags::IN),
-        ];
-        match poll(&mut both, Some(&left)) {
+        let mut all = vec![PollFd::new(stream, PollFlags::IN)];
+        all.extend(stop.map(|stop| PollFd::new(stop, PollFlags::IN)));
+        match poll(&mut all, Some(&left)) {
             Ok(0) => return Err(StateError::TooSlow),
-            Ok(_) if !both[1].revents().is_empty() => return Err(StateError::Stopped),
+            Ok(_) if all[1..].iter().any(|stop| !stop.revents().is_empty()) => {
+                return Err(StateError::Stopped);
+            }
             Ok(_) => return Ok(()),
             Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(StateError::Io(error.into())),

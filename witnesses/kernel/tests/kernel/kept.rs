@@ -64,7 +64,8 @@ pub fn no_runtime_is_lost(programs: &Programs) {
         let mut keeper = Keeper::new().unwrap();
         keeper.add("c".to_owned(), left);
         let keeping = std::thread::spawn(move || keeper.run(|_| Some(false)));
-        assert!(starting.wait().unwrap().success());
+        let status = starting.wait().unwrap();
+        assert!(status.success(), "{status}");
         keeping.join().unwrap().unwrap();
     }
 }
