@@ -52,17 +52,19 @@ impl Shared {
         }
     }
 
-    /// The same of one that is about to start: with the doors that it is given, and with what the engine says of a
-    /// container that it does not know.
-    pub(crate) async fn ask(&self, container: &str) -> Result<Described, String> {
+    /// The same, with what the engine says of a container that it does not know; of one that `starts`, with the doors that it
+    /// is given.
+    pub(crate) async fn ask(&self, container: &str, starts: bool) -> Result<Described, String> {
         let inspect = match self.inspected(container).await? {
             Ok(inspect) => inspect,
             Err(missing) => return Ok(Described::Missing(missing)),
         };
         let mut described = read(container, &inspect)?;
-        described.doors = doors::of(&self.engine, &self.socket, &inspect)
-            .await
-            .map_err(|why| not_inspected(container, &why))?;
+        if starts {
+            described.doors = doors::of(&self.engine, &self.socket, &inspect)
+                .await
+                .map_err(|why| not_inspected(container, &why))?;
+        }
         Ok(Described::Container(Box::new(described)))
     }
 
@@ -104,7 +106,7 @@ impl Shared {
             if !seen.insert(id.clone()) {
                 continue;
             }
-            match self.ask(&id).await {
+            match self.ask(&id, true).await {
                 Ok(Described::Container(dependency)) => {
                     wanted.extend(dependency.dependencies.iter().cloned());
                     if !dependency.running {

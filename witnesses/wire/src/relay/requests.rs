@@ -214,7 +214,8 @@ impl Requests<'_> {
         let Some(object) = &route.object else { return };
         // The engine does one after the other too, and what is before may change what a name stands for.
         self.all_answered().await;
-        let container = match self.shared.ask(object).await {
+        let starts = matches!(request.action, Action::StartContainer | Action::Attach);
+        let container = match self.shared.ask(object, starts).await {
             Ok(Described::Container(container)) => *container,
             Ok(Described::Missing(answer)) => {
                 // It may be there by the time that the engine would look for it, and then run unjudged.
@@ -237,7 +238,7 @@ impl Requests<'_> {
             let query = target.split_once('?').map_or("", |(_, query)| query);
             request.head = with_target(&request.head, &route.by_id(&container.id, query));
         }
-        if matches!(request.action, Action::StartContainer | Action::Attach) && !container.running {
+        if starts && !container.running {
             for dependency in self.shared.dependencies(&container).await {
                 match dependency {
                     Ok(dependency) => request.implied.push(self.record_implied(dependency)),
