@@ -11,15 +11,12 @@ use std::time::{Duration, Instant};
 use rstest::rstest;
 use tempfile::TempDir;
 
+#[path = "support/ended.rs"]
+mod ended;
 #[path = "cli/engines.rs"]
 mod engines;
 
-/// A process that has ended.
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
+use ended::Ended;
 
 /// Runs the binary in an empty directory of its own, where nothing names an engine or a configuration.
 fn shellproof(directory: &Path, arguments: &[&str]) -> Ended {
@@ -27,7 +24,7 @@ fn shellproof(directory: &Path, arguments: &[&str]) -> Ended {
 }
 
 fn with_environment(directory: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
-    let output = Command::new(env!("CARGO_BIN_EXE_shellproof"))
+    Command::new(env!("CARGO_BIN_EXE_shellproof"))
         .current_dir(directory)
         .args(arguments)
         .env_remove("CONTAINER_HOST")
@@ -37,13 +34,8 @@ fn with_environment(directory: &Path, arguments: &[&str], environment: &[(&str, 
         .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .output()
-        .expect("the binary starts");
-    let text = |bytes| String::from_utf8(bytes).expect("what it says is text");
-    Ended {
-        code: output.status.code(),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
-    }
+        .expect("the binary starts")
+        .into()
 }
 
 fn directory() -> TempDir {

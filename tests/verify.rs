@@ -3,6 +3,8 @@
 #[path = "../witnesses/image/tests/images/build.rs"]
 #[expect(dead_code, reason = "not every test needs every kind of entry")]
 mod build;
+#[path = "support/ended.rs"]
+mod ended;
 #[path = "support/fixtures.rs"]
 #[expect(dead_code, reason = "nothing is loaded into an engine")]
 mod fixtures;
@@ -12,27 +14,17 @@ use std::path::Path;
 use std::process::Command;
 
 use build::{BUSYBOX, Image, Layer, OTHER, SHELL, archive};
+use ended::Ended;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
 fn verify(arguments: &[&str]) -> Ended {
-    let output = Command::new(env!("CARGO_BIN_EXE_shellproof"))
+    Command::new(env!("CARGO_BIN_EXE_shellproof"))
         .arg("verify")
         .args(arguments)
         .output()
-        .expect("the binary starts");
-    let text = |bytes| String::from_utf8(bytes).expect("what it says is text");
-    Ended {
-        code: output.status.code(),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
-    }
+        .expect("the binary starts")
+        .into()
 }
 
 /// Writes an image into a directory, and names it.

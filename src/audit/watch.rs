@@ -106,12 +106,9 @@ impl Watches {
             let (Some(id), Ok(watch)) = (id, watch) else {
                 continue;
             };
-            let subjects = recording.starts().filter_map(|record| record.subject.as_ref());
-            let name = subjects
-                .filter(|subject| subject.id == id)
-                .map(|subject| &subject.name)
-                .next();
-            let name = name.unwrap_or(&id).clone();
+            let mut subjects = recording.starts().filter_map(|record| record.subject.as_ref());
+            let subject = subjects.find(|subject| subject.id == id);
+            let name = subject.map_or(&id, |subject| &subject.name).clone();
             match watch.leave() {
                 Ok(left) => containers.push((Kept { id, name }, left)),
                 Err(error) => return Some(Err(format!("container `{name}`: {error}"))),

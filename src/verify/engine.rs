@@ -1,12 +1,10 @@
 //! Images that an engine has, read from the archive that it makes of them, as it comes.
 
-use std::io::{self, Read};
-
-use bytes::Bytes;
 use futures_util::StreamExt;
 use shellproof_api::facts::ImageContent;
 use shellproof_api::{ErrorKind, ImageReference, Runtime};
 use shellproof_image::{Form, read_stream};
+use shellproof_wire::http::Pieces;
 use tokio::sync::mpsc;
 
 use super::{ended, failure};
@@ -40,10 +38,8 @@ pub(super) async fn read(runtime: &dyn Runtime, reference: &ImageReference) -> R
     };
     let mut saved = runtime.save_image(&name).await.map_err(failed)?;
     let (sender, pieces) = mpsc::channel(PIECES);
-    let reading = tokio::task::spawn_blocking(move || {
-        let piece = Bytes::new();
-        read_stream(Pipe { pieces, piece }, Form::DockerArchive, None)
-    });
+    let reading =
+        tokio::task::spawn_blocking(move || read_stream(Pieces::from(pieces), Form::DockerArchive, None));
     while let Some(piece) = saved.next().await {
         // What was cut by the engine is no image's fault.
         let piece = piece.map_err(failed)?;
@@ -54,24 +50,4 @@ pub(super) async fn read(runtime: &dyn Runtime, reference: &ImageReference) -> R
     }
     drop(sender);
     ended(reading.await).map_err(|error| failure(&name, error))
-}
-
-/// Pieces as a stream that a thread reads.
-struct Pipe {
-    pieces: mpsc::Receiver<Bytes>,
-    piece: Bytes,
-}
-
-impl Read for Pipe {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.piece.is_empty() {
-            match self.pieces.blocking_recv() {
-                Some(piece) => self.piece = piece,
-                None => return Ok(0),
-            }
-        }
-        let part = self.piece.split_to(self.piece.len().min(buffer.len()));
-        buffer[..part.len()].copy_from_slice(&part);
-        Ok(part.len())
-    }
 }

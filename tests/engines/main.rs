@@ -4,6 +4,8 @@
 //! brings the six up and runs them.
 
 mod doctor;
+#[path = "../support/ended.rs"]
+mod ended;
 #[path = "../support/fixtures.rs"]
 mod fixtures;
 mod foreign_client;

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,8 @@ use shellproof_conformance::lab;
 use shellproof_wire::http;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+
+pub use crate::ended::Ended;
 
 /// How long anything may take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -205,24 +207,6 @@ pub fn run(engine: &Engine, path: &Path) -> Command {
         command.args(["--kernel", "if-available"]);
     }
     command
-}
-
-/// A process that has ended.
-pub struct Ended {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
-}
-
-impl From<Output> for Ended {
-    fn from(output: Output) -> Self {
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("reports are text");
-        Self {
-            code: output.status.code(),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        }
-    }
 }
 
 impl Ended {

@@ -217,23 +217,27 @@ mod tests {
         assert_eq!(body["cap_drop"], json!(["ALL"]));
     }
 
-    #[test]
-    fn volumes_and_binds_are_told_apart() {
+    /// A volume and a host path, mounted in the same way.
+    fn mounts(read_only: bool, relabel: Option<Relabel>, chown: bool) -> Value {
         let mount = |source| Mount {
             source,
             target: "/x".into(),
-            read_only: true,
-            relabel: None,
-            chown: false,
+            read_only,
+            relabel,
+            chown,
         };
-        let spec = ContainerSpec {
+        body(&ContainerSpec {
             mounts: vec![
                 mount(MountSource::Volume("v".into())),
                 mount(MountSource::Bind("/b".into())),
             ],
             ..ContainerSpec::default()
-        };
-        let body = body(&spec);
+        })
+    }
+
+    #[test]
+    fn volumes_and_binds_are_told_apart() {
+        let body = mounts(true, None, false);
         assert_eq!(
             body["volumes"],
             json!([{ "name": "v", "dest": "/x", "options": ["ro"] }])
@@ -244,21 +248,7 @@ mod tests {
 
     #[test]
     fn mount_options_are_passed_on() {
-        let mount = |source| Mount {
-            source,
-            target: "/x".into(),
-            read_only: false,
-            relabel: Some(Relabel::Private),
-            chown: true,
-        };
-        let spec = ContainerSpec {
-            mounts: vec![
-                mount(MountSource::Volume("v".into())),
-                mount(MountSource::Bind("/b".into())),
-            ],
-            ..ContainerSpec::default()
-        };
-        let body = body(&spec);
+        let body = mounts(false, Some(Relabel::Private), true);
         assert_eq!(body["volumes"][0]["options"], json!(["rw", "Z", "U"]));
         assert_eq!(body["mounts"][0]["options"], json!(["rbind", "rw", "Z", "U"]));
     }

@@ -3,7 +3,7 @@
 //! The relay uses it to ask an engine what it is about to run, and backends use it for the calls that their
 //! client library gets wrong.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use hyper::client::conn::http1;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
+use tokio::sync::mpsc;
 
 /// A request body of any kind.
 pub type Body = BoxBody<Bytes, io::Error>;
@@ -26,6 +27,36 @@ pub fn empty() -> Body {
 /// A body that is in memory.
 pub fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed()
+}
+
+/// A body that comes in pieces, read where waiting is allowed.
+#[derive(Debug)]
+pub struct Pieces {
+    coming: mpsc::Receiver<Bytes>,
+    piece: Bytes,
+}
+
+impl From<mpsc::Receiver<Bytes>> for Pieces {
+    fn from(coming: mpsc::Receiver<Bytes>) -> Self {
+        Self {
+            coming,
+            piece: Bytes::new(),
+        }
+    }
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.piece.is_empty() {
+            match self.coming.blocking_recv() {
+                Some(piece) => self.piece = piece,
+                None => return Ok(0),
+            }
+        }
+        let part = self.piece.split_to(self.piece.len().min(buffer.len()));
+        buffer[..part.len()].copy_from_slice(&part);
+        Ok(part.len())
+    }
 }
 
 /// Sends one request and gives the answer as soon as its head is there. `path` carries the query.

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::{Method, Response, StatusCode};
@@ -17,7 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::changes::FileKind;
 use crate::endpoint::Endpoint;
-use crate::http;
+use crate::http::{self, Pieces};
 
 /// How much of a changed file's archive is read, in bytes: its header, its extended header and a little content.
 const ONE: usize = 16 << 10;
@@ -90,12 +89,7 @@ pub(super) async fn together(
         return None;
     }
     let (frames, receiver) = mpsc::channel(1);
-    let reading = tokio::task::spawn_blocking(|| {
-        kinds(Frames {
-            receiver,
-            current: Bytes::new(),
-        })
-    });
+    let reading = tokio::task::spawn_blocking(|| kinds(Pieces::from(receiver)));
     let (mut body, mut read) = (answer.into_body(), 0);
     while read < TOGETHER
         && let Some(Ok(frame)) = body.frame().await
@@ -112,26 +106,6 @@ pub(super) async fn together(
     let parent = Path::new(directory).parent()?;
     let kinds = reading.await.ok()?.into_iter();
     Some(kinds.map(|(name, kind)| (parent.join(name), kind)).collect())
-}
-
-/// An answer's body, read where waiting is allowed.
-struct Frames {
-    receiver: mpsc::Receiver<Bytes>,
-    current: Bytes,
-}
-
-impl Read for Frames {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        while self.current.is_empty() {
-            match self.receiver.blocking_recv() {
-                Some(data) => self.current = data,
-                None => return Ok(0),
-            }
-        }
-        let length = into.len().min(self.current.len());
-        into[..length].copy_from_slice(&self.current.split_to(length));
-        Ok(length)
-    }
 }
 
 async fn archive(
