@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 mod list;
 mod look;
 pub(crate) mod reading;
+mod upper;
 
 /// What one container had changed when it was looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

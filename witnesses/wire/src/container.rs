@@ -1,5 +1,7 @@
 //! A container as its engine describes it.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shellproof_api::labels;
@@ -38,6 +40,18 @@ pub struct InspectedContainer {
     /// The doors to an engine that it is given, each in a few words.
     #[serde(default)]
     pub doors: Vec<String>,
+    /// Where the engine keeps its files. Of no use to whoever reads a record elsewhere.
+    #[serde(skip)]
+    pub storage: Storage,
+}
+
+/// Where an engine keeps a container's files, on its host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Storage {
+    /// The upper directory of its overlay: what it has changed.
+    pub upper: Option<PathBuf>,
+    /// Files that the engine mounts into it, by their path there.
+    pub mounted: Vec<(&'static str, PathBuf)>,
 }
 
 impl InspectedContainer {
@@ -76,7 +90,38 @@ impl InspectedContainer {
             dependencies: words(&inspect["Dependencies"]),
             // What the engine says is not enough to tell.
             doors: Vec::new(),
+            storage: Storage::from_inspect(inspect),
         })
+    }
+}
+
+impl Storage {
+    fn from_inspect(inspect: &Value) -> Self {
+        let path = |value: &Value| {
+            let path = value.as_str().filter(|path| path.starts_with('/'));
+            path.map(PathBuf::from)
+        };
+        let driver = &inspect["GraphDriver"];
+        let is_overlay = |driver: &Value| driver.as_str().is_some_and(|name| name.starts_with("overlay"));
+        let files = [
+            ("/etc/hosts", "HostsPath"),
+            ("/etc/hostname", "HostnamePath"),
+            ("/etc/resolv.conf", "ResolvConfPath"),
+        ];
+        let mut mounted: Vec<_> = files
+            .into_iter()
+            .filter_map(|(place, key)| Some((place, path(&inspect[key])?)))
+            .collect();
+        // Podman's lies beside them, and has no key of its own.
+        if let Some(directory) = mounted.first().and_then(|(_, file)| file.parent()) {
+            mounted.push(("/run/.containerenv", directory.join(".containerenv")));
+        }
+        Self {
+            upper: is_overlay(&driver["Name"])
+                .then(|| path(&driver["Data"]["UpperDir"]))
+                .flatten(),
+            mounted,
+        }
     }
 }
 
@@ -95,6 +140,8 @@ mod tests {
             },
             "HostConfig": { "AutoRemove": true },
             "Mounts": [{ "Destination": "/data" }],
+            "GraphDriver": { "Name": "overlay2", "Data": { "UpperDir": "/store/1/diff" } },
+            "HostsPath": "/run/1/hosts", "HostnamePath": "",
             "Dependencies": ["b"]
         });
         let container = InspectedContainer::from_inspect(&inspect).unwrap();
@@ -106,6 +153,28 @@ mod tests {
         assert!(container.auto_remove);
         assert_eq!(container.mounts, ["/data"]);
         assert_eq!(container.dependencies, ["b"]);
+        assert_eq!(container.storage.upper, Some("/store/1/diff".into()));
+        assert_eq!(
+            container.storage.mounted,
+            [
+                ("/etc/hosts", "/run/1/hosts".into()),
+                ("/run/.containerenv", "/run/1/.containerenv".into())
+            ]
+        );
+    }
+
+    #[test]
+    fn only_an_overlay_has_an_upper_directory() {
+        for driver in [
+            serde_json::json!({ "Name": "vfs", "Data": { "UpperDir": "/x" } }),
+            serde_json::json!({ "Name": "overlay", "Data": null }),
+            serde_json::json!({ "Name": "overlay", "Data": { "UpperDir": "x" } }),
+            serde_json::json!(null),
+        ] {
+            let inspect = serde_json::json!({ "Id": "1", "Path": "/x", "GraphDriver": driver });
+            let container = InspectedContainer::from_inspect(&inspect).unwrap();
+            assert_eq!(container.storage, Storage::default(), "{inspect}");
+        }
     }
 
     #[test]

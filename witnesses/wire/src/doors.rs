@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use hyper::{Method, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat, fstat, open, openat2};
+use rustix::fs::{FileType, Stat, fstat};
 use rustix::io::Errno;
 use serde_json::Value;
 
 use crate::endpoint::Endpoint;
-use crate::http;
+use crate::{host, http};
 
 /// Where engines listen when nobody says otherwise. A `*` stands for one name.
 const SOCKETS: &[&str] = &[
@@ -120,10 +120,8 @@ struct Socket {
 impl Host {
     async fn of(engine: &Endpoint, recorder: &Path) -> Self {
         let server = engine.server().await.ok();
-        let own = server
-            .as_ref()
-            .and_then(|server| directory(&format!("/proc/{}/root", server.pid)));
-        let roots: Vec<_> = own.into_iter().chain(directory("/")).collect();
+        let own = server.as_ref().and_then(host::root_of);
+        let roots: Vec<_> = own.into_iter().chain(host::directory("/")).collect();
         // Ours may be a link to it, whose own directories lead nowhere, and it may have another name where the engine lives.
         let ours = std::fs::canonicalize(&engine.socket).unwrap_or_else(|_| engine.socket.clone());
         let names = [Some(ours), server.and_then(|server| server.socket)];
@@ -169,7 +167,7 @@ impl Host {
         let Some(root) = &self.root else {
             return Ok(None);
         };
-        let file = match find(root, Path::new(source)) {
+        let file = match host::find(root, Path::new(source)) {
             Ok(file) => file,
             // It is not there, or not for us; then its name is all that is known.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => return Ok(None),
@@ -245,28 +243,8 @@ fn leads(path: &Path, socket: &str) -> bool {
     })
 }
 
-fn directory(path: &str) -> Option<OwnedFd> {
-    open(
-        path,
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .ok()
-}
-
-/// A file as somebody finds it whose root directory this is.
-fn find(root: &OwnedFd, path: &Path) -> Result<OwnedFd, Errno> {
-    openat2(
-        root,
-        path,
-        OFlags::PATH | OFlags::CLOEXEC,
-        Mode::empty(),
-        ResolveFlags::IN_ROOT,
-    )
-}
-
 fn identity(root: &OwnedFd, path: &Path) -> Option<Identity> {
-    Some(identity_of(&fstat(find(root, path).ok()?).ok()?))
+    Some(identity_of(&fstat(host::find(root, path).ok()?).ok()?))
 }
 
 fn identity_of(stat: &Stat) -> Identity {

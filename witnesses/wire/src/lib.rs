@@ -27,6 +27,7 @@ mod endpoint;
 mod event;
 mod events;
 mod facts;
+mod host;
 pub mod http;
 mod json;
 mod lines;

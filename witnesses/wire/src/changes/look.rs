@@ -24,6 +24,8 @@ const ONE: usize = 16 << 10;
 const TOGETHER: usize = 256 << 20;
 /// The shortest file that can be a program or a library, in bytes: a shorter one has no room for the head of one.
 const SHORTEST_PROGRAM: u64 = 64;
+/// By so many of its first bytes a file is told from others.
+pub(super) const MAGIC: u64 = 4;
 
 /// What came of looking at one file.
 #[derive(Debug, PartialEq, Eq)]
@@ -157,16 +159,18 @@ fn kind(entry: &mut tar::Entry<'_, impl Read>) -> Option<FileKind> {
     }
     let is_executable = entry.header().mode().ok()? & 0o111 != 0;
     let mut magic = Vec::new();
-    let wanted = entry.size().min(4);
+    let wanted = entry.size().min(MAGIC);
     entry.by_ref().take(wanted).read_to_end(&mut magic).ok()?;
-    if (magic.len() as u64) < wanted {
-        return None;
-    }
-    Some(match magic.as_slice() {
+    ((magic.len() as u64) == wanted).then(|| kind_of(&magic, is_executable))
+}
+
+/// What a file is by its first bytes.
+pub(super) fn kind_of(magic: &[u8], is_executable: bool) -> FileKind {
+    match magic {
         b"\x7fELF" => FileKind::Elf,
         [b'#', b'!', ..] if is_executable => FileKind::Script,
         _ => FileKind::Other,
-    })
+    }
 }
 
 #[cfg(test)]
