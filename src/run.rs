@@ -405,6 +405,7 @@ async fn judge(
     if result.mode == Mode::Prebuilt {
         execution.look_for_checks(recording, &mut facts).await;
     }
+    facts.extend(execution.unchecked());
     facts.extend(result.traced.iter().flat_map(shellproof_kernel::facts));
     let need = |witness| audit.need(witness, result.mode);
     let seen = policy::Seen {

@@ -118,6 +118,8 @@ rules! {
     OnBuild = "on-build", Note;
     /// An image is of a format that does not record health checks.
     HealthCheckNotRecorded = "health-check-not-recorded", Note;
+    /// The engine did not run a container's health check.
+    HealthCheckNotRun = "health-check-not-run", Note;
     /// A package manager ran, as layered mode wants it.
     Installed = "installed", Note;
     /// A container that was watched still runs: its supervisor is gone, and a keeper answers in its place.

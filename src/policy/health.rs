@@ -43,6 +43,16 @@ pub(crate) fn program(test: &HealthTest) -> Option<String> {
     }
 }
 
+/// What there is to say of a check that its engine did not run.
+pub(super) fn not_run(test: &HealthTest) -> String {
+    let line = match test {
+        HealthTest::Shell(line) => line.clone(),
+        HealthTest::Command(argv) => argv.join(" "),
+        HealthTest::None => String::new(),
+    };
+    format!("the engine told of no run of the health check `{line}` (Podman runs none without systemd)")
+}
+
 fn find(test: &HealthTest, lacking: Option<&str>, what: &str, service: Option<&str>) -> Option<Finding> {
     let (line, reading) = match test {
         HealthTest::None => return None,

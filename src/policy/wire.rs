@@ -34,6 +34,7 @@ pub(super) fn judge(fact: &Fact) -> Vec<Evidence> {
             Rule::HealthCheckUnknown,
             "a health check of a container whose start was not recorded",
         ),
+        What::CheckNotRun(test) => found(Rule::HealthCheckNotRun, &health::not_run(test)),
         What::ChecksSet(tests) => tests
             .iter()
             .filter_map(|test| health::judge(test, "an update sets the health check", None))

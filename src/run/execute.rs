@@ -1,6 +1,7 @@
 //! One scenario, in one mode, on one engine: from its networks to the last expectation.
 
 mod fate;
+mod health;
 mod launch;
 mod probe;
 mod running;
@@ -63,6 +64,7 @@ impl<'a> Execution<'a> {
         }
         self.duration = began.elapsed();
         self.watch_services().await?;
+        self.check_health().await?;
         for container in &plan.containers {
             self.check_output(container)?;
         }
@@ -289,8 +291,10 @@ impl<'a> Execution<'a> {
             }
         };
         self.note(name, what, ready.probe.span, actual)?;
+        let checked = self.health_runs(container).await?.pop();
         if let Some(running) = self.running.get_mut(name) {
             running.ready = Some(Instant::now());
+            running.checked = checked;
         }
         Ok(())
     }

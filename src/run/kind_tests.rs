@@ -85,6 +85,61 @@ async fn a_service_is_watched_for_a_run_of_its_health_check() {
 }
 
 #[tokio::test]
+async fn a_health_check_that_fails_since_its_service_was_ready_is_a_failed_expectation() {
+    let text =
+        job("    ready: { log: up }\n    healthcheck: { command: [/x], interval: 100ms, timeout: 300ms }");
+    let up = || Behaviour::until_killed().stdout("up\n");
+    let refused = "connection refused\n";
+    for (behaviour, expected) in [
+        (up().health_run(milliseconds(400), 0, ""), None),
+        (
+            up().health_run(milliseconds(400), 1, refused)
+                .health_run(milliseconds(500), 0, ""),
+            None,
+        ),
+        // It was not ready yet.
+        (
+            up().health_run(milliseconds(0), 1, refused)
+                .health_run(milliseconds(400), 0, ""),
+            None,
+        ),
+        (
+            up().health_run(milliseconds(400), 1, refused),
+            Some(
+                "it ran once since its container was ready: exit code 1, and it wrote \"connection refused\"",
+            ),
+        ),
+        (
+            up().health_run(milliseconds(0), 0, "")
+                .health_run(milliseconds(400), 1, refused)
+                .health_run(milliseconds(500), -1, ""),
+            Some("its last 2 runs since its container was ready failed: exit code -1, and it wrote nothing"),
+        ),
+        (
+            up().health_run(milliseconds(0), 0, ""),
+            Some("no run of it has ended since its container was ready"),
+        ),
+    ] {
+        let ran = run(fake(behaviour), &text).await;
+        let expected = expected.map(|actual| format!("the health check of `job` to succeed: {actual}"));
+        assert_eq!(ran.failed(), Vec::from_iter(expected));
+    }
+}
+
+#[tokio::test]
+async fn a_health_check_that_never_ran_is_told() {
+    let text = job("    ready: { log: up }\n    healthcheck: { command: [/x, y], interval: 100ms }");
+    let ran = run(fake(Behaviour::until_killed().stdout("up\n")), &text).await;
+    assert_eq!(ran.failed(), [""; 0]);
+    let evidence = &ran.result.judgement.as_ref().unwrap().evidence;
+    let told = evidence
+        .iter()
+        .find(|one| one.rule == crate::policy::Rule::HealthCheckNotRun)
+        .unwrap();
+    assert!(told.detail.contains("`/x y`"), "{told:?}");
+}
+
+#[tokio::test]
 async fn a_waiver_that_covers_nothing_fails_at_its_line() {
     let waiver = "waivers: [{ rule: exec, program: /tiny, reason: known, until: 9999-12-31 }]\n";
     let text = job("    expect: { exit: 0 }").replace("verdict: unproven", "verdict: clean")

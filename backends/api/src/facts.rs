@@ -60,6 +60,8 @@ pub enum What {
     Exec(Option<Vec<String>>),
     /// The engine was told to run a container's health checks; none where nobody knows which.
     CheckRun(Option<(Vec<Check>, Option<String>)>),
+    /// The engine told of no run of a container's health check, though there was time for one.
+    CheckNotRun(HealthTest),
     /// A container was given other health checks.
     ChecksSet(Vec<HealthTest>),
     /// A container's configuration was changed in a way that cannot be read.

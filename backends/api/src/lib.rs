@@ -34,4 +34,4 @@ pub use spec::{
     ContainerId, ContainerSpec, HealthCheck, HealthTest, Mount, MountSource, NetworkAttachment, NetworkSpec,
     Port, Relabel, VolumeSpec,
 };
-pub use state::{ContainerState, ContainerStatus};
+pub use state::{ContainerState, ContainerStatus, HealthRun};

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use crate::{
-    ContainerId, ContainerSpec, ContainerState, Credentials, Engine, ImageConfig, ImageFile, Labels,
-    NetworkSpec, PullProgress, Resource, Result, VolumeSpec,
+    ContainerId, ContainerSpec, ContainerState, Credentials, Engine, HealthRun, ImageConfig, ImageFile,
+    Labels, NetworkSpec, PullProgress, Resource, Result, VolumeSpec,
 };
 
 /// A container engine, or a runtime that needs none.
@@ -98,6 +98,10 @@ pub trait Runtime: Send + Sync {
     /// # Errors
     /// [`crate::ErrorKind::WrongState`] for a container that was never started.
     async fn wait_container(&self, id: &ContainerId) -> Result<i64>;
+
+    /// The last runs of a container's health check, oldest first; none where the engine has run none, as Podman does without
+    /// systemd.
+    async fn health_runs(&self, id: &ContainerId) -> Result<Vec<HealthRun>>;
 
     /// Removes an object, a running container included. Removing what is not there is no error. Of an image that is called
     /// by one of its names this name goes, and the image with its last name.

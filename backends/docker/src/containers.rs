@@ -6,8 +6,8 @@ use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum as Stat
 use bollard::query_parameters::{AttachContainerOptionsBuilder, WaitContainerOptionsBuilder};
 use futures_util::StreamExt;
 use shellproof_api::{
-    ContainerId, ContainerState, ContainerStatus, Error, ErrorKind, OutputChunk, OutputStream, Result,
-    StdStream,
+    ContainerId, ContainerState, ContainerStatus, Error, ErrorKind, HealthRun, OutputChunk, OutputStream,
+    Result, StdStream,
 };
 
 use crate::Docker;
@@ -76,6 +76,21 @@ impl Docker {
 
     pub(crate) async fn state(&self, id: &ContainerId) -> Result<ContainerState> {
         self.inspected(id, "inspect container").await
+    }
+
+    pub(crate) async fn health(&self, id: &ContainerId) -> Result<Vec<HealthRun>> {
+        let failing = self.failing("read the health of container", &id.0);
+        let inspected = self.client.inspect_container(&id.0, None).await;
+        let inspected = inspected.map_err(|error| failing.from(error))?;
+        let health = inspected.state.and_then(|state| state.health);
+        let runs = health.and_then(|health| health.log).into_iter().flatten();
+        Ok(runs
+            .map(|run| HealthRun {
+                began: run.start.map(|start| start.to_string()).unwrap_or_default(),
+                exit_code: run.exit_code.unwrap_or_default(),
+                output: run.output.unwrap_or_default(),
+            })
+            .collect())
     }
 
     async fn inspected(&self, id: &ContainerId, operation: &'static str) -> Result<ContainerState> {

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use shellproof_api::{
-    ByteStream, ContainerId, ContainerSpec, ContainerState, Credentials, Engine, ImageConfig, ImageFile,
-    Inspect, Labels, NetworkSpec, OutputStream, PullProgress, Resource, Result, Runtime, VolumeSpec,
+    ByteStream, ContainerId, ContainerSpec, ContainerState, Credentials, Engine, HealthRun, ImageConfig,
+    ImageFile, Inspect, Labels, NetworkSpec, OutputStream, PullProgress, Resource, Result, Runtime,
+    VolumeSpec,
 };
 
 use crate::Docker;
@@ -74,6 +75,10 @@ impl Runtime for Docker {
 
     async fn wait_container(&self, id: &ContainerId) -> Result<i64> {
         self.wait(id).await
+    }
+
+    async fn health_runs(&self, id: &ContainerId) -> Result<Vec<HealthRun>> {
+        self.health(id).await
     }
 
     async fn remove(&self, resource: &Resource) -> Result<()> {

@@ -23,8 +23,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use shellproof_api::{
-    ContainerSpec, Engine, EngineKind, ErrorKind, ImageConfig, ImageFile, Naming, OutputChunk, Seccomp,
-    StdStream,
+    ContainerSpec, Engine, EngineKind, ErrorKind, HealthRun, ImageConfig, ImageFile, Naming, OutputChunk,
+    Seccomp, StdStream,
 };
 
 use crate::state::State;
@@ -57,6 +57,8 @@ pub struct Behaviour {
     refusal: Option<ErrorKind>,
     /// The stream of whoever is attached breaks behind the output.
     breaks: Option<ErrorKind>,
+    /// The runs of its health check, and when each ends.
+    health_runs: Vec<(Duration, HealthRun)>,
     /// `None`: it runs until it is killed.
     end: Option<(Duration, i64)>,
 }
@@ -94,6 +96,18 @@ impl Behaviour {
     #[must_use]
     pub fn stream_breaks(mut self, kind: ErrorKind) -> Self {
         self.breaks = Some(kind);
+        self
+    }
+
+    /// Has a run of its health check, which ends so long after its start.
+    #[must_use]
+    pub fn health_run(mut self, after: Duration, exit_code: i64, output: &str) -> Self {
+        let run = HealthRun {
+            began: format!("{after:?}"),
+            exit_code,
+            output: output.to_owned(),
+        };
+        self.health_runs.push((after, run));
         self
     }
 

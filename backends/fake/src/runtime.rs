@@ -2,11 +2,12 @@
 
 use std::path::Path;
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use futures_util::stream;
 use shellproof_api::{
-    ByteStream, ContainerId, ContainerSpec, ContainerState, Credentials, Engine, Error, ErrorKind,
+    ByteStream, ContainerId, ContainerSpec, ContainerState, Credentials, Engine, Error, ErrorKind, HealthRun,
     ImageConfig, ImageFile, ImageReference, Inspect, Labels, MountSource, Naming, NetworkSpec, OutputStream,
     PullProgress, Resource, ResourceKind, Result, Runtime, VolumeSpec, labels,
 };
@@ -16,7 +17,7 @@ use crate::state::{Container, Life, State, resource};
 use crate::{Behaviour, Fake, Image};
 
 /// Methods that can fail, and how errors call them.
-pub(crate) const OPERATIONS: [(&str, &str); 14] = [
+pub(crate) const OPERATIONS: [(&str, &str); 15] = [
     ("load_image", "load image"),
     ("image", "inspect image"),
     ("pull_image", "pull image"),
@@ -29,6 +30,7 @@ pub(crate) const OPERATIONS: [(&str, &str); 14] = [
     ("start_container", "start container"),
     ("wait_container", "wait for container"),
     ("inspect_container", "inspect container"),
+    ("health_runs", "read the health of container"),
     ("remove", "remove"),
     ("owned", "list what is owned"),
 ];
@@ -254,6 +256,7 @@ impl Runtime for Fake {
             argv,
             number: state.made,
             attached: Vec::new(),
+            health_runs: Vec::new(),
             life: watch::Sender::new(Life::Created),
         };
         state.containers.insert(id.clone(), container);
@@ -289,6 +292,7 @@ impl Runtime for Fake {
             output,
             refusal,
             breaks,
+            health_runs,
             end,
         } = (doing.present(&spec.image)?.program)(&spec, &argv);
         let mut state = self.state();
@@ -298,6 +302,9 @@ impl Runtime for Fake {
             return Err(doing.error(kind, format!("`{}` cannot be started", argv.join(" "))));
         }
         container.life.send_replace(Life::Running);
+        let now = Instant::now();
+        let health_runs = health_runs.into_iter().map(|(after, run)| (now + after, run));
+        container.health_runs = health_runs.collect();
         output.into_iter().for_each(|chunk| container.write(chunk));
         if let Some(kind) = breaks {
             for reader in container.attached.drain(..) {
@@ -324,6 +331,17 @@ impl Runtime for Fake {
             Ok(Life::Exited(code)) => Ok(*code),
             _ => Err(doing.error(ErrorKind::NotFound, "it was removed")),
         }
+    }
+
+    async fn health_runs(&self, id: &ContainerId) -> Result<Vec<HealthRun>> {
+        let doing = self.begin("health_runs", &id.0)?;
+        let mut state = self.state();
+        let container = doing.container(&mut state)?;
+        let ended = container
+            .health_runs
+            .iter()
+            .filter(|(at, _)| *at <= Instant::now());
+        Ok(ended.map(|(_, run)| run.clone()).collect())
     }
 
     async fn remove(&self, resource: &Resource) -> Result<()> {

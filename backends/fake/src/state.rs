@@ -1,10 +1,11 @@
 //! What has been made, and what became of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use shellproof_api::{
-    ContainerSpec, ContainerState, ContainerStatus, Labels, OutputChunk, Resource, ResourceKind, Result,
-    labels,
+    ContainerSpec, ContainerState, ContainerStatus, HealthRun, Labels, OutputChunk, Resource, ResourceKind,
+    Result, labels,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -26,6 +27,8 @@ pub(crate) struct Container {
     pub(crate) argv: Vec<String>,
     pub(crate) number: u16,
     pub(crate) attached: Vec<mpsc::UnboundedSender<Result<OutputChunk>>>,
+    /// The runs of its health check, and when each has ended.
+    pub(crate) health_runs: Vec<(Instant, HealthRun)>,
     pub(crate) life: watch::Sender<Life>,
 }
 

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
-use shellproof_api::{ContainerState, ContainerStatus, HealthCheck, HealthTest, ImageConfig, Labels};
+use shellproof_api::{
+    ContainerState, ContainerStatus, HealthCheck, HealthRun, HealthTest, ImageConfig, Labels,
+};
 
 /// Go writes `null` for an empty list, map or pointer.
 fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
@@ -38,6 +40,26 @@ pub(crate) struct State {
     /// Why the last start failed. Podman 5 keeps it, Podman 4 forgets it.
     #[serde(deserialize_with = "nullable")]
     pub error: String,
+    #[serde(alias = "Healthcheck", deserialize_with = "nullable")]
+    health: HealthState,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct HealthState {
+    #[serde(deserialize_with = "nullable")]
+    log: Vec<LoggedRun>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct LoggedRun {
+    #[serde(deserialize_with = "nullable")]
+    start: String,
+    #[serde(deserialize_with = "nullable")]
+    exit_code: i64,
+    #[serde(deserialize_with = "nullable")]
+    output: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -75,6 +97,15 @@ struct Binding {
 }
 
 impl State {
+    pub fn health_runs(&self) -> Vec<HealthRun> {
+        let run = |run: LoggedRun| HealthRun {
+            began: run.start,
+            exit_code: run.exit_code,
+            output: run.output,
+        };
+        self.health.log.iter().cloned().map(run).collect()
+    }
+
     pub fn status(&self) -> ContainerStatus {
         match self.status.as_str() {
             // Attaching before the start makes a container `initialized`.

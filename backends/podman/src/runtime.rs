@@ -5,9 +5,9 @@ use podman_api::opts::{
     NetworkCreateOpts, NetworkListFilter, NetworkListOpts, VolumeCreateOpts, VolumeListFilter, VolumeListOpts,
 };
 use shellproof_api::{
-    ByteStream, ContainerId, ContainerSpec, ContainerState, Credentials, Engine, ErrorKind, ImageConfig,
-    ImageFile, Inspect, Labels, Naming, NetworkSpec, OutputStream, PullProgress, Resource, ResourceKind,
-    Result, Runtime, VolumeSpec, labels,
+    ByteStream, ContainerId, ContainerSpec, ContainerState, Credentials, Engine, ErrorKind, HealthRun,
+    ImageConfig, ImageFile, Inspect, Labels, Naming, NetworkSpec, OutputStream, PullProgress, Resource,
+    ResourceKind, Result, Runtime, VolumeSpec, labels,
 };
 
 use crate::fault::Op;
@@ -102,6 +102,14 @@ impl Runtime for Podman {
 
     async fn wait_container(&self, id: &ContainerId) -> Result<i64> {
         self.wait(id).await
+    }
+
+    async fn health_runs(&self, id: &ContainerId) -> Result<Vec<HealthRun>> {
+        let op = Op {
+            operation: "read the health of container",
+            object: &id.0,
+        };
+        Ok(self.inspect(op, id).await?.state.health_runs())
     }
 
     async fn remove(&self, resource: &Resource) -> Result<()> {

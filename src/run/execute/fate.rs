@@ -1,7 +1,7 @@
 //! What became of each container, for whoever asks what a success criterion rests on.
 
 use shellproof_api::Error;
-use shellproof_api::facts::Fact;
+use shellproof_api::facts::{Container, Fact, What, Witness};
 use shellproof_wire::Recording;
 
 use super::running::Running;
@@ -36,6 +36,18 @@ impl Execution<'_> {
             is_service: matches!(container.kind, ContainerKind::Service { .. }),
             watched_ms,
         }
+    }
+
+    /// The health checks of which the engine told no run.
+    pub(in crate::run) fn unchecked(&self) -> impl Iterator<Item = Fact> {
+        self.unchecked.iter().map(|(container, test)| {
+            let container = Container {
+                id: None,
+                name: container.clone(),
+            };
+            let what = What::CheckNotRun(test.clone());
+            Fact::new(Witness::Wire, "what the engine tells of the container", what).about(container)
+        })
     }
 
     /// Looks for the programs of health checks in their images.

@@ -39,18 +39,20 @@ impl Execution<'_> {
                 let refusal = Some(error.answer());
                 sender.send_replace(Some(Ok(Exited { code, refusal })));
                 return Ok(Running {
+                    id,
                     output,
                     ended,
                     is_started: false,
                     started,
                     ready: None,
+                    checked: None,
                     end: Arc::new(OnceLock::from(started)),
                     follower: tokio::spawn(async {}).abort_handle(),
                 });
             }
         }
         let follower = tokio::spawn({
-            let (runtime, output, end) = (runtime.clone(), output.clone(), end.clone());
+            let (runtime, output, end, id) = (runtime.clone(), output.clone(), end.clone(), id.clone());
             async move {
                 let ended = loop {
                     match stream.next().await {
@@ -66,11 +68,13 @@ impl Execution<'_> {
             }
         });
         Ok(Running {
+            id,
             output,
             ended,
             is_started: true,
             started,
             ready: None,
+            checked: None,
             end,
             follower: follower.abort_handle(),
         })

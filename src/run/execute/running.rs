@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use shellproof_api::Error;
+use shellproof_api::{ContainerId, Error, HealthRun};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
@@ -12,6 +12,7 @@ use crate::run::output::{Collected, Collector};
 
 /// A container that was started.
 pub(super) struct Running {
+    pub(super) id: ContainerId,
     pub(super) output: Arc<Collector>,
     pub(super) ended: watch::Receiver<Option<Ended>>,
     /// Whether its program could be started.
@@ -19,6 +20,8 @@ pub(super) struct Running {
     /// When it was started, and when it was seen to be ready.
     pub(super) started: Instant,
     pub(super) ready: Option<Instant>,
+    /// The last run of its health check by then.
+    pub(super) checked: Option<HealthRun>,
     /// When its end was seen.
     pub(super) end: Arc<OnceLock<Instant>>,
     /// Follows its output; ends with it.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shellproof_api::{Error, Labels, Resource, ResourceKind, Runtime, labels};
+use shellproof_api::{Error, HealthTest, Labels, Resource, ResourceKind, Runtime, labels};
 
 use super::running::Running;
 use crate::invocation::Invocation;
@@ -67,6 +67,8 @@ pub(in crate::run) struct Execution<'a> {
     pub(in crate::run) started: Vec<String>,
     pub(in crate::run) duration: Duration,
     pub(super) watches: Vec<(String, Watch)>,
+    /// Health checks of which the engine told no run: the container's name there, and the check.
+    pub(super) unchecked: Vec<(String, HealthTest)>,
 }
 
 impl<'a> Execution<'a> {
@@ -83,6 +85,7 @@ impl<'a> Execution<'a> {
             started: Vec::new(),
             duration: Duration::ZERO,
             watches: Vec::new(),
+            unchecked: Vec::new(),
         }
     }
 

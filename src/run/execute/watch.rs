@@ -1,19 +1,14 @@
 //! How long containers are watched, and that services live as long as their scenario.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use shellproof_api::{Error, HealthTest};
+use shellproof_api::Error;
 
+use super::health;
 use super::running::ended_first;
 use super::state::Execution;
 use crate::run::expect::Checked;
-use crate::scenario::{ContainerKind, ContainerPlan};
-
-/// When an engine runs a health check for the first time, unless the check says so.
-const HEALTH_INTERVAL: Duration = Duration::from_secs(30);
-
-/// How long a run of a health check may take here before nobody waits for it any longer.
-const HEALTH_GRACE: Duration = Duration::from_secs(1);
+use crate::scenario::ContainerKind;
 
 impl Execution<'_> {
     /// Watches the services until each had its time, and notes which of them did not live that long.
@@ -29,9 +24,9 @@ impl Execution<'_> {
         };
         let needs = services().filter_map(|(container, observe)| {
             let running = self.running(&container.name)?;
-            let observed = running.ready.unwrap_or(running.started) + observe;
-            let checked = first_health_check(container).map(|after| running.started + after);
-            Some(checked.map_or(observed, |checked| observed.max(checked)))
+            let ready = running.ready.unwrap_or(running.started);
+            let checked = health::first_run(container);
+            Some(ready + checked.map_or(observe, |checked| observe.max(checked)))
         });
         let until = needs.max().unwrap_or_else(Instant::now);
         for (container, _) in services() {
@@ -63,11 +58,4 @@ impl Execution<'_> {
         }
         Ok(())
     }
-}
-
-/// When the scenario's own health check of a container has run once.
-fn first_health_check(container: &ContainerPlan) -> Option<Duration> {
-    let check = &container.healthcheck.as_ref()?.value;
-    let runs = check.test != HealthTest::None;
-    runs.then(|| check.interval.unwrap_or(HEALTH_INTERVAL) + HEALTH_GRACE)
 }

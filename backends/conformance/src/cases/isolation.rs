@@ -28,7 +28,8 @@ case_list! {
         a_published_port_answers_on_loopback_only,
         a_published_port_can_be_chosen;
     HealthChecks:
-        a_health_check_is_run_without_a_shell;
+        a_health_check_is_run_without_a_shell,
+        the_runs_of_a_health_check_are_told;
 }
 
 async fn the_root_file_system_is_writable_unless_it_is_read_only(bench: &Bench) {
@@ -326,6 +327,39 @@ async fn a_published_port_can_be_chosen(bench: &Bench) {
         Err(error) => Err(error),
     };
     bench.refused(taken, ErrorKind::AlreadyExists, &[]);
+}
+
+async fn the_runs_of_a_health_check_are_told(bench: &Bench) {
+    let told = async |code: &str| {
+        let check = HealthCheck {
+            test: HealthTest::Command(words(&[SUBJECT, "exit", code])),
+            interval: Some(Duration::from_millis(200)),
+            timeout: Some(Duration::from_secs(5)),
+            start_period: None,
+            retries: Some(1),
+        };
+        let spec = ContainerSpec {
+            health_check: Some(check),
+            ..bench.spec(&["wait"])
+        };
+        let id = bench.start_ready(&spec).await;
+        for _ in 0..100 {
+            let runs = bench.runtime().health_runs(&id).await.expect("it is told");
+            if runs.len() > 1 {
+                return runs;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the engine told of fewer than two runs");
+    };
+    for (code, expected) in [("0", 0), ("3", 3)] {
+        let runs = told(code).await;
+        assert!(runs.iter().all(|run| run.exit_code == expected), "{runs:?}");
+        assert_ne!(runs[0].began, runs[1].began, "{runs:?}");
+    }
+    let id = bench.start_ready(&bench.spec(&["wait"])).await;
+    let runs = bench.runtime().health_runs(&id).await.expect("it is told");
+    assert_eq!(runs, [], "it has no health check");
 }
 
 async fn a_health_check_is_run_without_a_shell(bench: &Bench) {
