@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use shellproof_wire::write_public;
 
 use super::{Engines, Failure, Format, Modes, SHIPPED, duration, interrupt, load, need, platform, reported};
 use crate::engines;
@@ -113,7 +114,7 @@ impl Run {
         };
         let junit = report::junit(document).map_err(std::io::Error::other);
         junit
-            .and_then(|junit| std::fs::write(path, junit))
+            .and_then(|junit| write_public(path, &junit))
             .map_err(Failure::machine("the JUnit file cannot be written"))
     }
 }

@@ -54,7 +54,7 @@ pub use events::EventStream;
 pub use json::{member, member_mut, member_or, names, read as read_body};
 pub use lines::LinesError;
 pub use options::{Gate, Prepare, Prepared, RecorderOptions};
-pub use private::write_private;
+pub use private::{write_private, write_public};
 pub use record::{Client, Record, Recording, Refusal};
 pub use recorder::Recorder;
 pub use route::Route;
