@@ -100,22 +100,44 @@ pub fn rule(program: &Program) -> Option<Rule> {
 
 /// A program's arguments in one line, without what looks like a secret.
 pub fn line(program: &Program) -> String {
-    let words = without_secrets(&program.argv);
-    let line = words.join(" ");
-    let mut shown: String = line.chars().take(LINE).collect();
-    if program.argv_cut || shown.len() < line.len() {
-        shown.push('…');
+    let shown = shown(&program.argv, program.argv_cut);
+    match shown.is_empty() {
+        true => program.path.clone(),
+        false => shown,
     }
-    if shown.is_empty() {
-        shown.clone_from(&program.path);
+}
+
+fn shown(argv: &[String], is_cut: bool) -> String {
+    let line = without_secrets(argv).join(" ");
+    let mut shown: String = line.chars().take(LINE).collect();
+    if is_cut || shown.len() < line.len() {
+        shown.push('…');
     }
     shown
 }
 
-/// What a program is: by what it was called, by its real path, by what is in it, by its loader and its interpreters.
+/// What a program is, by what was asked for and by what then ran.
 fn read(program: &Program) -> Reading {
-    let arguments: Vec<&str> = program.argv.iter().skip(1).map(String::as_str).collect();
-    let called = program.argv.first().map_or("", String::as_str);
+    let given = read_with(program, &program.argv);
+    let Some(ran) = &program.ran_argv else {
+        return given;
+    };
+    given.or(match program.interpreters.last() {
+        None => read_with(program, ran),
+        // These are the interpreter's own.
+        Some(interpreter) => {
+            let (path, rest) = (interpreter.path.as_str(), ran.iter().skip(1));
+            let rest: Vec<_> = rest.map(String::as_str).collect();
+            read_file(path, interpreter.file.as_ref(), Some(path), &rest, false)
+        }
+    })
+}
+
+/// What a program is with these arguments: by what it was called, by its real path, by what is in it, by its loader and its
+/// interpreters.
+fn read_with(program: &Program, argv: &[String]) -> Reading {
+    let arguments: Vec<&str> = argv.iter().skip(1).map(String::as_str).collect();
+    let called = argv.first().map_or("", String::as_str);
     // What is in a script is no program, whatever the script is called.
     let called = program.interpreters.is_empty().then_some(called);
     let is_cut = program.argv_cut;
@@ -200,7 +222,10 @@ fn content(file: Option<&Executable>, is_script: bool) -> Content {
 }
 
 fn judge_program(mode: Mode, fact: &Fact, program: &Program) -> Option<Evidence> {
-    let line = line(program);
+    let line = match &program.ran_argv {
+        None => line(program),
+        Some(ran) => format!("{}`, which ran as `{}", line(program), shown(ran, false)),
+    };
     let done = match program.file {
         Some(_) => "was started",
         None => "was to be started, and is not there",

@@ -193,6 +193,7 @@ fn a_search_along_the_path_is_one_finding() {
     let absent = || Program {
         file: None,
         look: Look::Once,
+        ran_argv: None,
         ..program(&["sh"])
     };
     let other = Program { pid: 8, ..absent() };

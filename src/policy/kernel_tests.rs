@@ -29,6 +29,7 @@ pub(crate) fn program(argv: &[&str]) -> Program {
         loader: None,
         answer: Answer::Continued,
         look: Look::Same,
+        ran_argv: None,
     }
 }
 
@@ -220,6 +221,56 @@ fn what_ran_counts_whatever_was_asked_for() {
         ..program(&["/opt/tool"])
     };
     assert_eq!(of_programs(Mode::Prebuilt, vec![same]), []);
+}
+
+#[test]
+fn the_arguments_that_a_program_ran_with_count_as_those_that_were_asked_for() {
+    let words = |words: &[&str]| Some(words.iter().map(|&word| word.to_owned()).collect());
+    let ran = |given: &[&str], ran: &[&str]| Program {
+        ran_argv: words(ran),
+        ..program(given)
+    };
+    let multi_call = |called: &str| Program {
+        file: file("/bin/busybox", Some(Likeness::MultiCall)),
+        ..ran(&["/bin/busybox", "true"], &["/bin/busybox", called])
+    };
+    let script = |rest: &[&str]| Program {
+        interpreters: vec![Interpreter {
+            path: "/usr/bin/python3".into(),
+            argument: None,
+            file: file("/usr/bin/python3", None),
+        }],
+        file: file("/opt/job", Some(Likeness::Script)),
+        ..ran(&["/opt/job", "x"], rest)
+    };
+    for (program, rule) in [
+        (multi_call("sh"), Some(Rule::Shell)),
+        (multi_call("ls"), None),
+        (
+            ran(
+                &["/usr/bin/python3", "job.py"],
+                &["/usr/bin/python3", "-mpip", "install", "x"],
+            ),
+            Some(Rule::PackageManager),
+        ),
+        // What was asked for counts, also if something else ran.
+        (
+            ran(
+                &["/usr/bin/python3", "-mpip", "install", "x"],
+                &["/usr/bin/python3", "job.py"],
+            ),
+            Some(Rule::PackageManager),
+        ),
+        (
+            script(&["/usr/bin/python3", "-mpip", "install", "x"]),
+            Some(Rule::PackageManager),
+        ),
+        (script(&["/usr/bin/python3", "/opt/job", "y"]), None),
+    ] {
+        let seen = of_programs(Mode::Prebuilt, vec![program.clone()]);
+        let expected: Vec<_> = std::iter::once(Rule::KernelFault).chain(rule).collect();
+        assert_eq!(seen, expected, "{program:?}");
+    }
 }
 
 #[test]

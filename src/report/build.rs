@@ -277,6 +277,7 @@ fn program(program: &Program) -> ProgramEntry {
             Look::Other(ran) => Some(file(ran)),
             Look::Once | Look::Same => None,
         },
+        ran_argv: program.ran_argv.as_deref().map(without_secrets),
         rule: kernel::rule(program),
     }
 }

@@ -100,6 +100,7 @@ fn program(argv: &[&str]) -> ProgramEntry {
         answer: Answer::Continued,
         look: LookWord::Same,
         ran: None,
+        ran_argv: None,
         rule: Some(Rule::PackageManager),
     }
 }

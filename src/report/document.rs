@@ -288,6 +288,9 @@ pub struct ProgramEntry {
     /// The file that ran in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ran: Option<FileEntry>,
+    /// The arguments with which it ran, where they are others than those that were given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ran_argv: Option<Vec<String>>,
     /// What it violates in prebuilt mode.
     pub rule: Option<Rule>,
 }

@@ -1,10 +1,12 @@
 //! What a trace says.
 
 use shellproof_api::facts::{
-    Container, Fact, Gap, Kind, Look, Program, Session, Trace, Traced, What, Witness,
+    Container, Fact, Gap, Kind, Look, Program, Session, Trace, Traced, What, Witness, without_secrets,
 };
 
 const SUPERVISOR: &str = "its supervisor";
+/// How much is shown of the arguments with which a program ran, in characters.
+const SHOWN: usize = 200;
 
 /// Everything that was seen of a container: its programs in the order in which they were asked for, the processes that
 /// the engine put into it, and what could not be followed.
@@ -71,6 +73,14 @@ fn unseen(traced: &Traced) -> Vec<(Gap, String)> {
         Look::Other(ran) if ran.unread.is_none() => Some((program, ran)),
         Look::Other(_) | Look::Once | Look::Same => None,
     });
+    if let Some((program, ran)) = programs().find_map(|program| Some((program, program.ran_argv.as_ref()?))) {
+        let ran: String = without_secrets(ran).join(" ").chars().take(SHOWN).collect();
+        let why = format!(
+            "the arguments of `{}` were changed while it was started: it ran as `{ran}`",
+            program.path
+        );
+        unseen.push((Gap::Programs, why));
+    }
     if let Some((program, ran)) = other {
         let why = format!(
             "`{}` was to be started, and `{}` ran, with other content",

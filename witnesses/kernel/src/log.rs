@@ -154,14 +154,15 @@ impl Log {
     }
 
     /// Adds what was found at the second look at a program.
-    pub(crate) fn look_again(&self, place: usize, at: usize, again: Again) {
+    pub(crate) fn look_again(&self, place: usize, at: usize, again: Again, ran_argv: Option<Vec<String>>) {
         let mut inner = self.lock();
         let programs = inner
             .sessions
             .get_mut(place)
             .map(|recorded| &mut recorded.programs);
-        if let Some((_, contents)) = programs.and_then(|programs| programs.get_mut(at)) {
+        if let Some((program, contents)) = programs.and_then(|programs| programs.get_mut(at)) {
             contents.again = again;
+            program.ran_argv = ran_argv;
         }
     }
 

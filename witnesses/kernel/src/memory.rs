@@ -1,6 +1,7 @@
 //! Path and arguments of a call, out of the memory of the process that made it.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 
 use crate::sys::read_memory;
 
@@ -71,6 +72,22 @@ pub(crate) fn argv(memory: &impl Memory, list: u64, pointer_bytes: usize) -> io:
             return Ok(argv);
         }
     }
+}
+
+/// The arguments with which a process runs, as many as would be kept of a call and one word more.
+pub(crate) fn words_of_running(process: u32) -> io::Result<Vec<String>> {
+    let mut bytes = Vec::new();
+    let file = File::open(format!("/proc/{process}/cmdline"))?;
+    file.take(2 * ALL_ARGUMENTS as u64).read_to_end(&mut bytes)?;
+    if bytes.last() == Some(&0) {
+        bytes.pop();
+    } else if bytes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let words = bytes.split(|&byte| byte == 0);
+    Ok(words
+        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .collect())
 }
 
 /// The pointers of a list, read some at a time.

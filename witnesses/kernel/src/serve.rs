@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
-use crate::again::{Asked, Expected};
+use crate::again::{Asked, Expected, Words};
 use crate::call::FromKernel;
 use crate::content::{Content, Key};
 use crate::files::{self, Prefix, View, lossy};
@@ -206,12 +206,19 @@ impl Serving<'_> {
         };
         let (answer, pid, key) = (program.answer, program.pid, contents.key);
         let content = contents.of_run().clone();
+        let words = Arc::new(Words::of(&program));
         match (self.record(before, program, contents), answer) {
             (Some(at), Answer::Withdrawn) => {
                 self.interrupted.insert(call.thread, (call, at));
             }
             (Some(at), Answer::Continued) => {
-                self.expected.ask(pid, Asked { at, key, content });
+                let asked = Asked {
+                    at,
+                    key,
+                    content,
+                    words,
+                };
+                self.expected.ask(pid, asked);
             }
             _ => {}
         }
@@ -224,25 +231,28 @@ impl Serving<'_> {
         let process = call.thread;
         let seen = self.place.zip(self.run_by(process));
         // An answer that was taken shows that what was looked at was this process. Otherwise it makes the call again.
-        if let (true, Some((place, (again, runs)))) = (accepted(self.listener.go_on(call.id))?, seen) {
-            self.shared.log.look_again(place, runs.at, again);
+        if let (true, Some((place, (again, runs, words)))) = (accepted(self.listener.go_on(call.id))?, seen) {
+            self.shared.log.look_again(place, runs.at, again, words);
             self.expected.confirm(process, runs);
         }
         Ok(())
     }
 
-    /// What a process runs, and what that is of the programs that it asked for.
-    fn run_by(&mut self, process: u32) -> Option<(Again, Asked)> {
+    /// What a process runs, what that is of the programs that it asked for, and its arguments where it asked for others.
+    fn run_by(&mut self, process: u32) -> Option<(Again, Asked, Option<Vec<String>>)> {
         if !self.expected.knows(process) {
             return None;
         }
         let hasher = &self.shared.hasher;
         let key = files::stat_of_running(process).ok().map(|stat| Key::of(&stat));
-        let asked = self.expected.meant(process, key.as_ref())?.clone();
+        // Nothing but a debugger changes them any more, and the program has not run an instruction of its own.
+        let words = memory::words_of_running(process).ok();
+        let (asked, agrees) = self.expected.meant(process, key.as_ref(), words.as_deref())?;
+        let (asked, words) = (asked.clone(), words.filter(|_| !agrees));
         if let Some(key) = key.filter(|_| asked.key == key) {
             hasher.await_large(&key, &asked.content);
             if hasher.remembers(&key, &asked.content) {
-                return Some((Again::Same, asked));
+                return Some((Again::Same, asked, words));
             }
         }
         let (path, key, content) = self.read_running(process);
@@ -250,8 +260,9 @@ impl Serving<'_> {
             at: asked.at,
             key,
             content: content.clone(),
+            words: asked.words,
         };
-        Some((Again::Read(path, content), runs))
+        Some((Again::Read(path, content), runs, words))
     }
 
     /// Reads what a process runs that waits for us.
@@ -301,6 +312,7 @@ impl Serving<'_> {
             loader: None,
             answer: Answer::Continued,
             look: Look::Once,
+            ran_argv: None,
         };
         let mut contents = Contents::none();
         let Some(arguments) = kind.arguments(&call.arguments) else {

@@ -90,6 +90,9 @@ pub struct Program {
     pub answer: Answer,
     /// What was seen when it ran.
     pub look: Look,
+    /// The arguments with which it was seen to run, where they are others than those that were given: somebody changed them
+    /// meanwhile. Where an interpreter runs in its place, the interpreter's.
+    pub ran_argv: Option<Vec<String>>,
 }
 
 impl Program {

@@ -1,7 +1,7 @@
 //! The second look: what runs is what was asked for, and what is not is seen.
 
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -29,6 +29,7 @@ pub fn all() -> Vec<Test> {
         ("what_ran_where_nothing_was_there_is_seen", appeared),
         ("an_equal_file_in_a_files_place_is_none_other", equal),
         ("programs_that_are_removed_as_they_start_are_read", removed),
+        ("arguments_that_are_changed_meanwhile_are_seen", changed_arguments),
     ]
 }
 
@@ -168,6 +169,65 @@ fn equal(programs: &Programs) {
     let in_its_place = Written::new("equal-other", &elf::starting(0));
     let options = moving(&in_its_place.0, &asked.0);
     assert_eq!(program(programs, &asked.0, options).look, Look::Same);
+}
+
+fn changed_arguments(programs: &Programs) {
+    let starting = Written::new("arguments", &elf::starting(0));
+    let line = format!("#!{} -x\n", starting.0.display());
+    let script = Written::new("arguments-script", line.as_bytes());
+    let script_path = script.0.to_str().unwrap();
+    for (path, before) in [
+        (&starting.0, &["name"][..]),
+        (&script.0, &[starting.0.to_str().unwrap(), "-x", script_path]),
+    ] {
+        let seen = program(programs, path, Options::default());
+        assert_eq!(seen.ran_argv, None);
+        let options = Options {
+            deny: Some(Box::new(|_, program| {
+                write_over(program.pid, b"one argument", b"two argument");
+                false
+            })),
+            ..Options::default()
+        };
+        let seen = program(programs, path, options);
+        assert_eq!((seen.argv[1].as_str(), &seen.look), ("one argument", &Look::Same));
+        assert_eq!(seen.ran_argv.unwrap(), [before, &["two argument"]].concat());
+    }
+}
+
+/// Writes over a text wherever a process has it.
+fn write_over(process: u32, text: &[u8], other: &[u8]) {
+    let path = format!("/proc/{process}/mem");
+    let memory = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open(path)
+        .unwrap();
+    let maps = std::fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
+    let address = |text: &str| u64::from_str_radix(text, 16).unwrap();
+    let mut found = 0;
+    for range in maps
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(range, _)| range)
+    {
+        let (from, to) = range.split_once('-').unwrap();
+        let (from, to) = (address(from), address(to));
+        let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
+        // The kernel's own pages cannot be read.
+        if memory.read_exact_at(&mut bytes, from).is_err() {
+            continue;
+        }
+        for (at, _) in bytes
+            .windows(text.len())
+            .enumerate()
+            .filter(|(_, part)| *part == text)
+        {
+            memory.write_all_at(other, from + at as u64).unwrap();
+            found += 1;
+        }
+    }
+    assert!(found > 0);
 }
 
 fn removed(programs: &Programs) {
