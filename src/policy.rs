@@ -11,9 +11,7 @@ pub mod wire;
 
 pub use evidence::{Evidence, Rule, UnknownRule, Weight};
 pub(crate) use verdict::unused_waivers;
-pub use verdict::{
-    Judgement, NO_IMAGE_WITNESS, Seen, Standing, WitnessState, judge, judge_image, judge_program,
-};
+pub use verdict::{Judgement, Seen, Standing, WitnessState, judge, judge_image, judge_program};
 pub use waiver::check as check_scenarios;
 
 pub use crate::vocabulary::{VerdictKind as Verdict, Witness};

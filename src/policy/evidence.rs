@@ -86,6 +86,8 @@ rules! {
     WireSilent = "wire-silent", Gap;
     /// A witness that is required did not speak.
     WitnessMissing = "witness-missing", Gap;
+    /// An image of a container that was started could not be read.
+    ImageFault = "image-fault", Gap;
     /// The programs of a container could not be followed, or not all of them were kept.
     KernelFault = "kernel-fault", Gap;
     /// A container was started, and no program of it was seen.

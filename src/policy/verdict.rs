@@ -2,6 +2,7 @@ use std::collections::HashSet;
 
 use shellproof_api::facts::{Fact, Witness};
 
+use super::image::Images;
 use super::{Evidence, Rule, Weight, image, kernel, waiver, wire};
 use crate::scenario::Scenario;
 use crate::source::Diagnostic;
@@ -103,9 +104,6 @@ impl<'a> Standing<'a> {
     }
 }
 
-/// Why the image witness does not speak of a run.
-pub const NO_IMAGE_WITNESS: &str = "in this version it speaks under `shellproof verify` only";
-
 /// What was seen of one run.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
@@ -127,7 +125,7 @@ pub struct Seen<'a> {
 pub fn judge(mode: Mode, scenario: &Scenario, seen: Seen<'_>) -> Judgement {
     let mut heard = Heard::default();
     heard.wire(mode, seen, !seen.started.is_empty(), "no container was started");
-    heard.silent(Witness::Image, seen.image);
+    heard.image(mode, seen, scenario.audit.need(Witness::Image, mode));
     heard.kernel(mode, seen);
     heard.missing(|_| true);
     heard.see_through(seen);
@@ -149,7 +147,7 @@ pub fn judge_program(mode: Mode, seen: Seen<'_>) -> Judgement {
         false => "no container was started, since the engine refused",
     };
     heard.wire(mode, seen, has_started, without_start);
-    heard.silent(Witness::Image, seen.image);
+    heard.image(mode, seen, Need::Required);
     heard.kernel(mode, seen);
     // Where nothing was started, the missing start is all there is to say.
     heard.missing(|witness| witness != Witness::Wire && has_started);
@@ -221,6 +219,31 @@ impl Heard {
         self.witnesses.push((Witness::Wire, state));
     }
 
+    /// What the images of the containers are and contain. Where nobody needs all of them, what cannot be read is no gap.
+    fn image(&mut self, mode: Mode, seen: Seen<'_>, need: Need) {
+        if self.silent(Witness::Image, seen.image) {
+            return;
+        }
+        let gaps = image::gaps(seen.facts);
+        let has_read = || Images::of(seen.facts).any();
+        let unread = match gaps.first() {
+            Some(gap) => Some(gap.detail.clone()),
+            None => (!has_read()).then(|| "no container was started".to_owned()),
+        };
+        let state = match (unread, need) {
+            (None, _) => WitnessState::Spoke,
+            (Some(reason), Need::Required) => WitnessState::Missing(reason),
+            (Some(reason), Need::IfAvailable | Need::Off) => WitnessState::Off(reason),
+        };
+        if need == Need::Required {
+            self.evidence.extend(gaps);
+        }
+        if mode == Mode::Prebuilt {
+            self.evidence.extend(image::judge_run(seen.facts));
+        }
+        self.witnesses.push((Witness::Image, state));
+    }
+
     /// What was started in the containers.
     fn kernel(&mut self, mode: Mode, seen: Seen<'_>) {
         if self.silent(Witness::Kernel, seen.kernel) {
@@ -257,7 +280,7 @@ impl Heard {
         self.evidence.extend(missing.collect::<Vec<_>>());
     }
 
-    /// A wrapper that the wire cannot see through is no gap where the kernel saw what it started.
+    /// A wrapper that wire and image cannot see through is no gap where the kernel saw what it started.
     fn see_through(&mut self, seen: Seen<'_>) {
         if !self.witnesses.contains(&(Witness::Kernel, WitnessState::Spoke)) {
             return;
@@ -268,7 +291,7 @@ impl Heard {
                 .container
                 .as_deref()
                 .is_some_and(|name| watched.contains(name));
-            !(one.witness == Witness::Wire && is_watched && one.rule == Rule::UnreadableWrapper)
+            !(one.witness != Witness::Kernel && is_watched && one.rule == Rule::UnreadableWrapper)
         });
     }
 

@@ -69,7 +69,7 @@ fn watched(result: &ResultEntry) -> String {
     }
 }
 
-/// The witnesses behind a verdict: `wire, kernel`, or `none`.
+/// The witnesses behind a verdict: `wire, image, kernel`, or `none`.
 fn spoke(result: &ResultEntry) -> String {
     let witnesses = result.witnesses.iter();
     let spoke: Vec<_> = witnesses
@@ -241,7 +241,7 @@ fn closing(document: &Document, styles: &Styles) -> String {
     if !document.criteria.is_empty() {
         let _ = writeln!(
             text,
-            "\n{strong}{:<20} {:<9} {:<14} {:<44} engines{strong:#}",
+            "\n{strong}{:<20} {:<9} {:<20} {:<44} engines{strong:#}",
             "criterion", "verdict", "witnesses", "scenarios"
         );
     }
@@ -253,7 +253,7 @@ fn closing(document: &Document, styles: &Styles) -> String {
         };
         let _ = writeln!(
             text,
-            "{:<20} {style}{:<9}{style:#} {:<14} {:<44} {}",
+            "{:<20} {style}{:<9}{style:#} {:<20} {:<44} {}",
             one.id,
             one.verdict,
             or_none(&one.witnesses),

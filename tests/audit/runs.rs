@@ -199,7 +199,7 @@ pub const KERNEL: &[Run] = &[
         PREBUILT,
         "docker run --name {box} --read-only {python} -c 'print(1)'",
         0,
-        "wire, kernel",
+        "wire, image, kernel",
     ),
     run(
         "unconfined",
@@ -249,7 +249,7 @@ pub const KERNEL: &[Run] = &[
         &["--mode", "prebuilt", "--kernel", "off"],
         "docker run --name {box} --read-only {python} -c 'import os; os.system(\"true\")'",
         0,
-        "(prebuilt)  wire, ",
+        "(prebuilt)  wire, image, ",
     ),
 ];
 
