@@ -255,6 +255,7 @@ impl Order {
                 Seen {
                     facts: &facts,
                     started: &[],
+                    allowed: &[],
                     wire: Standing::Heard,
                     image: match mode {
                         Mode::Prebuilt => Standing::Heard,

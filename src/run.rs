@@ -422,6 +422,7 @@ async fn judge(
     let seen = policy::Seen {
         facts: &facts,
         started: &execution.started,
+        allowed: &execution.allowed(),
         wire: match need(Witness::Wire) {
             Need::Off => Standing::Off("the scenario says so"),
             _ => Standing::Heard,

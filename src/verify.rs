@@ -127,6 +127,7 @@ fn judged(
     let seen = Seen {
         facts: &facts,
         started: &[],
+        allowed: &[],
         wire: Standing::Off(NOTHING_STARTED),
         image: Standing::Heard,
         kernel: Standing::Off(NOTHING_STARTED),

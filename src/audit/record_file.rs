@@ -38,6 +38,7 @@ pub(crate) fn replay(file: &Path, mode: Option<Mode>, kernel: Option<Need>) -> R
             Seen {
                 facts: &facts,
                 started: &[],
+                allowed: &[],
                 wire: Standing::Heard,
                 // What is judged without the kernel is to be judged by the requests alone.
                 image: Standing::Off(REQUESTS_ALONE),

@@ -33,7 +33,7 @@ pub(super) fn judge(is_strict: bool, fact: &Fact) -> Vec<Evidence> {
     found
 }
 
-pub(super) use run::{Images, gaps, judge_run};
+pub(super) use run::{Images, gaps, is_below, judge_run};
 
 /// The shells of an image, by path.
 pub(crate) fn shells(image: &ImageContent) -> Vec<String> {

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use shellproof_api::facts::{Fact, Witness};
 
 use super::image::Images;
-use super::{Evidence, Rule, Weight, image, kernel, waiver, wire};
+use super::{Allowed, Evidence, Rule, Usage, Weight, foreign, image, kernel, usage, waiver, wire};
 use crate::scenario::Scenario;
 use crate::source::Diagnostic;
 use crate::vocabulary::{Mode, Need, VerdictKind as Verdict};
@@ -50,6 +50,8 @@ pub struct Judgement {
     pub witnesses: Vec<(Witness, WitnessState)>,
     /// All that was seen.
     pub evidence: Vec<Evidence>,
+    /// What ran of what the images offer, where both were seen.
+    pub usage: Vec<Usage>,
 }
 
 impl Judgement {
@@ -111,6 +113,8 @@ pub struct Seen<'a> {
     pub facts: &'a [Fact],
     /// The containers that the harness itself started, by id.
     pub started: &'a [String],
+    /// The mounts whose programs may be started although they are none of the image's.
+    pub allowed: &'a [Allowed],
     /// Whether what was asked of the engine counts.
     pub wire: Standing<'a>,
     /// Whether what the images are and contain counts.
@@ -127,6 +131,7 @@ pub fn judge(mode: Mode, scenario: &Scenario, seen: Seen<'_>) -> Judgement {
     heard.wire(mode, seen, !seen.started.is_empty(), "no container was started");
     heard.image(mode, seen, scenario.audit.need(Witness::Image, mode));
     heard.kernel(mode, seen);
+    heard.programs(mode, seen);
     heard.missing(|_| true);
     heard.see_through(seen);
     waiver::apply(&scenario.waivers, &mut heard.evidence, waiver::today());
@@ -149,6 +154,7 @@ pub fn judge_program(mode: Mode, seen: Seen<'_>) -> Judgement {
     heard.wire(mode, seen, has_started, without_start);
     heard.image(mode, seen, Need::Required);
     heard.kernel(mode, seen);
+    heard.programs(mode, seen);
     // Where nothing was started, the missing start is all there is to say.
     heard.missing(|witness| witness != Witness::Wire && has_started);
     heard.see_through(seen);
@@ -184,6 +190,7 @@ pub(crate) fn unused_waivers(mode: Mode, scenario: &Scenario, judgement: &Judgem
 struct Heard {
     witnesses: Vec<(Witness, WitnessState)>,
     evidence: Vec<Evidence>,
+    usage: Vec<Usage>,
 }
 
 impl Heard {
@@ -262,6 +269,16 @@ impl Heard {
         self.witnesses.push((Witness::Kernel, state));
     }
 
+    /// What was started against what the images hold.
+    fn programs(&mut self, mode: Mode, seen: Seen<'_>) {
+        if (seen.image, seen.kernel) != (Standing::Heard, Standing::Heard) {
+            return;
+        }
+        self.evidence
+            .extend(foreign::judge(mode, seen.facts, seen.allowed));
+        self.usage = usage::of(seen.facts);
+    }
+
     /// Those that are needed and did not speak.
     fn missing(&mut self, counts: impl Fn(Witness) -> bool) {
         let silent = self.witnesses.iter().filter(|(witness, _)| counts(*witness));
@@ -296,7 +313,11 @@ impl Heard {
     }
 
     fn conclude(self) -> Judgement {
-        let Self { witnesses, evidence } = self;
+        let Self {
+            witnesses,
+            evidence,
+            usage,
+        } = self;
         let nobody_spoke = witnesses.iter().all(|(_, state)| *state != WitnessState::Spoke);
         let heaviest = evidence.iter().map(Evidence::weight).max();
         let verdict = match heaviest {
@@ -309,6 +330,7 @@ impl Heard {
             verdict,
             witnesses,
             evidence,
+            usage,
         }
     }
 }

@@ -28,6 +28,7 @@ pub(in crate::policy) fn by_wire<'a>(facts: &'a [Fact], started: &'a [String]) -
     Seen {
         facts,
         started,
+        allowed: &[],
         wire: Standing::Heard,
         image: Standing::Off("not here"),
         kernel: Standing::Off("not here"),

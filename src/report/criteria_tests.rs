@@ -28,6 +28,7 @@ fn image() -> ImageEntry {
         digest: None,
         stand_in: None,
         shells: Some(Vec::new()),
+        programs: None,
     }
 }
 

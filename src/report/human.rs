@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::document::{Document, EvidenceEntry, FailureEntry, ResultEntry, TraceEntry, WitnessWord};
 use super::styles::Styles;
 use super::tree::{printable, tree};
+use super::usage;
 use crate::policy::Rule;
 use crate::result::ContainerResult;
 use crate::vocabulary::{CriterionVerdict, Status, VerdictKind as Verdict, Witness};
@@ -280,6 +281,7 @@ fn closing(document: &Document, styles: &Styles) -> String {
             );
         }
     }
+    text.push_str(&usage::lines(&document.results, styles));
     text.push_str(&leftover_lines("", &document.leftovers, styles));
     let summary = &document.summary;
     let waived = match summary.waived {

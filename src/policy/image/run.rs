@@ -28,6 +28,11 @@ impl<'a> Images<'a> {
         !self.0.is_empty()
     }
 
+    /// The image of an id.
+    pub(in crate::policy) fn get(&self, id: &str) -> Option<&'a ImageContent> {
+        self.0.get(id).map(|(_, content)| *content)
+    }
+
     /// The image of a container that was started.
     pub(in crate::policy) fn of_start(&self, start: &Start) -> Option<(&'a Fact, &'a ImageContent)> {
         self.0.get(start.image.as_deref()?).copied()

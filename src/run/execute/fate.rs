@@ -5,10 +5,11 @@ use shellproof_wire::Recording;
 
 use super::running::Running;
 use super::state::Execution;
-use crate::policy;
+use crate::policy::{self, Allowed};
 use crate::result::{ContainerResult, Image};
 use crate::run::{checks, contents};
 use crate::scenario::{ContainerKind, ContainerPlan};
+use crate::source::Spanned;
 use crate::vocabulary::{Need, Witness};
 
 impl Execution<'_> {
@@ -49,6 +50,20 @@ impl Execution<'_> {
             true => contents::facts(&self.context.images.contents, recorded, is_awaited).await,
             false => Vec::new(),
         }
+    }
+
+    /// The mounts whose programs it allows.
+    pub(in crate::run) fn allowed(&self) -> Vec<Allowed> {
+        let containers = self.context.plan.containers.iter();
+        let of_container = |container: &ContainerPlan| {
+            let name = self.name(&container.name);
+            let allowed = |mount: &Spanned<String>| Allowed {
+                container: name.clone(),
+                mount: mount.value.clone(),
+            };
+            container.foreign_programs.iter().map(allowed).collect::<Vec<_>>()
+        };
+        containers.flat_map(of_container).collect()
     }
 
     /// Whether anybody wants to know what its images are and contain.
