@@ -117,10 +117,15 @@ fn is_init(program: &Program, file: &Executable, start: &Start) -> bool {
         [_, dashes, own @ ..] if dashes == "--" => own,
         _ => return false,
     };
+    // Podman says what it puts there as if it were the container's own.
+    let started = match start.argv.as_slice() {
+        [init, dashes, started @ ..] if start.has_init && *init == file.path && dashes == "--" => started,
+        started => started,
+    };
     let is_same = match program.argv_cut {
         // The last word that was kept may not be whole.
-        true => start.argv.starts_with(&own[..own.len().saturating_sub(1)]),
-        false => start.argv == own,
+        true => started.starts_with(&own[..own.len().saturating_sub(1)]),
+        false => started == own,
     };
     program.parent.is_none() && INITS.contains(&file.path.as_str()) && is_same
 }

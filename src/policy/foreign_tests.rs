@@ -44,6 +44,7 @@ fn image() -> Fact {
             held("/lib/ld-linux.so.2", 2),
             held("/lib/libc.so.6", 4),
             held("/usr/bin/python3", 3),
+            held("/usr/lib/python3.11/base64.py", 5),
         ],
         links: [("/mnt".to_owned(), "/media".to_owned())].into(),
         ..ImageContent::default()
@@ -62,6 +63,7 @@ fn start() -> Start {
         image: Some(ID.into()),
         image_name: "x".into(),
         mounts: vec!["/tools".into()],
+        has_init: false,
         service: None,
         made_here: true,
         doors: Vec::new(),
@@ -211,6 +213,27 @@ fn the_init_of_an_engine_is_its_own() {
 }
 
 #[test]
+fn an_init_that_the_engine_tells_as_the_containers_own_is_its_own_where_it_says_so() {
+    let path = "/run/podman-init";
+    let argv = [path, "--", "/app", "x"];
+    let told = |has_init| {
+        let init = Program {
+            file: Some(file(path, 9)),
+            ..program(&argv)
+        };
+        let start = Start {
+            argv: argv.map(str::to_owned).to_vec(),
+            has_init,
+            ..start()
+        };
+        let mut facts = vec![about_job(start), image()];
+        facts.extend(kernel_facts(vec![init]));
+        judge(Mode::Prebuilt, &facts, &[]).len()
+    };
+    assert_eq!((told(true), told(false)), (0, 1));
+}
+
+#[test]
 fn layered_mode_notes_what_was_added_once_for_each_container() {
     let programs = (10..17)
         .map(|content| ran(&format!("/tmp/{content}"), content))
@@ -255,7 +278,7 @@ fn what_ran_of_an_image_is_told_from_what_did_not() {
     };
     assert_eq!(usage.image, ID);
     assert_eq!(usage.started, ["/app", "/lib/ld-linux.so.2"]);
-    // Nobody starts a library.
+    // Nobody starts a library, or a module.
     assert_eq!(usage.never_started, ["/usr/bin/python3"]);
     assert_eq!(usage::of(&facts(Vec::new())), []);
 }

@@ -14,7 +14,7 @@ pub struct Usage {
     pub image: String,
     /// Those that were started, by path; under each of its names where a file has several.
     pub started: Vec<String>,
-    /// The others. Shared libraries are none of them, although they may be executed.
+    /// The others. Libraries are none of them, although some may be executed.
     pub never_started: Vec<String>,
 }
 
@@ -49,8 +49,9 @@ pub(super) fn of(all: &[Fact]) -> Vec<Usage> {
     ran.into_iter().filter_map(usage).collect()
 }
 
-/// By its name: Debian's C library may be executed, and says its version then.
+/// By its name: Debian's C library may be executed, and says its version then; some of Python's modules have a `#!` line.
 fn is_library(path: &str) -> bool {
+    const MODULES: [&str; 3] = ["/lib/python3", "/site-packages/", "/dist-packages/"];
     let name = path.rsplit('/').next().unwrap_or(path);
-    name.ends_with(".so") || name.contains(".so.")
+    name.ends_with(".so") || name.contains(".so.") || MODULES.iter().any(|part| path.contains(part))
 }

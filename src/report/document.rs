@@ -161,7 +161,7 @@ pub struct ImageEntry {
 pub struct UsageEntry {
     /// Those that were started.
     pub started: Vec<String>,
-    /// The others, shared libraries excepted.
+    /// The others, libraries excepted.
     pub never_started: Vec<String>,
 }
 

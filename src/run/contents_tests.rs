@@ -28,6 +28,7 @@ fn start(container: &str, image: Option<&str>, outcome: Outcome) -> Fact {
         image: image.map(str::to_owned),
         image_name: "x:1".into(),
         mounts: Vec::new(),
+        has_init: false,
         service: None,
         made_here: true,
         doors: Vec::new(),

@@ -55,6 +55,7 @@ fn start(argv: &[&str], mounts: &[&str], test: Option<HealthTest>) -> Start {
         image: Some("sha256:1".into()),
         image_name: "x".into(),
         mounts: words(mounts),
+        has_init: false,
         service: None,
         made_here: true,
         doors: Vec::new(),

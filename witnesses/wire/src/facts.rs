@@ -152,6 +152,7 @@ fn start(subject: &InspectedContainer, known: &Known<'_>, outcome: Outcome) -> S
         image: image_id(&subject.image),
         image_name: subject.image_name.clone(),
         mounts: subject.mounts.clone(),
+        has_init: subject.init,
         service: subject.service.clone(),
         made_here: known.created.contains(subject.id.as_str()),
         doors: subject.doors.clone(),

@@ -13,6 +13,8 @@ pub struct Start {
     pub image_name: String,
     /// Where volumes and host directories are mounted.
     pub mounts: Vec<String>,
+    /// Its engine puts an init of its own before its program.
+    pub has_init: bool,
     /// The compose service that it belongs to.
     pub service: Option<String>,
     /// It was made where this witness watches.
