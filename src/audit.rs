@@ -4,12 +4,13 @@ mod child;
 mod record_file;
 mod watch;
 
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shellproof_api::facts::{Fact, Traced};
+use shellproof_api::facts::{Fact, Traced, What};
 use shellproof_api::{Engine, labels};
 use shellproof_wire::{EventStream, Events, Gate, Recorder, RecorderOptions, Recording};
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,11 +21,14 @@ use crate::engines::{self, Choice, Connection, EngineError, EngineSpec};
 use crate::failure::Failure;
 use crate::invocation::Invocation;
 use crate::out_file;
-use crate::policy::{NO_IMAGE_WITNESS, Seen, Standing, judge_program, wire};
-use crate::result::{Audited, Case, CaseResult, Exit, ExpectedExit, Report};
+use crate::policy::{Seen, Standing, judge_program, wire};
+use crate::result::{Audited, Case, CaseResult, Exit, ExpectedExit, Image, Report};
 use crate::run;
 use crate::vocabulary::{Mode, Need};
 use watch::Watches;
+
+/// How often it is looked which containers have been started.
+const GLANCE: Duration = Duration::from_millis(500);
 
 /// What is to be audited, and how.
 pub(crate) struct Order {
@@ -105,10 +109,16 @@ impl Order {
             .map_err(Failure::machine("the recorder's socket cannot be made"))?;
         let began = Instant::now();
         let exit = if self.command.is_empty() {
-            listen(&socket).await?;
+            tokio::select! {
+                ended = listen(&socket) => ended?,
+                never = read_beside(&recorder, &images, mode) => match never {},
+            }
             None
         } else {
-            let code = child::run(&self.command, &socket, self.to_stderr).await?;
+            let code = tokio::select! {
+                ended = child::run(&self.command, &socket, self.to_stderr) => ended?,
+                never = read_beside(&recorder, &images, mode) => match never {},
+            };
             Some(Exit {
                 code,
                 expected: self.expected_exit,
@@ -141,6 +151,7 @@ impl Order {
                 let kept = watches.leave(&recording, &traced, &spec.endpoint.socket, &invocation);
                 Watched {
                     facts,
+                    images: Vec::new(),
                     standing: Standing::Heard,
                     traced,
                     kept,
@@ -148,11 +159,17 @@ impl Order {
             }
             Err((need, reason)) => Watched {
                 facts,
+                images: Vec::new(),
                 standing: Standing::unheard(*need, reason),
                 traced: Vec::new(),
                 kept: None,
             },
         };
+        let images = match mode {
+            Mode::Prebuilt => images_of(&images, &watched.facts).await?,
+            Mode::Layered => Vec::new(),
+        };
+        let watched = Watched { images, ..watched };
         let mut result = self.result(mode, engine, exit, duration, &recording, watched);
         result.leftovers = left.into_iter().map(leftover).collect();
         let record = match &self.record {
@@ -220,17 +237,34 @@ impl Order {
         });
         let Watched {
             mut facts,
+            images,
             standing,
             traced,
             kept,
         } = watched;
+        let read = images.iter().filter_map(image).collect();
+        facts.extend(images);
         facts.extend(traced.iter().flat_map(shellproof_kernel::facts));
         if let Some(kept) = &kept {
             let outlives = |traced| shellproof_kernel::outliving(traced, kept);
             facts.extend(traced.iter().filter_map(outlives));
         }
         CaseResult {
-            judgement: Some(judge_program(mode, seen(&facts, standing))),
+            judgement: Some(judge_program(
+                mode,
+                Seen {
+                    facts: &facts,
+                    started: &[],
+                    allowed: &[],
+                    wire: Standing::Heard,
+                    image: match mode {
+                        Mode::Prebuilt => Standing::Heard,
+                        Mode::Layered => Standing::Off("nothing is forbidden in layered mode"),
+                    },
+                    kernel: standing,
+                },
+            )),
+            images: read,
             traced,
             duration,
             ..CaseResult::new(case(name, exit, recording, &facts), mode, engine)
@@ -267,6 +301,8 @@ fn leftover(container: String) -> String {
 struct Watched<'a> {
     /// What the wire's witness saw.
     facts: Vec<Fact>,
+    /// What the image witness saw.
+    images: Vec<Fact>,
     standing: Standing<'a>,
     traced: Vec<Traced>,
     /// The process that keeps what still runs, or why none does; nothing where nothing still runs.
@@ -276,14 +312,35 @@ struct Watched<'a> {
 /// What watches the containers, or how much that was needed and why nothing does.
 type Watching = Result<Arc<Watches>, (Need, String)>;
 
-fn seen<'a>(facts: &'a [Fact], kernel: Standing<'a>) -> Seen<'a> {
-    Seen {
-        facts,
-        started: &[],
-        wire: Standing::Heard,
-        image: Standing::Off(NO_IMAGE_WITNESS),
-        kernel,
+/// An image that was read.
+fn image(fact: &Fact) -> Option<Image> {
+    match &fact.what {
+        What::Image { content, .. } => Some(Image::read(fact.source.trim_matches('`'), content)),
+        _ => None,
     }
+}
+
+/// Begins to read the images of containers as they are started: a program may remove them as soon as it has ended.
+async fn read_beside(recorder: &Recorder, images: &run::Images, mode: Mode) -> Infallible {
+    loop {
+        tokio::time::sleep(GLANCE).await;
+        if mode == Mode::Prebuilt {
+            run::contents::begin(&images.contents, &recorder.recording().facts());
+        }
+    }
+}
+
+/// What the images of the containers are and contain. Whoever interrupts this does not want to wait for it.
+async fn images_of(images: &run::Images, seen: &[Fact]) -> Result<Vec<Fact>, Failure> {
+    let failed = Failure::machine("signals cannot be handled");
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(&failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(&failed)?;
+    tokio::select! {
+        facts = run::contents::facts(&images.contents, seen, true) => return Ok(facts),
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(run::contents::facts(&images.contents, seen, false).await)
 }
 
 /// Waits for Ctrl-C or SIGTERM.

@@ -17,6 +17,7 @@ pub mod policy;
 pub mod report;
 pub mod result;
 pub mod run;
+mod saved_image;
 pub mod scenario;
 pub mod source;
 pub mod testing;

@@ -9,6 +9,7 @@ mod progress;
 mod styles;
 mod summary;
 mod tree;
+mod usage;
 
 pub use document::Document;
 pub use human::{human, human_result};

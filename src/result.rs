@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use shellproof_api::facts::Traced;
+use shellproof_api::facts::{ImageContent, Traced};
 use shellproof_api::{Engine, ImageConfig, labels};
 
-use crate::policy::{Evidence, Judgement, Weight};
+use crate::policy::{Evidence, Judgement, Weight, image};
 use crate::scenario::{Outcome, Scenario};
 use crate::source::Diagnostic;
 use crate::vocabulary::{Mode, Status, VerdictKind};
@@ -266,6 +266,27 @@ impl CaseResult {
 }
 
 impl Image {
+    /// One of which all was read.
+    pub(crate) fn read(source: &str, content: &ImageContent) -> Self {
+        let configuration = &content.configuration;
+        let name = configuration.names.first();
+        Self {
+            source: source.to_owned(),
+            reference: name.cloned().unwrap_or_else(|| source.to_owned()),
+            config: ImageConfig {
+                id: configuration.id.clone(),
+                digest: configuration.digest.clone(),
+                entrypoint: configuration.entrypoint.clone(),
+                command: configuration.command.clone(),
+                env: configuration.env.clone(),
+                user: configuration.user.clone(),
+                labels: configuration.labels.clone(),
+                ..ImageConfig::default()
+            },
+            shells: Some(image::shells(content)),
+        }
+    }
+
     /// What it stands in for, when it is a stand-in.
     pub fn stand_in(&self) -> Option<&str> {
         self.config.labels.get(labels::STAND_IN).map(String::as_str)

@@ -34,6 +34,7 @@ pub(crate) fn judgement(verdict: VerdictKind, rules: &[Rule], container: Option<
             .map(|witness| (*witness, WitnessState::Spoke))
             .collect(),
         evidence: rules.iter().map(evidence).collect(),
+        usage: Vec::new(),
     }
 }
 

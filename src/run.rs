@@ -10,6 +10,7 @@ mod archive;
 pub(crate) mod canary;
 pub(crate) mod checks;
 mod clean;
+pub(crate) mod contents;
 mod credentials;
 mod execute;
 mod expect;
@@ -18,7 +19,7 @@ mod job;
 pub(crate) mod naming;
 mod options;
 mod output;
-mod shells;
+mod program;
 mod store;
 
 use std::collections::HashMap;
@@ -40,7 +41,7 @@ use crate::engines::{self, EngineError, EngineSpec};
 use crate::invocation::Invocation;
 use crate::kernel::Kernel;
 use crate::platform::Platform;
-use crate::policy::{self, NO_IMAGE_WITNESS, Standing, Verdict};
+use crate::policy::{self, Standing, Verdict};
 use crate::result::{CaseResult, Expectation, Report};
 use crate::vocabulary::{Mode, Need, Status, Witness};
 use canary::NOT_WANTED;
@@ -372,7 +373,7 @@ async fn carry_out<'a>(
     // What was executed can be read until its container is removed.
     result.traced = execution.traces();
     let keep = options.keep && !execution.may_have_lost_output(&result.expectations) && counts.await && {
-        result.judgement = judge(&result, execution, &recording().await).await;
+        result.judgement = judge(&result, execution, &recording().await, interrupt.clone()).await;
         result.status() != Status::Passed
     };
     result.leftovers = execution.clean_up(keep).await;
@@ -383,7 +384,8 @@ async fn carry_out<'a>(
     } else {
         execution.last_traces().await
     };
-    result.judgement = judge(&result, execution, &recording().await).await;
+    result.judgement = judge(&result, execution, &recording().await, interrupt).await;
+    execution.name_shells(&mut result.images);
     if let (Some(judgement), true) = (&result.judgement, is_whole) {
         let unused = policy::unused_waivers(result.mode, execution.scenario(), judgement);
         result
@@ -399,6 +401,7 @@ async fn judge(
     result: &CaseResult,
     execution: &Execution<'_>,
     recording: &Recording,
+    mut interrupt: watch::Receiver<bool>,
 ) -> Option<policy::Judgement> {
     let audit = &execution.scenario().audit;
     let mut facts = recording.facts();
@@ -406,18 +409,28 @@ async fn judge(
         execution.look_for_checks(recording, &mut facts).await;
     }
     facts.extend(execution.unchecked());
+    // Nobody waits for what broke.
+    let waits = result.broken.is_none();
+    let images = tokio::select! {
+        images = execution.facts_of_images(&facts, waits) => images,
+        Ok(_) = interrupt.wait_for(|interrupted| *interrupted) => {
+            execution.facts_of_images(&facts, false).await
+        }
+    };
+    facts.extend(images);
     facts.extend(result.traced.iter().flat_map(shellproof_kernel::facts));
     let need = |witness| audit.need(witness, result.mode);
     let seen = policy::Seen {
         facts: &facts,
         started: &execution.started,
+        allowed: &execution.allowed(),
         wire: match need(Witness::Wire) {
             Need::Off => Standing::Off("the scenario says so"),
             _ => Standing::Heard,
         },
         image: match need(Witness::Image) {
             Need::Off => Standing::Off("the scenario says so"),
-            need => Standing::unheard(need, NO_IMAGE_WITNESS),
+            _ => Standing::Heard,
         },
         kernel: execution.kernel_standing(),
     };

@@ -2,18 +2,20 @@
 
 mod engine;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shellproof_api::facts::{Fact, ImageContent, What};
-use shellproof_api::{Engine, EngineKind, ImageConfig, ImageReference, Seccomp};
+use shellproof_api::{Engine, EngineKind, ImageReference, Seccomp};
 use shellproof_image::{Error, Source};
 use tokio::sync::watch;
 
 use crate::engines::Choice;
 use crate::failure::Failure;
 use crate::invocation::Invocation;
-use crate::policy::{self, Seen, Standing, Witness, judge_image};
+use crate::policy::{Seen, Standing, Witness, judge_image};
 use crate::result::{Case, CaseResult, Image, Report};
+use crate::saved_image::ended;
 use crate::vocabulary::Mode;
 
 /// Why nobody but the image witness speaks.
@@ -101,18 +103,6 @@ pub(crate) async fn run(order: Order, mut interrupt: watch::Receiver<bool>) -> R
     Ok(report)
 }
 
-/// What a thread has read.
-fn ended(
-    reading: Result<shellproof_image::Result<ImageContent>, tokio::task::JoinError>,
-) -> shellproof_image::Result<ImageContent> {
-    reading.unwrap_or_else(|error| {
-        Err(Error::Machine {
-            what: "the reader failed".into(),
-            error: std::io::Error::other(error),
-        })
-    })
-}
-
 fn failure(name: &str, error: Error) -> Failure {
     match error {
         Error::Machine { what, error } => Failure::Machine {
@@ -130,11 +120,14 @@ fn judged(
     is_strict: bool,
     duration: Duration,
 ) -> CaseResult {
-    let image = entry(name, &content);
-    let facts = [Fact::new(Witness::Image, name, What::Image(Box::new(content)))];
+    let image = Image::read(name, &content);
+    let id = content.configuration.id.clone();
+    let content = Arc::new(content);
+    let facts = [Fact::new(Witness::Image, name, What::Image { id, content })];
     let seen = Seen {
         facts: &facts,
         started: &[],
+        allowed: &[],
         wire: Standing::Off(NOTHING_STARTED),
         image: Standing::Heard,
         kernel: Standing::Off(NOTHING_STARTED),
@@ -154,28 +147,5 @@ fn no_engine() -> Engine {
         version: String::new(),
         rootless: true,
         seccomp: Seccomp::Off,
-    }
-}
-
-fn entry(name: &str, content: &ImageContent) -> Image {
-    let configuration = &content.configuration;
-    Image {
-        source: name.to_owned(),
-        reference: configuration
-            .names
-            .first()
-            .cloned()
-            .unwrap_or_else(|| name.to_owned()),
-        config: ImageConfig {
-            id: configuration.id.clone(),
-            digest: configuration.digest.clone(),
-            entrypoint: configuration.entrypoint.clone(),
-            command: configuration.command.clone(),
-            env: configuration.env.clone(),
-            user: configuration.user.clone(),
-            labels: configuration.labels.clone(),
-            ..ImageConfig::default()
-        },
-        shells: Some(policy::image::shells(content)),
     }
 }

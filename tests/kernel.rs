@@ -5,6 +5,10 @@
 
 #[path = "support/choices.rs"]
 mod choices;
+#[path = "kernel/foreign.rs"]
+mod foreign;
+#[path = "kernel/others.rs"]
+mod others;
 
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -44,19 +48,28 @@ struct Case {
     /// What the verdict rests on; none for a clean one.
     rule: Option<&'static str>,
     code: &'static str,
+    /// Whether the image witness is asked: it would find what some write themselves.
+    is_image_asked: bool,
 }
 
 const BOTH: &[Image] = &[WithShell, WithoutShell];
 const WITH: &[Image] = &[WithShell];
 const WITHOUT: &[Image] = &[WithoutShell];
 
-const fn shell(name: &'static str, images: &'static [Image], code: &'static str) -> Case {
+const fn caught(
+    rule: &'static str,
+    name: &'static str,
+    images: &'static [Image],
+    code: &'static str,
+) -> Case {
     Case {
-        name,
-        images,
-        rule: Some("shell"),
-        code,
+        rule: Some(rule),
+        ..clean(name, images, code)
     }
+}
+
+const fn shell(name: &'static str, images: &'static [Image], code: &'static str) -> Case {
+    caught("shell", name, images, code)
 }
 
 const fn clean(name: &'static str, images: &'static [Image], code: &'static str) -> Case {
@@ -65,6 +78,15 @@ const fn clean(name: &'static str, images: &'static [Image], code: &'static str)
         images,
         rule: None,
         code,
+        is_image_asked: true,
+    }
+}
+
+/// What is none of its image's, and no shell either.
+const fn no_shell(name: &'static str, images: &'static [Image], code: &'static str) -> Case {
+    Case {
+        is_image_asked: false,
+        ..clean(name, images, code)
     }
 }
 
@@ -79,6 +101,11 @@ def run(*argv):
         print(argv[0], error)
 def file(path, text):
     open(path, "w").write(text)
+    os.chmod(path, 0o755)
+    return path
+PYTHON = open(sys.executable, "rb").read()
+def foreign(path):
+    open(path, "wb").write(PYTHON + b"x")
     os.chmod(path, 0o755)
     return path
 "#;
@@ -321,36 +348,6 @@ memory[:len(sh)] = sh
 subprocess.run([tool, "-c", "true"], pass_fds=[fd])
 "#,
     ),
-    Case {
-        name: "pip-behind-many-flags",
-        images: WITHOUT,
-        rule: Some("package-manager"),
-        code: r#"run(sys.executable, *["-B"] * 1000, "-m", "pip", "install", "nothing")"#,
-    },
-    Case {
-        name: "pip-behind-more-flags-than-are-kept",
-        images: WITHOUT,
-        rule: Some("kernel-fault"),
-        code: r#"run(sys.executable, *["-B"] * 5000, "-m", "pip", "install", "nothing")"#,
-    },
-    Case {
-        name: "pip",
-        images: BOTH,
-        rule: Some("package-manager"),
-        code: r#"run(sys.executable, "-m", "pip", "install", "nothing")"#,
-    },
-    Case {
-        name: "dpkg-install",
-        images: WITH,
-        rule: Some("package-manager"),
-        code: r#"run("dpkg", "-i", "/nothing")"#,
-    },
-    Case {
-        name: "loader-of-an-unknown-program",
-        images: WITH,
-        rule: Some("unreadable-wrapper"),
-        code: r#"run("/lib64/ld-linux-x86-64.so.2", shutil.copy("/bin/dash", "/tmp/tool"), "-c", "true")"#,
-    },
     clean("nothing-else", BOTH, r#"print(1)"#),
     clean(
         "busybox-as-ls",
@@ -370,7 +367,7 @@ run("/tmp/ls", "/")
         BOTH,
         r#"run(sys.executable, file("/tmp/sh", "print(1)"))"#,
     ),
-    clean(
+    no_shell(
         "script-by-env-python",
         WITH,
         r##"run(file("/tmp/script", "#!/usr/bin/env python3\nprint(1)\n"))"##,
@@ -400,7 +397,7 @@ for number in range(30):
     running.wait()
 "#,
     ),
-    clean(
+    no_shell(
         "large-written-run-and-removed",
         WITH,
         r#"
@@ -447,7 +444,10 @@ fn scenario(case: &Case, image: Image) -> String {
     }
     text.push_str("    expect: { exit: 0 }\n");
     // Copies of programs are installs to the wire, and no matter here.
-    text.push_str("audit: { wire: off }\n");
+    text.push_str(match case.is_image_asked {
+        true => "audit: { wire: off }\n",
+        false => "audit: { wire: off, image: off }\n",
+    });
     let expected = match case.rule {
         None => "{ verdict: clean }".to_owned(),
         // A rule that is no violation.
@@ -460,7 +460,7 @@ fn scenario(case: &Case, image: Image) -> String {
 
 fn main() -> ExitCode {
     let directory = tempfile::tempdir().expect("a directory can be made");
-    for case in CASES {
+    for case in CASES.iter().chain(others::CASES).chain(foreign::CASES) {
         for image in case.images {
             let path = directory
                 .path()

@@ -268,10 +268,8 @@ fn witnesses_are_required_in_prebuilt_mode_unless_the_file_says_otherwise() {
     assert_eq!(audit.need(Witness::Kernel, Mode::Prebuilt), Need::IfAvailable);
     assert_eq!(audit.need(Witness::Wire, Mode::Prebuilt), Need::Required);
     assert_eq!(audit.need(Witness::Wire, Mode::Layered), Need::IfAvailable);
-    // Until that witness speaks, only who writes so requires it.
-    assert_eq!(audit.need(Witness::Image, Mode::Prebuilt), Need::IfAvailable);
-    let written = sample("kerberos-ticket.yaml").audit;
-    assert_eq!(written.need(Witness::Image, Mode::Prebuilt), Need::Required);
+    assert_eq!(audit.need(Witness::Image, Mode::Prebuilt), Need::Required);
+    assert_eq!(audit.need(Witness::Image, Mode::Layered), Need::IfAvailable);
 }
 
 #[test]

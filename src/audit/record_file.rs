@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use shellproof_wire::{Recording, write_private};
 
-use super::{case, report, seen};
+use super::{case, report};
 use crate::failure::Failure;
-use crate::policy::{Standing, judge_program};
+use crate::policy::{Seen, Standing, judge_program};
 use crate::report::document::About;
 use crate::result::{CaseResult, Report};
 use crate::vocabulary::{Mode, Need};
 
-/// Why the kernel witness has nothing to say of a file.
+/// Why kernel and image witness have nothing to say of a file.
 const REQUESTS_ALONE: &str = "a record file holds requests alone; `--kernel off` judges them alone";
 
 /// What was recorded, judged again without an engine, under the policy of its own mode or of another.
@@ -35,7 +35,15 @@ pub(crate) fn replay(file: &Path, mode: Option<Mode>, kernel: Option<Need>) -> R
     let result = CaseResult {
         judgement: Some(judge_program(
             mode,
-            seen(&facts, Standing::unheard(need, REQUESTS_ALONE)),
+            Seen {
+                facts: &facts,
+                started: &[],
+                allowed: &[],
+                wire: Standing::Heard,
+                // What is judged without the kernel is to be judged by the requests alone.
+                image: Standing::Off(REQUESTS_ALONE),
+                kernel: Standing::unheard(need, REQUESTS_ALONE),
+            },
         )),
         duration: Duration::from_millis(about.duration_ms),
         ..CaseResult::new(

@@ -58,6 +58,8 @@ rules! {
     CopyIn = "copy-in", Violation;
     /// A container added or changed a program, a shared library or a Python package in its file system.
     RunTimeInstall = "run-time-install", Violation;
+    /// A program was started that is none of its image's.
+    ForeignProgram = "foreign-program", Violation;
     /// The engine told of an exec, in a container that was made or started here, that no record explains.
     UnrecordedExec = "unrecorded-exec", Violation;
     /// The engine told of the start of a container that was made here, and no record explains it.
@@ -86,6 +88,8 @@ rules! {
     WireSilent = "wire-silent", Gap;
     /// A witness that is required did not speak.
     WitnessMissing = "witness-missing", Gap;
+    /// An image of a container that was started could not be read.
+    ImageFault = "image-fault", Gap;
     /// The programs of a container could not be followed, or not all of them were kept.
     KernelFault = "kernel-fault", Gap;
     /// A container was started, and no program of it was seen.
@@ -122,6 +126,8 @@ rules! {
     HealthCheckNotRun = "health-check-not-run", Note;
     /// A package manager ran, as layered mode wants it.
     Installed = "installed", Note;
+    /// Programs were started that are none of their image's, as layered mode wants it.
+    ProgramAdded = "program-added", Note;
     /// A container that was watched still runs: its supervisor is gone, and a keeper answers in its place.
     Outlives = "outlives", Note;
     /// The engine did not make or start a container that a program asked for.

@@ -1,6 +1,7 @@
 //! The image witness: what an image is and contains, under the policy for prebuilt mode.
 
 mod files;
+mod run;
 mod start;
 
 use shellproof_api::HealthTest;
@@ -16,7 +17,7 @@ const LINE: usize = 120;
 
 /// What stands against an image, or is worth knowing; `is_strict` where it is to hold no shell and no package manager.
 pub(super) fn judge(is_strict: bool, fact: &Fact) -> Vec<Evidence> {
-    let What::Image(image) = &fact.what else {
+    let What::Image { content: image, .. } = &fact.what else {
         return Vec::new();
     };
     let found = program(image)
@@ -31,6 +32,8 @@ pub(super) fn judge(is_strict: bool, fact: &Fact) -> Vec<Evidence> {
     found.sort_by_key(|one| one.rule);
     found
 }
+
+pub(super) use run::{Images, gaps, is_below, judge_run};
 
 /// The shells of an image, by path.
 pub(crate) fn shells(image: &ImageContent) -> Vec<String> {

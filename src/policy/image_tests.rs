@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use shellproof_api::facts::{
     Fact, ImageConfiguration, ImageContent, ImageLayer, ImageProgram, Likeness, RecordedHealth, What, Witness,
@@ -57,7 +58,14 @@ fn image(entrypoint: &str, programs: Vec<ImageProgram>, links: &[(&str, &str)]) 
 fn found(is_strict: bool, image: ImageContent) -> Vec<Evidence> {
     judge(
         is_strict,
-        &Fact::new(Witness::Image, "x", What::Image(Box::new(image))),
+        &Fact::new(
+            Witness::Image,
+            "x",
+            What::Image {
+                id: "sha256:1".into(),
+                content: Arc::new(image),
+            },
+        ),
     )
 }
 

@@ -314,7 +314,7 @@ fn judge_entered(fact: &Fact, first: &Program, checks: &[&HealthTest]) -> Option
 }
 
 /// The starts that an engine was asked for.
-fn starts(all: &[Fact]) -> Vec<(&Fact, &Start)> {
+pub(super) fn starts(all: &[Fact]) -> Vec<(&Fact, &Start)> {
     all.iter()
         .filter_map(|fact| match &fact.what {
             What::Start(start) if start.outcome.is_asked() => Some((fact, start)),
@@ -324,7 +324,10 @@ fn starts(all: &[Fact]) -> Vec<(&Fact, &Start)> {
 }
 
 /// The starts of the container that a fact is about: by its id, since a name may have been another's before.
-fn starts_of<'a>(starts: &[(&'a Fact, &'a Start)], fact: &Fact) -> impl Iterator<Item = &'a Start> {
+pub(super) fn starts_of<'a>(
+    starts: &[(&'a Fact, &'a Start)],
+    fact: &Fact,
+) -> impl Iterator<Item = &'a Start> {
     let is_it = move |other: &Fact| match fact.id() {
         Some(id) => other.id() == Some(id),
         None => other.name() == fact.name(),
@@ -374,7 +377,7 @@ fn is_refused(starts: &[(&Fact, &Start)], fact: &Fact) -> bool {
 }
 
 /// The first findings of each rule in each container, and how many there were beyond.
-fn bounded(evidence: impl Iterator<Item = Evidence>) -> Vec<Evidence> {
+pub(super) fn bounded(evidence: impl Iterator<Item = Evidence>) -> Vec<Evidence> {
     let mut counts: BTreeMap<(Option<String>, Rule), usize> = BTreeMap::new();
     let mut shown = Vec::new();
     for one in evidence {

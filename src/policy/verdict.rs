@@ -2,7 +2,8 @@ use std::collections::HashSet;
 
 use shellproof_api::facts::{Fact, Witness};
 
-use super::{Evidence, Rule, Weight, image, kernel, waiver, wire};
+use super::image::Images;
+use super::{Allowed, Evidence, Rule, Usage, Weight, foreign, image, kernel, usage, waiver, wire};
 use crate::scenario::Scenario;
 use crate::source::Diagnostic;
 use crate::vocabulary::{Mode, Need, VerdictKind as Verdict};
@@ -49,6 +50,8 @@ pub struct Judgement {
     pub witnesses: Vec<(Witness, WitnessState)>,
     /// All that was seen.
     pub evidence: Vec<Evidence>,
+    /// What ran of what the images offer, where both were seen.
+    pub usage: Vec<Usage>,
 }
 
 impl Judgement {
@@ -103,9 +106,6 @@ impl<'a> Standing<'a> {
     }
 }
 
-/// Why the image witness does not speak of a run.
-pub const NO_IMAGE_WITNESS: &str = "in this version it speaks under `shellproof verify` only";
-
 /// What was seen of one run.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
@@ -113,6 +113,8 @@ pub struct Seen<'a> {
     pub facts: &'a [Fact],
     /// The containers that the harness itself started, by id.
     pub started: &'a [String],
+    /// The mounts whose programs may be started although they are none of the image's.
+    pub allowed: &'a [Allowed],
     /// Whether what was asked of the engine counts.
     pub wire: Standing<'a>,
     /// Whether what the images are and contain counts.
@@ -127,8 +129,9 @@ pub struct Seen<'a> {
 pub fn judge(mode: Mode, scenario: &Scenario, seen: Seen<'_>) -> Judgement {
     let mut heard = Heard::default();
     heard.wire(mode, seen, !seen.started.is_empty(), "no container was started");
-    heard.silent(Witness::Image, seen.image);
+    heard.image(mode, seen, scenario.audit.need(Witness::Image, mode));
     heard.kernel(mode, seen);
+    heard.programs(mode, seen);
     heard.missing(|_| true);
     heard.see_through(seen);
     waiver::apply(&scenario.waivers, &mut heard.evidence, waiver::today());
@@ -149,8 +152,9 @@ pub fn judge_program(mode: Mode, seen: Seen<'_>) -> Judgement {
         false => "no container was started, since the engine refused",
     };
     heard.wire(mode, seen, has_started, without_start);
-    heard.silent(Witness::Image, seen.image);
+    heard.image(mode, seen, Need::Required);
     heard.kernel(mode, seen);
+    heard.programs(mode, seen);
     // Where nothing was started, the missing start is all there is to say.
     heard.missing(|witness| witness != Witness::Wire && has_started);
     heard.see_through(seen);
@@ -186,6 +190,7 @@ pub(crate) fn unused_waivers(mode: Mode, scenario: &Scenario, judgement: &Judgem
 struct Heard {
     witnesses: Vec<(Witness, WitnessState)>,
     evidence: Vec<Evidence>,
+    usage: Vec<Usage>,
 }
 
 impl Heard {
@@ -221,6 +226,31 @@ impl Heard {
         self.witnesses.push((Witness::Wire, state));
     }
 
+    /// What the images of the containers are and contain. Where nobody needs all of them, what cannot be read is no gap.
+    fn image(&mut self, mode: Mode, seen: Seen<'_>, need: Need) {
+        if self.silent(Witness::Image, seen.image) {
+            return;
+        }
+        let gaps = image::gaps(seen.facts);
+        let has_read = || Images::of(seen.facts).any();
+        let unread = match gaps.first() {
+            Some(gap) => Some(gap.detail.clone()),
+            None => (!has_read()).then(|| "no container was started".to_owned()),
+        };
+        let state = match (unread, need) {
+            (None, _) => WitnessState::Spoke,
+            (Some(reason), Need::Required) => WitnessState::Missing(reason),
+            (Some(reason), Need::IfAvailable | Need::Off) => WitnessState::Off(reason),
+        };
+        if need == Need::Required {
+            self.evidence.extend(gaps);
+        }
+        if mode == Mode::Prebuilt {
+            self.evidence.extend(image::judge_run(seen.facts));
+        }
+        self.witnesses.push((Witness::Image, state));
+    }
+
     /// What was started in the containers.
     fn kernel(&mut self, mode: Mode, seen: Seen<'_>) {
         if self.silent(Witness::Kernel, seen.kernel) {
@@ -237,6 +267,16 @@ impl Heard {
         self.evidence.extend(gaps);
         self.evidence.extend(kernel::judge(mode, seen.facts));
         self.witnesses.push((Witness::Kernel, state));
+    }
+
+    /// What was started against what the images hold.
+    fn programs(&mut self, mode: Mode, seen: Seen<'_>) {
+        if (seen.image, seen.kernel) != (Standing::Heard, Standing::Heard) {
+            return;
+        }
+        self.evidence
+            .extend(foreign::judge(mode, seen.facts, seen.allowed));
+        self.usage = usage::of(seen.facts);
     }
 
     /// Those that are needed and did not speak.
@@ -257,7 +297,7 @@ impl Heard {
         self.evidence.extend(missing.collect::<Vec<_>>());
     }
 
-    /// A wrapper that the wire cannot see through is no gap where the kernel saw what it started.
+    /// A wrapper that wire and image cannot see through is no gap where the kernel saw what it started.
     fn see_through(&mut self, seen: Seen<'_>) {
         if !self.witnesses.contains(&(Witness::Kernel, WitnessState::Spoke)) {
             return;
@@ -268,12 +308,16 @@ impl Heard {
                 .container
                 .as_deref()
                 .is_some_and(|name| watched.contains(name));
-            !(one.witness == Witness::Wire && is_watched && one.rule == Rule::UnreadableWrapper)
+            !(one.witness != Witness::Kernel && is_watched && one.rule == Rule::UnreadableWrapper)
         });
     }
 
     fn conclude(self) -> Judgement {
-        let Self { witnesses, evidence } = self;
+        let Self {
+            witnesses,
+            evidence,
+            usage,
+        } = self;
         let nobody_spoke = witnesses.iter().all(|(_, state)| *state != WitnessState::Spoke);
         let heaviest = evidence.iter().map(Evidence::weight).max();
         let verdict = match heaviest {
@@ -286,6 +330,7 @@ impl Heard {
             verdict,
             witnesses,
             evidence,
+            usage,
         }
     }
 }

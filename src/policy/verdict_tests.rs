@@ -1,4 +1,6 @@
-use shellproof_api::facts::{Kind, Likeness, Traced};
+use std::sync::Arc;
+
+use shellproof_api::facts::{Gap, Kind, Likeness, Traced, What};
 use shellproof_wire::{Record, Recording};
 
 use super::super::kernel::tests::{facts_of, like, program, session, traced};
@@ -26,8 +28,9 @@ pub(in crate::policy) fn by_wire<'a>(facts: &'a [Fact], started: &'a [String]) -
     Seen {
         facts,
         started,
+        allowed: &[],
         wire: Standing::Heard,
-        image: Standing::Off(NO_IMAGE_WITNESS),
+        image: Standing::Off("not here"),
         kernel: Standing::Off("not here"),
     }
 }
@@ -136,6 +139,54 @@ fn a_witness_that_is_required_and_missing_is_unproven() {
             }
         }
     }
+}
+
+#[test]
+fn an_image_that_could_not_be_read_counts_where_all_of_them_are_needed() {
+    let mut facts = recording(run("1", &["/tiny"], &[])).facts();
+    let started = ["1".to_owned()];
+    let judged = |facts: &[Fact], lines: &str, mode| {
+        let seen = Seen {
+            image: Standing::Heard,
+            ..by_wire(facts, &started)
+        };
+        let judgement = judge(mode, &scenario(lines), seen);
+        let rules: Vec<_> = judgement.rules().collect();
+        (judgement.verdict, judgement.witnesses[1].1.as_str(), rules)
+    };
+    // Silence is no word of it.
+    let missing = vec![Rule::WitnessMissing];
+    assert_eq!(
+        judged(&facts, "", Mode::Prebuilt),
+        (Verdict::Unproven, "missing", missing)
+    );
+    assert_eq!(judged(&facts, "", Mode::Layered), (Verdict::Clean, "off", vec![]));
+    facts.push(Fact::new(
+        Witness::Image,
+        "x",
+        What::Image {
+            id: "sha256:1".into(),
+            content: Arc::default(),
+        },
+    ));
+    for mode in [Mode::Layered, Mode::Prebuilt] {
+        assert_eq!(judged(&facts, "", mode), (Verdict::Clean, "spoke", vec![]));
+    }
+    facts.push(Fact::new(
+        Witness::Image,
+        "y",
+        What::Unseen {
+            gap: Gap::Image,
+            why: "it is gone".into(),
+            help: None,
+        },
+    ));
+    let (verdict, state, rules) = judged(&facts, "", Mode::Prebuilt);
+    assert_eq!((verdict, state), (Verdict::Unproven, "missing"));
+    assert_eq!(rules, [Rule::ImageFault, Rule::WitnessMissing]);
+    let relaxed = judged(&facts, "audit: { image: if-available }", Mode::Prebuilt);
+    assert_eq!(relaxed, (Verdict::Clean, "off", vec![]));
+    assert_eq!(judged(&facts, "", Mode::Layered), (Verdict::Clean, "off", vec![]));
 }
 
 #[test]

@@ -112,6 +112,7 @@ fn a_waiver_that_covers_nothing_is_told_where_all_was_seen() {
         verdict: crate::vocabulary::VerdictKind::Clean,
         witnesses: vec![(Witness::Wire, WitnessState::Spoke), (Witness::Kernel, kernel)],
         evidence,
+        usage: Vec::new(),
     };
     let nothing = judgement(Vec::new(), WitnessState::Spoke);
     let told = unused_waivers(Mode::Prebuilt, &scenario, &nothing);

@@ -6,8 +6,8 @@ use shellproof_api::facts::{Executable, Interpreter, Look, Program, Session, Tra
 
 use super::document::{
     About, Document, EngineEntry, EvidenceEntry, ExpectationEntry, FailureEntry, FileEntry, ImageEntry,
-    InterpreterEntry, LookWord, ProgramEntry, ResultEntry, SCHEMA, SessionEntry, TraceEntry, WitnessEntry,
-    WitnessWord, Witnesses,
+    InterpreterEntry, LookWord, ProgramEntry, ResultEntry, SCHEMA, SessionEntry, TraceEntry, UsageEntry,
+    WitnessEntry, WitnessWord, Witnesses,
 };
 use super::{criteria, summary};
 use crate::policy::{Evidence, Judgement, WitnessState, kernel};
@@ -71,7 +71,7 @@ impl ResultEntry {
             reasons: reasons(result.broken.as_ref(), &evidence, &expectations),
             broken: result.broken.clone(),
             witnesses: result.judgement.as_ref().map(witnesses),
-            images: result.images.iter().map(image).collect(),
+            images: result.images.iter().map(|one| image(one, result)).collect(),
             containers: result.containers.clone(),
             expectations,
             evidence,
@@ -155,7 +155,9 @@ fn witnesses(judgement: &Judgement) -> Witnesses {
     }
 }
 
-fn image(image: &Image) -> ImageEntry {
+fn image(image: &Image, result: &CaseResult) -> ImageEntry {
+    let mut usage = result.judgement.iter().flat_map(|judgement| &judgement.usage);
+    let usage = usage.find(|usage| usage.image == image.config.id);
     ImageEntry {
         source: image.source.clone(),
         reference: image.reference.clone(),
@@ -163,6 +165,10 @@ fn image(image: &Image) -> ImageEntry {
         digest: image.config.digest.clone(),
         stand_in: image.stand_in().map(str::to_owned),
         shells: image.shells.clone(),
+        programs: usage.map(|usage| UsageEntry {
+            started: usage.started.clone(),
+            never_started: usage.never_started.clone(),
+        }),
     }
 }
 

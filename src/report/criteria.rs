@@ -19,7 +19,10 @@ struct Needs {
 
 const fn needs(criterion: Criterion) -> Needs {
     Needs {
-        witnesses: &[Witness::Wire, Witness::Kernel],
+        witnesses: match criterion {
+            Criterion::LayeredUnchanged => &[Witness::Wire, Witness::Kernel],
+            _ => Witness::ALL,
+        },
         is_shell_less: matches!(criterion, Criterion::DistrolessPrebuilt),
         is_install: matches!(criterion, Criterion::LayeredUnchanged),
     }

@@ -28,6 +28,7 @@ fn image() -> ImageEntry {
         digest: None,
         stand_in: None,
         shells: Some(Vec::new()),
+        programs: None,
     }
 }
 
@@ -65,7 +66,7 @@ fn shown() -> ResultEntry {
         broken: None,
         witnesses: Some(Witnesses {
             wire: witness(WitnessWord::Spoke),
-            image: witness(WitnessWord::Off),
+            image: witness(WitnessWord::Spoke),
             kernel: witness(WitnessWord::Spoke),
         }),
         images: vec![image()],
@@ -186,7 +187,7 @@ fn a_clean_verdict_from_a_container_that_ended_well_shows_its_criteria() {
             results: 1,
             scenarios: vec!["one".into()],
             engines: vec!["docker".into()],
-            witnesses: vec!["wire".into(), "kernel".into()],
+            witnesses: vec!["wire".into(), "image".into(), "kernel".into()],
             reasons: Vec::new(),
             stand_ins: Vec::new(),
         };
@@ -366,11 +367,14 @@ fn what_is_accepted_for_a_while_is_waived_and_no_more() {
     for criterion in PREBUILT {
         let said = entry(criterion, &[waived.clone(), shown()]);
         assert_eq!((said.verdict, said.results), (CriterionVerdict::Waived, 2));
-        assert_eq!(said.witnesses, ["wire", "kernel"]);
+        assert_eq!(said.witnesses, ["wire", "image", "kernel"]);
     }
-    let mut hole = waived;
+    let mut hole = waived.clone();
     hole.witnesses.as_mut().unwrap().kernel = witness(WitnessWord::Off);
     lacks(&hole, "the kernel witness did not speak: the scenario says so");
+    let mut hole = waived;
+    hole.witnesses.as_mut().unwrap().image = witness(WitnessWord::Off);
+    lacks(&hole, "the image witness did not speak: the scenario says so");
 }
 
 #[test]
@@ -410,11 +414,11 @@ fn a_stand_in_says_nothing_of_the_real_thing() {
 
 #[test]
 fn the_witnesses_are_those_of_every_result_that_counts() {
-    let mut with_image = shown();
-    with_image.witnesses.as_mut().unwrap().image = witness(WitnessWord::Spoke);
-    let of = |results: &[ResultEntry]| entry(Criterion::NoShellPrebuilt, results).witnesses;
-    assert_eq!(of(std::slice::from_ref(&with_image)), ["wire", "image", "kernel"]);
-    assert_eq!(of(&[with_image, shown()]), ["wire", "kernel"]);
+    let mut without_image = install();
+    without_image.witnesses.as_mut().unwrap().image = witness(WitnessWord::Off);
+    let of = |results: &[ResultEntry]| entry(Criterion::LayeredUnchanged, results).witnesses;
+    assert_eq!(of(&[install()]), ["wire", "image", "kernel"]);
+    assert_eq!(of(&[without_image, install()]), ["wire", "kernel"]);
 }
 
 #[test]

@@ -151,6 +151,18 @@ pub struct ImageEntry {
     /// The shells that were found in it, by path; null where nobody looked.
     #[serde(default)]
     pub shells: Option<Vec<String>>,
+    /// Its programs; null where nobody knows which of them ran.
+    #[serde(default)]
+    pub programs: Option<UsageEntry>,
+}
+
+/// The programs of an image, by path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsageEntry {
+    /// Those that were started.
+    pub started: Vec<String>,
+    /// The others, libraries excepted.
+    pub never_started: Vec<String>,
 }
 
 /// One expectation.

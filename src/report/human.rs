@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::document::{Document, EvidenceEntry, FailureEntry, ResultEntry, TraceEntry, WitnessWord};
 use super::styles::Styles;
 use super::tree::{printable, tree};
+use super::usage;
 use crate::policy::Rule;
 use crate::result::ContainerResult;
 use crate::vocabulary::{CriterionVerdict, Status, VerdictKind as Verdict, Witness};
@@ -69,7 +70,7 @@ fn watched(result: &ResultEntry) -> String {
     }
 }
 
-/// The witnesses behind a verdict: `wire, kernel`, or `none`.
+/// The witnesses behind a verdict: `wire, image, kernel`, or `none`.
 fn spoke(result: &ResultEntry) -> String {
     let witnesses = result.witnesses.iter();
     let spoke: Vec<_> = witnesses
@@ -241,7 +242,7 @@ fn closing(document: &Document, styles: &Styles) -> String {
     if !document.criteria.is_empty() {
         let _ = writeln!(
             text,
-            "\n{strong}{:<20} {:<9} {:<14} {:<44} engines{strong:#}",
+            "\n{strong}{:<20} {:<9} {:<20} {:<44} engines{strong:#}",
             "criterion", "verdict", "witnesses", "scenarios"
         );
     }
@@ -253,7 +254,7 @@ fn closing(document: &Document, styles: &Styles) -> String {
         };
         let _ = writeln!(
             text,
-            "{:<20} {style}{:<9}{style:#} {:<14} {:<44} {}",
+            "{:<20} {style}{:<9}{style:#} {:<20} {:<44} {}",
             one.id,
             one.verdict,
             or_none(&one.witnesses),
@@ -280,6 +281,7 @@ fn closing(document: &Document, styles: &Styles) -> String {
             );
         }
     }
+    text.push_str(&usage::lines(&document.results, styles));
     text.push_str(&leftover_lines("", &document.leftovers, styles));
     let summary = &document.summary;
     let waived = match summary.waived {

@@ -266,19 +266,23 @@ fn the_table_names_the_witnesses_and_what_is_missing() {
     };
     assert_eq!(
         table(&result),
-        ["no-shell-prebuilt    clean     wire, image, kernel test                                         x"]
+        [
+            "no-shell-prebuilt    clean     wire, image, kernel  test                                         x"
+        ]
     );
     result.containers[0].as_expected = false;
     assert_eq!(
         table(&result),
         [
-            "no-shell-prebuilt    unproven  none           test                                         x",
+            "no-shell-prebuilt    unproven  none                 test                                         x",
             "                     not proven: `test` on x: `job` ended with 0, and nothing asked it to",
         ]
     );
     result.expectations = vec![failed(&result)];
     assert_eq!(
         table(&result),
-        ["no-shell-prebuilt    failed    none           test                                         x"]
+        [
+            "no-shell-prebuilt    failed    none                 test                                         x"
+        ]
     );
 }

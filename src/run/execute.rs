@@ -39,6 +39,10 @@ impl<'a> Execution<'a> {
                 self.context.progress,
             );
             let image = image.await?;
+            if self.needs_images() {
+                // Only the verdict waits for it.
+                drop(self.context.images.contents.begin(&image.config.id));
+            }
             if !self.images.contains(&image) {
                 self.images.push(image.clone());
             }
@@ -71,7 +75,6 @@ impl<'a> Execution<'a> {
         for (container, image) in plan.containers.iter().zip(&images) {
             self.check_files(container, image).await?;
         }
-        self.look_for_shells().await?;
         Ok(())
     }
 

@@ -1,7 +1,5 @@
 //! What a run tells of each container: whether something ran in it, and whether it ended as it was to.
 
-use shellproof_api::{FileKind, ImageFile};
-
 use super::*;
 use crate::result::ContainerResult;
 
@@ -128,35 +126,50 @@ async fn a_code_that_others_wait_for_is_one_that_is_asked_for() {
 }
 
 #[tokio::test]
-async fn images_are_looked_at_where_a_criterion_says_something_of_them() {
-    let shell = ImageFile {
-        kind: FileKind::File,
-        mode: 0o755,
-        owner: (0, 0),
-        size: 9,
-        content: Vec::new(),
+async fn images_are_read_unless_nobody_wants_to_know() {
+    const ID: &str = "sha256:1";
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("image.tar");
+    let shell = b"\x7fELF getopts OPTIND PS4 readonly umask";
+    archive::write_single_program(&path, "localhost/x", shell, &Labels::new()).unwrap();
+    let config = || ImageConfig {
+        id: ID.into(),
+        ..config()
     };
-    let text = job("    expect: { exit: 0 }");
-    for (criteria, modes, shells) in [
-        (
-            "distroless-prebuilt",
-            "prebuilt",
-            Some(vec!["/bin/sh".to_owned()]),
-        ),
-        ("no-shell-prebuilt", "prebuilt", None),
-    ] {
-        let text = format!("{text}criteria: [{criteria}]\nmodes: [{modes}]\n");
-        let fake = fake(Behaviour::exit(0)).with_file("x:1", "/bin/sh", shell.clone());
-        let ran = run(fake, &text).await;
-        assert_eq!(
-            ran.status(),
-            Status::Passed,
-            "{criteria}: {:?}",
-            ran.result.broken
-        );
-        assert_eq!(ran.result.images[0].shells, shells, "{criteria}");
+    let fake = || {
+        Fake::new()
+            .with_image("x:1", config(), Behaviour::exit(0))
+            .with_image(ID, config(), Behaviour::exit(0))
+    };
+    let mut recording = recording_of_a_start();
+    for subject in recording
+        .records
+        .iter_mut()
+        .filter_map(|record| record.subject.as_mut())
+    {
+        subject.image = ID.into();
     }
-    let text = format!("{text}criteria: [distroless-prebuilt]\n");
-    let fake = fake(Behaviour::exit(0)).fail("read_image_file", ErrorKind::Unreachable);
-    assert_eq!(run(fake, &text).await.status(), Status::Broken);
+    let run = async |fake, audit: &str| {
+        let bench = Bench {
+            recording: recording.clone(),
+            ..Bench::default()
+        };
+        let text = job("    expect: { exit: 0 }") + &format!("audit: {{ {audit}, kernel: off }}\n");
+        let ran = bench
+            .run(fake, &text.replace("verdict: unproven", "verdict: clean"))
+            .await;
+        let rules: Vec<_> = ran.result.judgement.as_ref().unwrap().rules().collect();
+        (ran.result.images[0].shells.clone(), rules)
+    };
+    let with_archive = || fake().with_archive(ID, std::fs::read(&path).unwrap());
+    let shells = Some(vec!["/program".to_owned()]);
+    let (found, rules) = run(with_archive(), "image: required").await;
+    assert_eq!((found, rules), (shells.clone(), vec![policy::Rule::Shell]));
+    let (found, _) = run(with_archive(), "image: if-available").await;
+    assert_eq!(found, shells);
+    assert_eq!(run(with_archive(), "image: off").await, (None, vec![]));
+    // What cannot be read is no obstacle where it is not needed.
+    assert_eq!(run(fake(), "image: if-available").await, (None, vec![]));
+    let missing = vec![policy::Rule::ImageFault, policy::Rule::WitnessMissing];
+    assert_eq!(run(fake(), "image: required").await, (None, missing));
 }

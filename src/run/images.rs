@@ -7,8 +7,9 @@ use shellproof_api::{ContainerSpec, ErrorKind, ImageFile, ImageReference, PullPr
 use tokio::sync::{Mutex, OnceCell};
 
 use super::archive;
+use super::contents::Contents;
 use super::credentials;
-use super::shells;
+use super::program;
 use crate::ImageName;
 use crate::invocation::Invocation;
 use crate::platform::Platform;
@@ -67,8 +68,8 @@ pub(crate) struct Images {
     known: Mutex<HashMap<String, Arc<OnceCell<Image>>>>,
     /// Whether an image has a program, by the image's id and the program's name.
     programs: Mutex<HashMap<(String, String), bool>>,
-    /// The shells of each image, by its reference.
-    shells: Mutex<HashMap<String, Arc<OnceCell<Vec<String>>>>>,
+    /// What they are and contain.
+    pub(crate) contents: Contents,
 }
 
 impl fmt::Debug for Images {
@@ -82,12 +83,12 @@ impl fmt::Debug for Images {
 impl Images {
     pub(crate) fn new(runtime: Arc<dyn Runtime>, fixtures: PathBuf, offline: bool) -> Self {
         Self {
+            contents: Contents::new(runtime.clone()),
             runtime,
             fixtures,
             offline,
             known: Mutex::default(),
             programs: Mutex::default(),
-            shells: Mutex::default(),
         }
     }
 
@@ -179,24 +180,6 @@ impl Images {
         })
     }
 
-    /// The shells of an image, by path, looked for once; none when it is shell-less as far as such a look goes.
-    pub(crate) async fn shells(
-        &self,
-        image: &Image,
-        invocation: &Invocation,
-    ) -> Result<Vec<String>, shellproof_api::Error> {
-        let cell = self
-            .shells
-            .lock()
-            .await
-            .entry(image.reference.clone())
-            .or_default()
-            .clone();
-        let labels = invocation.labels();
-        let found = cell.get_or_try_init(|| shells::look(&*self.runtime, &image.reference, &labels));
-        found.await.cloned()
-    }
-
     /// Reads a file of an image.
     pub(crate) async fn read_file(
         &self,
@@ -236,7 +219,7 @@ impl Images {
         let labels = invocation.labels();
         let mut has = false;
         for path in places(&image.config.env, program) {
-            has |= shells::is_program(&*self.runtime, &image.reference, &labels, &path).await?;
+            has |= program::is_program(&*self.runtime, &image.reference, &labels, &path).await?;
             if has {
                 break;
             }

@@ -120,6 +120,7 @@ impl<'s> InMode<'s> {
         for (index, merged) in all.iter().enumerate() {
             self.names(merged);
             self.mounts(merged);
+            self.foreign_programs(merged);
             self.after(merged, &all);
             let is_sound = !self
                 .broken
@@ -200,6 +201,19 @@ impl<'s> InMode<'s> {
                 self.report(span, title, "the second one")
                     .secondary
                     .push((first, "the first one".into()));
+            }
+        }
+    }
+
+    /// Programs may come from what is mounted, and from nowhere else.
+    fn foreign_programs(&mut self, merged: &Merged<'_>) {
+        let volumes = merged.settings.volumes.iter().flatten();
+        let targets: Vec<&str> = volumes.map(|mount| mount.value.target.as_str()).collect();
+        for place in merged.settings.foreign_programs.iter().flatten() {
+            if !targets.contains(&place.value.as_str()) {
+                let title = format!("no volume is mounted at {}", quoted(&place.value));
+                self.report(place.span, title, "nothing that may have programs of its own")
+                    .help = Some("name the place of one of the container's `volumes`".to_owned());
             }
         }
     }

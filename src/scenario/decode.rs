@@ -38,7 +38,14 @@ const MAX_PATTERN: usize = 1024 * 1024;
 
 /// Says that a text cannot be the value of a key, or one of its values.
 fn invalid(text: &str, key: &str) -> String {
-    const LISTS: &[&str] = &["aliases", "networks", "ports", "tmpfs", "volumes"];
+    const LISTS: &[&str] = &[
+        "aliases",
+        "foreign_programs",
+        "networks",
+        "ports",
+        "tmpfs",
+        "volumes",
+    ];
     match LISTS.contains(&key) {
         true => format!("{} cannot stand in `{key}`", quoted(text)),
         false => format!("{} is not a valid `{key}`", quoted(text)),

@@ -27,6 +27,8 @@ macro_rules! container_keys {
             /// `volumes:`. As they are written, relative host paths start at the scenario file; in a plan they start
             /// where its path does.
             volumes: filled Vec<Spanned<Mount>> = mounts,
+            /// `foreign_programs:`, where `volumes` are mounted from which programs may be started that are none of the image's.
+            foreign_programs: filled Vec<Spanned<String>> = absolute_paths,
             /// `ports:` published on the host.
             ports: filled Vec<Spanned<Port>> = ports,
             /// `read_only:`, the root file system cannot be written.

@@ -265,14 +265,13 @@ impl Audit {
         }
     }
 
-    /// How much a witness is needed: what the file says, else required in prebuilt mode and heard
-    /// where available in layered mode. The image witness, which does not speak yet, is required
-    /// only by those who write so.
+    /// How much a witness is needed: what the file says, else required in prebuilt mode and heard where available in
+    /// layered mode.
     pub fn need(&self, witness: Witness, mode: Mode) -> Need {
-        match (self.written(witness), witness, mode) {
-            (Some(need), ..) => need.value,
-            (None, Witness::Wire | Witness::Kernel, Mode::Prebuilt) => Need::Required,
-            (None, Witness::Image, Mode::Prebuilt) | (None, _, Mode::Layered) => Need::IfAvailable,
+        match (self.written(witness), mode) {
+            (Some(need), _) => need.value,
+            (None, Mode::Prebuilt) => Need::Required,
+            (None, Mode::Layered) => Need::IfAvailable,
         }
     }
 }

@@ -199,7 +199,28 @@ pub const KERNEL: &[Run] = &[
         PREBUILT,
         "docker run --name {box} --read-only {python} -c 'print(1)'",
         0,
-        "wire, kernel",
+        "wire, image, kernel",
+    ),
+    run(
+        "foreign-program",
+        PREBUILT,
+        "docker run --name {box} {python} -c 'import os, subprocess, sys; open(\"/tmp/t\", \"wb\").write(open(sys.executable, \"rb\").read() + b\"x\"); os.chmod(\"/tmp/t\", 0o755); p = subprocess.Popen([\"/tmp/t\", \"-V\"]); os.unlink(\"/tmp/t\"); p.wait()'",
+        1,
+        "which is none of its image's programs, was started as `/tmp/t -V` in `{box}`",
+    ),
+    run(
+        "copied-in",
+        PREBUILT,
+        "docker create --name {box} {python} -c 'import subprocess; subprocess.run([\"/tmp/env\", \"--version\"])' && docker cp /usr/bin/env {box}:/tmp/env && docker start -a {box}",
+        1,
+        "`/tmp/env`, which is none of its image's programs",
+    ),
+    run(
+        "init-of-the-engine",
+        PREBUILT,
+        "docker run --init --name {box} --read-only {tiny} echo hi",
+        0,
+        "wire, image, kernel",
     ),
     run(
         "unconfined",
@@ -249,7 +270,7 @@ pub const KERNEL: &[Run] = &[
         &["--mode", "prebuilt", "--kernel", "off"],
         "docker run --name {box} --read-only {python} -c 'import os; os.system(\"true\")'",
         0,
-        "(prebuilt)  wire, ",
+        "(prebuilt)  wire, image, ",
     ),
 ];
 

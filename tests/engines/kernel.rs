@@ -142,7 +142,7 @@ fn a_violation_is_shown_with_who_started_whom(
         .expect(1)
         .stdout;
     for part in [
-        "job (prebuilt)  wire, kernel",
+        "job (prebuilt)  wire, image, kernel",
         "`sh -c true`, a shell, was to be started, and is not there in `job`  ",
         "shell, kernel: execve of `/bin/sh` by `/usr/bin/python3",
         "programs of `job`:\n",

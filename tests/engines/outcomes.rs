@@ -220,9 +220,9 @@ fn a_failure_says_what_where_and_why(name: &str) {
         .stdout;
     let place = scenarios.file("one.yaml");
     let spoke = if engine.has_kernel_witness() {
-        "wire, kernel"
+        "wire, image, kernel"
     } else {
-        "wire"
+        "wire, image"
     };
     for part in [
         format!("{:<18} one (prebuilt)  {spoke}, watched job ", name).as_str(),

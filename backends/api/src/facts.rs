@@ -10,6 +10,7 @@ mod wire;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::HealthTest;
 
@@ -99,7 +100,12 @@ pub enum What {
     /// The engine put a further process into a running container; what it began with, if it began at all.
     Entered(Option<Program>),
     /// What an image is and contains.
-    Image(Box<ImageContent>),
+    Image {
+        /// Its id, as its engine calls it: `sha256:…`.
+        id: String,
+        /// The rest.
+        content: Arc<ImageContent>,
+    },
     /// A container that was watched still runs, and its watcher has left: the process that answers in its place from now on, or
     /// why there is none.
     Outlives(Result<u32, String>),
@@ -123,6 +129,8 @@ pub enum Gap {
     Events,
     /// What a container changed in its file system.
     Changes,
+    /// What an image is and contains.
+    Image,
     /// The programs of a container, or some of them.
     Programs,
     /// Any program of a container at all.

@@ -46,6 +46,8 @@ struct Image {
     config: ImageConfig,
     program: Program,
     files: BTreeMap<String, ImageFile>,
+    /// What is given for all of it.
+    archive: Option<Bytes>,
     /// Whether it has to be pulled first.
     remote: bool,
 }
@@ -168,6 +170,7 @@ impl Fake {
             config,
             program,
             files: BTreeMap::new(),
+            archive: None,
             remote: false,
         };
         self.images.insert(reference.to_owned(), image);
@@ -181,6 +184,16 @@ impl Fake {
     #[must_use]
     pub fn with_file(mut self, reference: &str, path: &str, file: ImageFile) -> Self {
         self.image_mut(reference).files.insert(path.to_owned(), file);
+        self
+    }
+
+    /// The archive of an image that is there.
+    ///
+    /// # Panics
+    /// There is no such image.
+    #[must_use]
+    pub fn with_archive(mut self, reference: &str, archive: impl Into<Bytes>) -> Self {
+        self.image_mut(reference).archive = Some(archive.into());
         self
     }
 

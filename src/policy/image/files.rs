@@ -125,7 +125,7 @@ fn also(program: &ImageProgram, told: Option<&str>) -> String {
     }
 }
 
-fn listed(names: &[&String]) -> String {
+pub(super) fn listed(names: &[&String]) -> String {
     let quoted: Vec<_> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
     match names.len().saturating_sub(NAMED) {
         0 => quoted.join(", "),

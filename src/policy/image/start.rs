@@ -57,6 +57,15 @@ pub(super) fn is_there(image: &ImageContent, argv: &[String]) -> bool {
     argv.first().is_none_or(|name| find(image, name).is_some())
 }
 
+/// The path of the program of an argument vector, links followed: in the image, or as it is given.
+pub(super) fn path(image: &ImageContent, argv: &[String]) -> Option<String> {
+    let name = argv.first()?;
+    match find(image, name) {
+        Some(program) => Some(program.path.clone()),
+        None => image.resolve(name).filter(|_| name.starts_with('/')),
+    }
+}
+
 /// What a file shows.
 pub(super) fn content(program: &ImageProgram) -> Content {
     let is_script = program.interpreter.is_some();

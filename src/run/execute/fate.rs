@@ -1,15 +1,16 @@
 //! What became of each container, for whoever asks what a success criterion rests on.
 
-use shellproof_api::Error;
 use shellproof_api::facts::{Container, Fact, What, Witness};
 use shellproof_wire::Recording;
 
 use super::running::Running;
 use super::state::Execution;
-use crate::result::ContainerResult;
-use crate::run::checks;
+use crate::policy::{self, Allowed};
+use crate::result::{ContainerResult, Image};
+use crate::run::{checks, contents};
 use crate::scenario::{ContainerKind, ContainerPlan};
-use crate::vocabulary::Criterion;
+use crate::source::Spanned;
+use crate::vocabulary::Need;
 
 impl Execution<'_> {
     /// The containers of the scenario, by both of their names, and how far each has got by now.
@@ -55,20 +56,40 @@ impl Execution<'_> {
         checks::look(self.context.images, self.context.invocation, recording, facts).await;
     }
 
-    /// Where a criterion says something of what the images contain, they are looked at.
-    pub(super) async fn look_for_shells(&mut self) -> Result<(), Error> {
-        let (scenario, mode) = (self.context.scenario, self.context.plan.mode);
-        let claims = |criterion: Criterion| {
-            let is_carried = scenario.criteria.iter().any(|one| one.value == criterion);
-            is_carried && criterion.mode() == Some(mode)
+    /// What the images of its containers are and contain, as far as somebody wants to know; waits for them unless it broke.
+    pub(in crate::run) async fn facts_of_images(&self, recorded: &[Fact], is_awaited: bool) -> Vec<Fact> {
+        match self.needs_images() {
+            true => contents::facts(&self.context.images.contents, recorded, is_awaited).await,
+            false => Vec::new(),
+        }
+    }
+
+    /// The mounts whose programs it allows.
+    pub(in crate::run) fn allowed(&self) -> Vec<Allowed> {
+        let containers = self.context.plan.containers.iter();
+        let of_container = |container: &ContainerPlan| {
+            let name = self.name(&container.name);
+            let allowed = |mount: &Spanned<String>| Allowed {
+                container: name.clone(),
+                mount: mount.value.clone(),
+            };
+            container.foreign_programs.iter().map(allowed).collect::<Vec<_>>()
         };
-        if !claims(Criterion::DistrolessPrebuilt) {
-            return Ok(());
+        containers.flat_map(of_container).collect()
+    }
+
+    /// Whether anybody wants to know what its images are and contain.
+    pub(super) fn needs_images(&self) -> bool {
+        let (audit, mode) = (&self.context.scenario.audit, self.context.plan.mode);
+        audit.need(Witness::Image, mode) != Need::Off
+    }
+
+    /// Notes the shells of its images, as far as those have been read.
+    pub(in crate::run) fn name_shells(&self, images: &mut [Image]) {
+        for image in images {
+            if let Some(Ok(content)) = self.context.images.contents.by_now(&image.config.id) {
+                image.shells = Some(policy::image::shells(&content));
+            }
         }
-        for image in &mut self.images {
-            let shells = self.context.images.shells(image, self.context.invocation).await?;
-            image.shells = Some(shells);
-        }
-        Ok(())
     }
 }

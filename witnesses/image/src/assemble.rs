@@ -81,6 +81,7 @@ fn named(path: &[u8], layer: usize, program: Program) -> ImageProgram {
         owner: program.owner,
         size: program.size,
         has_capabilities: program.has_capabilities,
+        digest: program.digest,
         likeness: program.likeness,
         interpreter: program
             .interpreter

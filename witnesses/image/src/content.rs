@@ -2,7 +2,8 @@
 
 use std::io::{self, Read};
 
-use shellproof_api::facts::Likeness;
+use sha2::{Digest as _, Sha256};
+use shellproof_api::facts::{Digest, Likeness};
 use shellproof_likeness::{Format, HEAD, Next, Signs};
 
 use crate::entry::Program;
@@ -14,17 +15,18 @@ const MARK_WITHIN: usize = 1024;
 /// What shows in a file.
 #[derive(Default)]
 pub(crate) struct Content {
+    digest: Option<Digest>,
     likeness: Option<Likeness>,
     interpreter: Option<(Vec<u8>, Option<Vec<u8>>)>,
     is_packed: bool,
 }
 
 impl Content {
-    /// Reads a file of so many bytes to its end.
+    /// Reads a file of so many bytes to its end; one that somebody may execute is hashed.
     ///
     /// # Errors
     /// It ends too early.
-    pub(crate) fn of(file: &mut dyn Read, size: u64) -> io::Result<Self> {
+    pub(crate) fn of(file: &mut dyn Read, size: u64, is_executable: bool) -> io::Result<Self> {
         let mut buffer = vec![0; PART.min(usize::try_from(size).unwrap_or(PART))];
         let first = fill(file, &mut buffer)?;
         let head = &buffer[..first];
@@ -32,6 +34,7 @@ impl Content {
         let is_script = head.starts_with(b"#!");
         let mut read = first as u64;
         let mut signs = Signs::default();
+        let mut hash = (is_executable || is_program).then(Sha256::new);
         let mut content = Self::default();
         if is_script {
             if let Next::Script(line) = Format::of(&head[..first.min(HEAD)]).next {
@@ -44,6 +47,7 @@ impl Content {
         if is_program || is_script {
             signs.look_at(head);
         }
+        hash.iter_mut().for_each(|hash| hash.update(head));
         loop {
             let more = fill(file, &mut buffer)?;
             if more == 0 {
@@ -53,6 +57,7 @@ impl Content {
             if is_program || is_script {
                 signs.look_at(&buffer[..more]);
             }
+            hash.iter_mut().for_each(|hash| hash.update(&buffer[..more]));
         }
         if read != size {
             return Err(io::Error::new(
@@ -60,12 +65,14 @@ impl Content {
                 format!("a file ends after {read} of {size} bytes"),
             ));
         }
+        content.digest = hash.map(|hash| Digest(hash.finalize().into()));
         content.likeness = signs.likeness();
         Ok(content)
     }
 
     pub(crate) fn into_program(self) -> Program {
         Program {
+            digest: self.digest,
             likeness: self.likeness,
             interpreter: self.interpreter,
             is_packed: self.is_packed,

@@ -1,6 +1,6 @@
 //! What is kept of the entries of a layer.
 
-use shellproof_api::facts::Likeness;
+use shellproof_api::facts::{Digest, Likeness};
 
 use crate::path::Key;
 
@@ -26,6 +26,7 @@ pub(crate) struct Program {
     pub(crate) owner: (u64, u64),
     pub(crate) size: u64,
     pub(crate) has_capabilities: bool,
+    pub(crate) digest: Option<Digest>,
     pub(crate) likeness: Option<Likeness>,
     pub(crate) interpreter: Option<(Vec<u8>, Option<Vec<u8>>)>,
     pub(crate) is_packed: bool,

@@ -137,9 +137,10 @@ impl Reader<'_> {
             EntryType::Char | EntryType::Block | EntryType::Fifo => None,
             // Whatever else there is, readers take for a file.
             _ => {
-                let looked = Content::of(content, size)?;
+                let mode = header.mode()? & 0o7777;
+                let looked = Content::of(content, size, mode & 0o111 != 0)?;
                 let program = Program {
-                    mode: header.mode()? & 0o7777,
+                    mode,
                     owner: (header.uid()?, header.gid()?),
                     size,
                     has_capabilities: head.has_capabilities,

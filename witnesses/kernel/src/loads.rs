@@ -41,6 +41,7 @@ pub(crate) fn find(
     };
     loop {
         let handler = shared.handlers.of(&name, &format.head);
+        let is_outside = handler.as_ref().is_some_and(|handler| handler.is_fixed);
         let (found, next, argument) = match (handler, format.next) {
             // It was opened outside of the container, by its name there.
             (Some(handler), _) if handler.is_fixed => (
@@ -61,7 +62,11 @@ pub(crate) fn find(
         if program.interpreters.len() == INTERPRETERS {
             return contents;
         }
-        let (interpreter, content, of_next, key) = follow(found, &next, argument.as_deref());
+        let (mut interpreter, content, of_next, key) = follow(found, &next, argument.as_deref());
+        interpreter
+            .file
+            .iter_mut()
+            .for_each(|file| file.is_outside = is_outside);
         contents.key = key;
         program.interpreters.push(interpreter);
         contents.interpreters.push(content);

@@ -15,6 +15,9 @@ pub struct InspectedContainer {
     pub name: String,
     /// Its image's id.
     pub image: String,
+    /// What its image was called when it was made.
+    #[serde(default)]
+    pub image_name: String,
     /// Program and arguments.
     pub argv: Vec<String>,
     /// Its health check's `Test`, empty when there is none.
@@ -76,6 +79,7 @@ impl InspectedContainer {
             id,
             name: text(&inspect["Name"]).trim_start_matches('/').to_owned(),
             image: text(&inspect["Image"]),
+            image_name: text(&config["Image"]),
             argv,
             health_test: words(&config["Healthcheck"]["Test"]),
             startup_test: words(&config["StartupHealthCheck"]["Test"]),
@@ -134,6 +138,7 @@ mod tests {
         let inspect = serde_json::json!({
             "Id": "abc", "Name": "/job", "Image": "sha256:1", "Path": "env", "Args": ["sh", "-c", "true"],
             "Config": {
+                "Image": "x:1",
                 "Healthcheck": { "Test": ["CMD-SHELL", "exit 0"] },
                 "StartupHealthCheck": { "Test": ["CMD", "/up"] },
                 "Labels": { "com.docker.compose.service": "web" }
@@ -152,6 +157,10 @@ mod tests {
         assert_eq!(container.service.as_deref(), Some("web"));
         assert!(container.auto_remove);
         assert_eq!(container.mounts, ["/data"]);
+        assert_eq!(
+            (container.image.as_str(), container.image_name.as_str()),
+            ("sha256:1", "x:1")
+        );
         assert_eq!(container.dependencies, ["b"]);
         assert_eq!(container.storage.upper, Some("/store/1/diff".into()));
         assert_eq!(

@@ -149,11 +149,21 @@ fn start(subject: &InspectedContainer, known: &Known<'_>, outcome: Outcome) -> S
     Start {
         argv: subject.argv.clone(),
         checks: checks(subject),
+        image: image_id(&subject.image),
+        image_name: subject.image_name.clone(),
+        mounts: subject.mounts.clone(),
+        has_init: subject.init,
         service: subject.service.clone(),
         made_here: known.created.contains(subject.id.as_str()),
         doors: subject.doors.clone(),
         outcome,
     }
+}
+
+/// Podman leaves out what kind of hash it is.
+fn image_id(id: &str) -> Option<String> {
+    let hash = id.trim_start_matches("sha256:");
+    (!hash.is_empty()).then(|| format!("sha256:{hash}"))
 }
 
 fn outcome(record: &Record) -> Outcome {

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, HashMap};
 
-use super::Likeness;
+use super::{Digest, Likeness};
 use crate::{HealthTest, Labels};
 
 /// How many links are followed on the way to one file.
@@ -103,6 +103,8 @@ pub struct ImageProgram {
     pub size: u64,
     /// It carries file capabilities.
     pub has_capabilities: bool,
+    /// The hash of its content, if it could be started.
+    pub digest: Option<Digest>,
     /// What its content shows it to be, whatever it is called.
     pub likeness: Option<Likeness>,
     /// The interpreter that its `#!` line names, and the rest of the line.

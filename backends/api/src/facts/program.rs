@@ -132,6 +132,8 @@ pub struct Executable {
     pub likeness: Option<Likeness>,
     /// Why its content is not known, although the kernel may have executed it.
     pub unread: Option<Unread>,
+    /// It lies outside of the container: a handler of `binfmt_misc` that the host has opened.
+    pub is_outside: bool,
 }
 
 /// Why the content of a file is not known.

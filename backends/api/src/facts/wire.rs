@@ -7,6 +7,14 @@ pub struct Start {
     pub argv: Vec<String>,
     /// Its health checks.
     pub checks: Vec<Check>,
+    /// The id of its image, `sha256:…`; none where its engine does not say it.
+    pub image: Option<String>,
+    /// What its image was called when it was made.
+    pub image_name: String,
+    /// Where volumes and host directories are mounted.
+    pub mounts: Vec<String>,
+    /// Its engine puts an init of its own before its program.
+    pub has_init: bool,
     /// The compose service that it belongs to.
     pub service: Option<String>,
     /// It was made where this witness watches.

@@ -235,3 +235,37 @@ fn long_names_of_every_kind_are_read() {
         .file("short", 0o755, SHELL);
     assert_eq!(shells(vec![pax]), [format!("/{long}")]);
 }
+
+#[test]
+fn what_somebody_may_execute_is_told_by_its_content() {
+    use sha2::{Digest as _, Sha256};
+    let content = read(vec![
+        Layer::new()
+            .file("bin/old", 0o755, OTHER)
+            .file("bin/tool", 0o755, OTHER)
+            .file("etc/data", 0o644, b"data")
+            .file("bin/text", 0o755, b"echo"),
+        Layer::new()
+            .file("bin/old", 0o755, BUSYBOX)
+            .hardlink("bin/linked", "bin/tool"),
+    ]);
+    let sum = |content: &[u8]| Some(shellproof_api::facts::Digest(Sha256::digest(content).into()));
+    let found: Vec<_> = content
+        .programs
+        .iter()
+        .map(|one| (one.path.as_str(), one.digest))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("/bin/linked", sum(OTHER)),
+            ("/bin/old", sum(BUSYBOX)),
+            ("/bin/text", sum(b"echo")),
+            ("/bin/tool", sum(OTHER)),
+        ]
+    );
+    // More than fits into one piece.
+    let large = [b"\x7fELF".as_slice(), &[7; 1 << 20]].concat();
+    let content = read(vec![Layer::new().file("bin/large", 0o755, &large)]);
+    assert_eq!(content.programs[0].digest, sum(&large));
+}

@@ -1,44 +1,9 @@
-//! Whether an image has a shell where shells usually are, told by its files and not by running it.
+//! Whether an image has a program, told by its files and not by running it.
 
-use futures_util::StreamExt;
 use shellproof_api::{Error, FileKind, Labels, Runtime};
 
-/// Where programs look for a shell, and where the usual base images have theirs. A shell under another name, or in
-/// another directory, is not found.
-const PLACES: &[&str] = &[
-    "/bin/sh",
-    "/bin/bash",
-    "/bin/dash",
-    "/bin/ash",
-    "/bin/busybox",
-    "/usr/bin/sh",
-    "/usr/bin/bash",
-    "/usr/bin/dash",
-    "/usr/bin/busybox",
-    "/usr/local/bin/sh",
-    "/usr/local/bin/bash",
-    "/busybox/sh",
-    "/busybox/busybox",
-    "/sbin/sh",
-];
-/// How many places are looked at side by side: where each look is a container that never starts.
-const AT_ONCE: usize = 4;
 /// How many links lead from one place to a file.
 const LINKS: usize = 8;
-
-/// The shells of an image, by path; none when it is shell-less as far as [`PLACES`] go.
-pub(super) async fn look(
-    runtime: &dyn Runtime,
-    reference: &str,
-    labels: &Labels,
-) -> Result<Vec<String>, Error> {
-    let looks = futures_util::stream::iter(PLACES).map(async |place| {
-        let is_there = is_program(runtime, reference, labels, place).await?;
-        Ok(is_there.then(|| (*place).to_owned()))
-    });
-    let found: Vec<Result<Option<String>, Error>> = looks.buffered(AT_ONCE).collect().await;
-    found.into_iter().filter_map(Result::transpose).collect()
-}
 
 /// Whether a path, links followed, is a file that can be executed. A link without an end may be anything.
 pub(super) async fn is_program(
@@ -77,5 +42,5 @@ fn followed(path: &str, target: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "shells_tests.rs"]
+#[path = "program_tests.rs"]
 mod tests;

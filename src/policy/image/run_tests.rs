@@ -1,0 +1,144 @@
+use std::sync::Arc;
+
+use shellproof_api::facts::{Check, CheckKind, Container, ImageProgram, Likeness, Outcome, Witness};
+
+use super::*;
+
+fn program(path: &str, likeness: Option<Likeness>) -> ImageProgram {
+    ImageProgram {
+        path: path.into(),
+        mode: 0o755,
+        size: 1,
+        likeness,
+        ..ImageProgram::default()
+    }
+}
+
+fn script(path: &str, interpreter: &str) -> ImageProgram {
+    ImageProgram {
+        interpreter: Some((interpreter.into(), None)),
+        ..program(path, Some(Likeness::Script))
+    }
+}
+
+/// An image with a shell, a script of it, and an innocent program.
+fn image() -> ImageContent {
+    ImageContent {
+        programs: vec![
+            program("/app/server", None),
+            script("/app/start", "/bin/sh"),
+            program("/bin/sh", Some(Likeness::Shell)),
+            program("/usr/bin/apt-get", None),
+        ],
+        ..ImageContent::default()
+    }
+}
+
+fn of_image(content: ImageContent) -> Fact {
+    let what = What::Image {
+        id: "sha256:1".into(),
+        content: Arc::new(content),
+    };
+    Fact::new(Witness::Image, "`x`", what)
+}
+
+fn start(argv: &[&str], mounts: &[&str], test: Option<HealthTest>) -> Start {
+    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+    let check = test.map(|test| Check {
+        kind: CheckKind::Regular,
+        test,
+        lacking: None,
+    });
+    Start {
+        argv: words(argv),
+        checks: check.into_iter().collect(),
+        image: Some("sha256:1".into()),
+        image_name: "x".into(),
+        mounts: words(mounts),
+        has_init: false,
+        service: None,
+        made_here: true,
+        doors: Vec::new(),
+        outcome: Outcome::Begun,
+    }
+}
+
+fn about_job(start: Start) -> Fact {
+    Fact::new(Witness::Wire, "request 1", What::Start(start)).about(Container {
+        id: Some("1".into()),
+        name: "job".into(),
+    })
+}
+
+/// What is found beyond notes.
+fn against(start: Start) -> Vec<(Rule, Option<String>)> {
+    let found = judge_run(&[about_job(start), of_image(image())]).into_iter();
+    let found = found.filter(|one| one.weight() > crate::policy::Weight::Note);
+    found.map(|one| (one.rule, one.container)).collect()
+}
+
+#[test]
+fn what_a_container_starts_is_seen_in_the_files_of_its_image() {
+    let job = Some("job".to_owned());
+    let shell = vec![(Rule::Shell, job.clone())];
+    assert_eq!(against(start(&["/app/start", "x"], &[], None)), shell);
+    assert_eq!(against(start(&["/bin/sh", "-c", "x"], &[], None)), shell);
+    assert_eq!(against(start(&["/app/server"], &[], None)), []);
+    // What the image would start by itself, and this container does not.
+    let mut other = image();
+    other.configuration.command = vec!["/bin/sh".into()];
+    let facts = [about_job(start(&["/app/server"], &[], None)), of_image(other)];
+    assert!(judge_run(&facts).iter().all(|one| one.rule != Rule::Shell));
+    // Somebody has put something else in its place.
+    for mount in ["/app", "/app/", "/app/start"] {
+        assert_eq!(against(start(&["/app/start"], &[mount], None)), [], "{mount}");
+    }
+    assert_eq!(against(start(&["/app/start"], &["/ap"], None)), shell);
+    let test = |argv: &str| Some(HealthTest::Command(vec![argv.into()]));
+    let check = vec![(Rule::HealthCheckShell, job)];
+    assert_eq!(against(start(&["/app/server"], &[], test("/app/start"))), check);
+    assert_eq!(against(start(&["/app/server"], &[], test("/app/server"))), []);
+    // A start that nobody passed on is none.
+    let denied = Start {
+        outcome: Outcome::Denied,
+        ..start(&["/app/start"], &[], None)
+    };
+    assert_eq!(against(denied), []);
+}
+
+#[test]
+fn what_lies_in_an_image_is_a_note_of_each_kind() {
+    let facts = [about_job(start(&["/app/server"], &[], None)), of_image(image())];
+    let found = judge_run(&facts);
+    let told: Vec<_> = found.iter().map(|one| (one.rule, one.detail.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            (Rule::ShellPresent, "the image has shells: `/bin/sh`"),
+            (
+                Rule::PackageManagerPresent,
+                "the image has package managers: `/usr/bin/apt-get`"
+            ),
+        ]
+    );
+}
+
+#[test]
+fn an_image_that_could_not_be_read_is_a_gap() {
+    let unread = Fact::new(
+        Witness::Image,
+        "`x`",
+        What::Unseen {
+            gap: Gap::Image,
+            why: "it is gone".into(),
+            help: None,
+        },
+    );
+    let gaps = gaps(&[unread, of_image(image())]);
+    assert_eq!(gaps.len(), 1);
+    assert_eq!(
+        (gaps[0].rule, gaps[0].detail.as_str()),
+        (Rule::ImageFault, "it is gone")
+    );
+    assert!(!Images::of(&[]).any() && Images::of(&[of_image(image())]).any());
+}
