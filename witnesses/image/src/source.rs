@@ -9,7 +9,8 @@ use shellproof_api::facts::ImageContent;
 
 use crate::error::{Error, Result};
 use crate::form::Form;
-use crate::{archive, layout};
+use crate::layout;
+use crate::read::read_stream;
 
 /// An image that no engine is needed for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +83,7 @@ pub fn read(source: &Source) -> Result<ImageContent> {
     if file.metadata().map_err(named)?.is_dir() {
         return Err(named(std::io::ErrorKind::IsADirectory.into()));
     }
-    archive::read_stream(file, source.form, tag)
+    read_stream(file, source.form, tag)
 }
 
 #[cfg(test)]
