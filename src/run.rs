@@ -257,11 +257,13 @@ impl Runner {
             changes: (job.mode == Mode::Prebuilt && is_audited).then(|| self.invocation.id().to_owned()),
             ..Default::default()
         };
-        let connection = match engines::connect_again(&job.engine, known, &socket, recorded).await {
+        let connection = match engines::connect_again(&job.engine, store.images.runtime(), &socket, recorded).await {
             Ok(connection) => connection,
             Err(error) => return broken(error.to_string()),
         };
-        observe(Event::Listening(job, &socket));
+        if connection.recorder.is_some() {
+            observe(Event::Listening(job, &socket));
+        }
         let progress = |text| observe(Event::Progress(job, text));
         let mut execution = Execution::new(Context {
             scenario: &job.scenario,
@@ -275,7 +277,15 @@ impl Runner {
             prefix: format!("shellproof-{}-{number}", self.invocation.id()),
             progress: &progress,
         });
-        let recording = || connection.recorder.finish().boxed();
+        let recording = || {
+            let finish = async {
+                match &connection.recorder {
+                    Some(recorder) => recorder.finish().await,
+                    None => Recording::default(),
+                }
+            };
+            finish.boxed()
+        };
         let result = job.result(known);
         let counts = async {
             match store.proof().await {
@@ -394,6 +404,9 @@ async fn carry_out<'a>(
     result
 }
 
+/// Why the wire does not speak of containers that this binary makes itself.
+const NO_WIRE: &str = "there is no engine, and nobody but shellproof to ask for containers";
+
 /// A run that broke proves nothing, but a violation that was seen before stays one.
 async fn judge(
     result: &CaseResult,
@@ -402,6 +415,7 @@ async fn judge(
 ) -> Option<policy::Judgement> {
     let audit = &execution.scenario().audit;
     let mut facts = recording.facts();
+    facts.extend(execution.asked.iter().cloned());
     if result.mode == Mode::Prebuilt {
         execution.look_for_checks(recording, &mut facts).await;
     }
@@ -412,6 +426,7 @@ async fn judge(
         started: &execution.started,
         wire: match need(Witness::Wire) {
             Need::Off => Standing::Off("the scenario says so"),
+            _ if execution.has_no_wire() => Standing::Absent(NO_WIRE),
             _ => Standing::Heard,
         },
         image: match need(Witness::Image) {

@@ -22,7 +22,6 @@ use crate::protocol::{Failure, Report};
 pub(crate) use join::join;
 pub(crate) use look::look;
 pub(crate) use mounts::named;
-pub(crate) use root::in_root;
 
 /// The network device of a container that is on a network.
 pub(crate) const DEVICE: &str = "eth0";

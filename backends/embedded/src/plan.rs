@@ -10,7 +10,7 @@ use crate::protocol::Number;
 /// A container, as its holder and its first process know it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Plan {
-    /// The directories of its image, the lowest first.
+    /// The directories of its image, the uppermost first.
     pub(crate) layers: Vec<PathBuf>,
     /// Its program and arguments.
     pub(crate) argv: Vec<String>,
@@ -68,7 +68,7 @@ pub(crate) struct Place {
 /// A file of an image that somebody wants to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Look {
-    /// The directories of the image, the lowest first.
+    /// The directories of the image, the uppermost first.
     pub(crate) layers: Vec<PathBuf>,
     /// The file's path in it.
     pub(crate) path: String,

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use shellproof_userns::Step;
 
 /// A number that the caller gives each thing that it asks for, and that the answer repeats.
 pub(crate) type Number = u64;
@@ -58,8 +59,8 @@ pub(crate) enum Ask {
 /// What a holder says.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Say {
-    /// It is there; or the first step that failed, as [`shellproof_userns::Step`] has it, and its errno.
-    Ready(Result<(), (String, i32)>),
+    /// It is there; or the first step that failed, and its errno.
+    Ready(Result<(), (Step, i32)>),
     /// What was asked for under this number is done.
     Done(Number),
     /// A container was made, with its address if it is on a network.

@@ -5,9 +5,10 @@ use std::fs;
 use std::io;
 
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 /// The steps from a process of ours to one that can run containers, in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Step {
     /// Starting the own binary again.
     Start,

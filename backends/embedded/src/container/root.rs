@@ -101,10 +101,10 @@ pub(super) fn enter(plan: &Plan, given: &Given) -> io::Result<()> {
 /// The layers on each other, and on top of them what is written, if anything is.
 fn overlay(layers: &[PathBuf], files: &Path, is_written: bool) -> io::Result<OwnedFd> {
     let layers: Vec<OwnedFd> = layers.iter().map(|layer| open(layer)).collect::<io::Result<_>>()?;
-    let Some(top) = layers.last() else {
+    let Some(top) = layers.first() else {
         return Err(io::Error::other("the image has no layers"));
     };
-    let lower: Vec<_> = layers.iter().rev().map(|layer| path_of(layer.as_fd())).collect();
+    let lower: Vec<_> = layers.iter().map(|layer| path_of(layer.as_fd())).collect();
     let lower = lower.join(":");
     if !is_written {
         let options = CString::new(format!("lowerdir={lower},userxattr"))?;
@@ -252,7 +252,7 @@ pub(super) fn enter_image(layers: &[PathBuf], point: &Path) -> io::Result<()> {
 }
 
 /// Makes a directory the root of this process, whose mounts are its own: what it does cannot reach anything else.
-pub(crate) fn in_root(directory_of_ours: &Path) -> io::Result<()> {
+fn in_root(directory_of_ours: &Path) -> io::Result<()> {
     mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)?;
     mount_bind_recursive(directory_of_ours, directory_of_ours)?;
     change_root(&directory(directory_of_ours)?)
