@@ -88,9 +88,10 @@ fn become_program(plan: &Plan, given: &Given) -> Result<Infallible, Stopped> {
     process::set_parent_process_death_signal(Some(Signal::KILL))?;
     stdio(given)?;
     process::setsid()?;
-    root::enter(plan, given)?;
+    // Its settings are in `/proc`, which is read-only soon.
     network(plan, given).map_err(named("its network"))?;
     rustix::system::sethostname(plan.hostname.as_bytes()).map_err(named("its host name"))?;
+    root::enter(plan, given)?;
     confine::confine(plan, &given.control)
 }
 
