@@ -393,6 +393,9 @@ async fn carry_out<'a>(
     } else {
         execution.last_traces().await
     };
+    if result.mode == Mode::Prebuilt {
+        execution.note_changes().await;
+    }
     result.judgement = judge(&result, execution, &recording().await).await;
     if let (Some(judgement), true) = (&result.judgement, is_whole) {
         let unused = policy::unused_waivers(result.mode, execution.scenario(), judgement);

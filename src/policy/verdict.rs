@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use shellproof_api::facts::{Fact, What, Witness};
+use shellproof_api::facts::{Fact, Gap, What, Witness};
 
 use super::{Evidence, Rule, Weight, image, kernel, waiver, wire};
 use crate::scenario::Scenario;
@@ -204,11 +204,16 @@ impl Heard {
     /// What was asked of the engine. Without a start, there was nothing to ask for.
     fn wire(&mut self, mode: Mode, seen: Seen<'_>, has_started: bool, without_start: &str) {
         if self.silent(Witness::Wire, seen.wire) {
-            // Where containers are made here, what they were asked to be is known without a witness, and may stand against them.
-            let is_start = |fact: &&Fact| matches!(fact.what, What::Start(_));
+            // Where containers are made here, what they were asked to be and have changed is known without a witness, and may
+            // stand against them.
+            let is_known = |fact: &&Fact| match fact.what {
+                What::Start(_) | What::Changed(_) => true,
+                What::Unseen { gap, .. } => gap == Gap::Changes,
+                _ => false,
+            };
             if let (Standing::Absent(_), Mode::Prebuilt) = (seen.wire, mode) {
-                let starts = seen.facts.iter().filter(is_start);
-                self.evidence.extend(starts.flat_map(wire::judge));
+                let known = seen.facts.iter().filter(is_known);
+                self.evidence.extend(known.flat_map(wire::judge));
             }
             return;
         }

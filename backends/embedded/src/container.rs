@@ -1,5 +1,6 @@
 //! What a container's first process does between its birth and its program. It has one thread and its own copy of everything.
 
+mod changes;
 mod confine;
 mod copy;
 mod join;
@@ -19,6 +20,7 @@ use crate::netlink::{LOOPBACK, Netlink, index};
 use crate::plan::{Place, Plan};
 use crate::protocol::{Failure, Report};
 
+pub(crate) use changes::changes;
 pub(crate) use join::join;
 pub(crate) use look::look;
 pub(crate) use mounts::named;

@@ -362,6 +362,9 @@ impl Embedded {
             self.link.tell(&Ask::Kill(number), &[]).map_err(&other)?;
             ended(end).await.map_err(&other)?;
             self.forget_names(&container);
+            let changes = self.changes_of(number).await;
+            // Whoever removes it at the same time may have found it gone.
+            self.state().changes.entry(container.0.clone()).or_insert(changes);
         }
         let asked = self.link.number();
         let forget = Ask::Forget {

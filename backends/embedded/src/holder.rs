@@ -198,6 +198,7 @@ impl Holder {
             }
             Ask::Volume(number) => (number, self.files.make_volume(number)),
             Ask::RemoveVolume { number, volume } => (number, self.files.remove_volume(volume)),
+            Ask::Changes { number, container } => (number, self.changes(container, given)),
             Ask::Forget { number, container } => (number, self.files.remove_container(container)),
             Ask::Enter { number, container } => (number, self.enter(number, container, given)),
             Ask::Look(number) => (number, self.look(given)),
@@ -294,6 +295,18 @@ impl Holder {
             Forked::Parent(pid) => drop(self.live.insert(pid, number)),
         }
         Ok(())
+    }
+
+    fn changes(&mut self, container: Number, mut given: Descriptors) -> io::Result<()> {
+        let answer = given.next()?;
+        let upper = self.files.upper(container);
+        match sys::fork_into(0)? {
+            Forked::Child => {
+                let listed = container::changes(&upper, answer);
+                std::process::exit(i32::from(listed.is_err()))
+            }
+            Forked::Parent(_) => Ok(()),
+        }
     }
 
     fn look(&mut self, mut given: Descriptors) -> io::Result<()> {

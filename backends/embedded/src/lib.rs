@@ -26,6 +26,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod capabilities;
+mod changes;
 mod container;
 mod containers;
 mod embedded;

@@ -65,6 +65,22 @@ pub(crate) struct Place {
     pub(crate) gateway: Ipv4Addr,
 }
 
+/// A file that a container has added or changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Change {
+    pub(crate) path: String,
+    pub(crate) kind: ChangeKind,
+}
+
+/// What it is by its content, as [`shellproof_api::facts::Content`] has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum ChangeKind {
+    Elf,
+    Script,
+    Other,
+    Unread,
+}
+
 /// A file of an image that somebody wants to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Look {

@@ -45,6 +45,11 @@ pub(crate) enum Ask {
     },
     /// SIGKILL for a container or a process in one.
     Kill(Number),
+    /// A process that lists what a container has written; with the pipe that it answers on.
+    Changes {
+        number: Number,
+        container: Number,
+    },
     /// The end of a container's files. It has ended.
     Forget {
         number: Number,

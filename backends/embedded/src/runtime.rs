@@ -6,6 +6,7 @@ use std::path::Path;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream;
+use shellproof_api::facts::ChangedFile;
 use shellproof_api::{
     ByteStream, ContainerId, ContainerSpec, ContainerState, ContainerStatus, Credentials, Engine, ErrorKind,
     ImageConfig, ImageFile, Inspect, Labels, NetworkSpec, OutputStream, PullProgress, Resource,
@@ -229,6 +230,17 @@ impl Runtime for Embedded {
                 removed.map(drop).map_err(self.other("remove volume", name))
             }
             ResourceKind::Image => self.remove_image(name).await,
+        }
+    }
+
+    async fn changes(&self, id: &ContainerId) -> Option<std::result::Result<Vec<ChangedFile>, String>> {
+        let number = match self.state().containers.get(&id.0) {
+            Some(container) if matches!(container.life, Life::Started(_)) => Some(container.number),
+            _ => None,
+        };
+        match number {
+            Some(number) => Some(self.changes_of(number).await),
+            None => self.state().changes.remove(&id.0),
         }
     }
 

@@ -11,6 +11,7 @@ use shellproof_api::{
 };
 use shellproof_store::Image;
 
+use crate::changes::Changes;
 use crate::link::End;
 use crate::names::Names;
 use crate::plan::Plan;
@@ -26,6 +27,8 @@ pub(crate) struct State {
     pub(crate) networks: HashMap<String, Network>,
     /// By their names.
     pub(crate) volumes: HashMap<String, Volume>,
+    /// What removed containers had changed, by their ids, until somebody asks.
+    pub(crate) changes: HashMap<String, Changes>,
 }
 
 /// A container.

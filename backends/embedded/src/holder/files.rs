@@ -40,6 +40,11 @@ impl Files {
         self.scratch.join(format!("container{number}"))
     }
 
+    /// What a container has written.
+    pub(super) fn upper(&self, number: Number) -> PathBuf {
+        self.container(number).join("upper")
+    }
+
     fn volume(&self, number: Number) -> PathBuf {
         self.scratch.join(format!("volume{number}"))
     }
