@@ -18,6 +18,8 @@ pub(crate) struct Connection {
     /// None where there is no wire.
     pub(crate) recorder: Option<Recorder>,
     pub(crate) runtime: Arc<dyn Runtime>,
+    /// What it cannot do on this machine, in words for a person.
+    pub(crate) note: Option<String>,
 }
 
 /// Starts a recorder on `socket` and builds the engine's backend on it. The one in this binary has neither, and takes a
@@ -25,11 +27,7 @@ pub(crate) struct Connection {
 pub(crate) async fn connect(engine: &EngineSpec, socket: &Path) -> Result<Connection, EngineError> {
     let failed = |reason: String| engine.unconnected(reason);
     if engine.kind() == EngineKind::Embedded {
-        let runtime = embedded(engine, socket).await?;
-        return Ok(Connection {
-            recorder: None,
-            runtime,
-        });
+        return embedded(engine, socket).await;
     }
     let recorder = record(engine, socket, RecorderOptions::default()).await?;
     let endpoint = recorder.endpoint();
@@ -51,10 +49,11 @@ pub(crate) async fn connect(engine: &EngineSpec, socket: &Path) -> Result<Connec
     Ok(Connection {
         recorder: Some(recorder),
         runtime,
+        note: None,
     })
 }
 
-async fn embedded(engine: &EngineSpec, directory: &Path) -> Result<Arc<dyn Runtime>, EngineError> {
+async fn embedded(engine: &EngineSpec, directory: &Path) -> Result<Connection, EngineError> {
     let (name, directory) = (engine.name.clone(), directory.with_extension("run"));
     let opened = tokio::task::spawn_blocking(move || {
         let options = Options {
@@ -67,7 +66,19 @@ async fn embedded(engine: &EngineSpec, directory: &Path) -> Result<Arc<dyn Runti
         Embedded::open(options).map_err(|error| error.to_string())
     });
     let opened = opened.await.unwrap_or_else(|error| Err(error.to_string()));
-    Ok(Arc::new(opened.map_err(|reason| engine.unconnected(reason))?))
+    let runtime = opened.map_err(|reason| engine.unconnected(reason))?;
+    let note = runtime.ids().narrow.as_ref().map(|why| {
+        format!(
+            "containers of engine `{}` have one id only, so that what changes its user or the owner of files fails there, package \
+             managers among it: {why}",
+            engine.name
+        )
+    });
+    Ok(Connection {
+        recorder: None,
+        runtime: Arc::new(runtime),
+        note,
+    })
 }
 
 /// As [`connect`], for an engine that has said already who it is: then nothing but a scenario's own requests is in its
@@ -82,6 +93,7 @@ pub(crate) async fn connect_again(
         return Ok(Connection {
             recorder: None,
             runtime: known.clone(),
+            note: None,
         });
     }
     let recorder = record(engine, socket, options).await?;
@@ -98,6 +110,7 @@ pub(crate) async fn connect_again(
     Ok(Connection {
         recorder: Some(recorder),
         runtime,
+        note: None,
     })
 }
 

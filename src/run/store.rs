@@ -39,6 +39,9 @@ impl Store {
     ) -> Result<Self, EngineError> {
         let socket = invocation.path(&format!("images-{}.sock", engine.name));
         let connection = engines::connect(engine, &socket).await?;
+        if let Some(note) = &connection.note {
+            anstream::eprintln!("warning: {note}");
+        }
         let runtime = connection.runtime.clone();
         let kernel = match options.kernel {
             Some(Need::Off) => Err(NOT_WANTED.to_owned()),
