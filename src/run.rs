@@ -10,7 +10,6 @@ mod archive;
 pub(crate) mod canary;
 pub(crate) mod checks;
 mod clean;
-mod credentials;
 mod execute;
 mod expect;
 mod images;
@@ -47,7 +46,7 @@ use canary::NOT_WANTED;
 pub(crate) use canary::prove_alive;
 use clean::remove_all;
 use execute::{Context, Execution, Stop};
-pub(crate) use images::Images;
+pub(crate) use images::{Images, pull_step};
 use store::Store;
 
 /// What happens while scenarios run.
