@@ -18,7 +18,7 @@ registry() {
   ! command -v docker-registry >/dev/null || return 0
   say "unpacking Debian's docker-registry into target/tools"
   (
-    cd target/tools
+    cd target/tools || exit
     rm -f docker-registry_*.deb
     log=$(apt-get download docker-registry 2>&1 </dev/null) || log=$({ apt-get update && apt-get download docker-registry; } 2>&1 </dev/null) ||
       fail 4 "apt-get could not download docker-registry" "put a \`docker-registry\` on the PATH and run this again: $(tail -n 5 <<<"$log")"

@@ -158,7 +158,7 @@ impl Registries {
             (None, tag) => format!(":{}", tag.unwrap_or("latest")),
         };
         let whole = format!("{}{version}", reference.canonical_name());
-        let endpoint = |name: String, is_insecure| {
+        let endpoint = |name: String, is_insecure| -> Result<Endpoint, String> {
             let parsed: Result<ImageReference, _> = name.parse();
             let reference = parsed.map_err(|error| {
                 format!("`{whole}` is to be asked for as `{name}`, which is no image: {error}")

@@ -24,13 +24,13 @@ use server::Server;
 const PULL: &str = "pull";
 
 /// A user with a home of its own.
-pub struct User {
+struct User {
     home: tempfile::TempDir,
     environment: Vec<(&'static str, OsString)>,
 }
 
 impl User {
-    pub fn new() -> Self {
+    fn new() -> Self {
         Self {
             home: tempfile::tempdir().expect("a directory"),
             environment: Vec::new(),
@@ -38,46 +38,46 @@ impl User {
     }
 
     /// One who trusts the server's authority, and knows its password.
-    pub fn of(server: &Server, registry: &str) -> Self {
+    fn of(server: &Server, registry: &str) -> Self {
         let user = Self::new();
         user.trusts(server, registry);
         user.knows(registry, server::PASSWORD);
         user
     }
 
-    pub fn trusts(&self, server: &Server, registry: &str) {
+    fn trusts(&self, server: &Server, registry: &str) {
         let ca = std::fs::read(server.authority()).expect("a certificate");
         self.write(&format!(".config/containers/certs.d/{registry}/ca.crt"), &ca);
     }
 
-    pub fn knows(&self, registry: &str, password: &str) {
+    fn knows(&self, registry: &str, password: &str) {
         use base64::Engine;
         let auth = base64::engine::general_purpose::STANDARD.encode(format!("{}:{password}", server::USER));
         let text = serde_json::json!({ "auths": { registry: { "auth": auth } } });
         self.write(".config/containers/auth.json", text.to_string().as_bytes());
     }
 
-    pub fn write(&self, path: &str, content: &[u8]) -> PathBuf {
+    fn write(&self, path: &str, content: &[u8]) -> PathBuf {
         let path = self.home.path().join(path);
         std::fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
         std::fs::write(&path, content).expect("a file");
         path
     }
 
-    pub fn with(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
+    fn with(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
         self.environment.push((name, value.into()));
         self
     }
 
-    pub fn home(&self) -> &Path {
+    fn home(&self) -> &Path {
         self.home.path()
     }
 
-    pub fn store(&self) -> Store {
+    fn store(&self) -> Store {
         Store::open_at(&self.home().join("data/shellproof")).expect("a store")
     }
 
-    pub fn start(&self, reference: &str) -> Child {
+    fn start(&self, reference: &str) -> Child {
         let mut command = Command::new(std::env::current_exe().expect("this program"));
         command
             .args([PULL, reference])
@@ -92,12 +92,12 @@ impl User {
             .expect("this program starts")
     }
 
-    pub fn pull(&self, reference: &str) -> Output {
+    fn pull(&self, reference: &str) -> Output {
         self.start(reference).wait_with_output().expect("it ends")
     }
 
     /// Pulls, and gives the image's id.
-    pub fn gets(&self, reference: &str) -> String {
+    fn gets(&self, reference: &str) -> String {
         let output = self.pull(reference);
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{error}");
@@ -105,7 +105,7 @@ impl User {
     }
 
     /// Pulls, and gives the error.
-    pub fn fails(&self, reference: &str) -> String {
+    fn fails(&self, reference: &str) -> String {
         let output = self.pull(reference);
         assert!(!output.status.success());
         String::from_utf8_lossy(&output.stderr).into_owned()

@@ -55,7 +55,7 @@ fn image() -> Image {
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
-        noise.extend((state >> 32).to_le_bytes());
+        noise.extend(&state.to_be_bytes()[..4]);
     }
     Image::new(vec![
         Layer::new().file("bin/x", 0o755, SHELL),

@@ -187,10 +187,10 @@ impl Server {
 
     /// Puts an image there, by the client's other half. Gives the digest of its manifest.
     pub fn push(&self, name: &str, image: &Image) -> String {
-        self.put(name, |client, reference| {
+        let files = image.layout();
+        self.put(name, move |client, reference| {
             Box::pin(async move {
                 let mut descriptors = Vec::new();
-                let files: Vec<_> = image.layout();
                 for (file, content) in &files {
                     if let Some(hash) = file.strip_prefix("blobs/sha256/") {
                         let digest = format!("sha256:{hash}");
