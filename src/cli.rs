@@ -75,11 +75,14 @@ struct Engines {
     choices: Vec<Choice>,
 }
 
+/// Whether this process is one of those that the program starts of itself, and has done its work. To be called before
+/// anything else.
+pub fn is_stub() -> bool {
+    shellproof_userns::run_if_meant(&[shellproof_store::STUB])
+}
+
 /// Reads the command line and runs the command.
 pub fn main() -> ExitCode {
-    if shellproof_userns::run_if_meant(&[shellproof_store::STUB]) {
-        return ExitCode::Clean;
-    }
     // Before anything else is read into memory, which it would keep as long as it lives.
     if keeper::is_meant() {
         return end(keeper::main()

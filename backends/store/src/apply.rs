@@ -193,10 +193,9 @@ impl Root {
             _ if entry.path.is_empty() => return Err(wrong("the root is no directory")),
             _ => {}
         }
-        if let Change::Hardlink(target) = &entry.change {
-            if *target == entry.path {
-                return Ok(());
-            }
+        // A file is a name of itself already.
+        if matches!(&entry.change, Change::Hardlink(target) if *target == entry.path) {
+            return Ok(());
         }
         self.make_parent(&path)?;
         if let Some(there) = kind(&path)? {

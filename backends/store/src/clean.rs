@@ -166,7 +166,7 @@ impl Store {
     /// Removes what somebody left unfinished, unless somebody is at work. What cannot be removed is in nobody's way.
     pub(crate) fn heal(&self) {
         let is_empty = entries(&self.partial()).is_ok_and(|all| all.is_empty());
-        if let (false, Ok(Some(_held))) = (is_empty, self.hold_alone()) {
+        if let (false, Ok(Some(_held))) = (is_empty, self.hold_alone_now()) {
             self.remove_partial(&mut Workers::default());
         }
     }

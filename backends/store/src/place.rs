@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -11,6 +12,8 @@ use crate::error::{Error, Result};
 
 /// Whoever uses the store has it shared, and whoever removes something alone.
 const LOCK: &str = "lock";
+/// How long a new process has what its parent had open.
+const MOMENT: Duration = Duration::from_millis(200);
 /// What stands in an OCI layout.
 const LAYOUT: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 
@@ -109,8 +112,21 @@ impl Store {
             .map(|held| held.expect("it was waited for"))
     }
 
-    /// Has the store alone; none while somebody else is at work.
+    /// Has the store alone; none while somebody else is at work. A process that this one is just starting has copies of its
+    /// locks for a moment, which is waited for.
     pub(crate) fn hold_alone(&self) -> Result<Option<Held>> {
+        let began = Instant::now();
+        loop {
+            let held = self.hold_alone_now()?;
+            if held.is_some() || began.elapsed() > MOMENT {
+                return Ok(held);
+            }
+            std::thread::sleep(MOMENT / 20);
+        }
+    }
+
+    /// The same, without waiting.
+    pub(crate) fn hold_alone_now(&self) -> Result<Option<Held>> {
         self.lock(LOCK, FlockOperation::NonBlockingLockExclusive)
     }
 

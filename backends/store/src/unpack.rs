@@ -156,11 +156,8 @@ fn put_facts(directory: &Path, applied: &Applied) -> Result<()> {
 
 /// Removes an unpacked layer, or what is there of one.
 pub(crate) fn remove(directory: &Path, worker: &Worker) -> Result<()> {
-    let root = directory.join(ROOT);
-    if root.is_dir() {
-        worker.empty(&root)?;
-    }
-    fs::remove_dir_all(directory).map_err(Error::machine("removed", directory))
+    worker.empty(directory)?;
+    fs::remove_dir(directory).map_err(Error::machine("removed", directory))
 }
 
 /// Files belong to other users where the ids are others, so that the layers of each map have a place of their own.

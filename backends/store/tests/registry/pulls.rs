@@ -271,7 +271,7 @@ fn mirrors_and_short_names() {
     let user = User::of(&server, &server.name());
     let config = format!(
         "unqualified-search-registries = [\"localhost:{}\", \"{}\"]\n[aliases]\n\"tool\" = \"{1}/a\"\n\
-         [[registry]]\nprefix = \"registry.test\"\nlocation = \"registry.test:1\"\n\
+         [[registry]]\nprefix = \"registry.test\"\nlocation = \"localhost:{0}/nowhere\"\n\
          [[registry.mirror]]\nlocation = \"localhost:{0}\"\n[[registry.mirror]]\nlocation = \"{}/mirrored\"\ninsecure = true\n",
         free_port(),
         server.name(),
