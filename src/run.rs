@@ -10,7 +10,6 @@ mod archive;
 pub(crate) mod canary;
 pub(crate) mod checks;
 mod clean;
-mod credentials;
 mod execute;
 mod expect;
 mod images;
@@ -47,7 +46,7 @@ use canary::NOT_WANTED;
 pub(crate) use canary::prove_alive;
 use clean::remove_all;
 use execute::{Context, Execution, Stop};
-pub(crate) use images::Images;
+pub(crate) use images::{Images, pull_step};
 use store::Store;
 
 /// What happens while scenarios run.
@@ -257,10 +256,11 @@ impl Runner {
             changes: (job.mode == Mode::Prebuilt && is_audited).then(|| self.invocation.id().to_owned()),
             ..Default::default()
         };
-        let connection = match engines::connect_again(&job.engine, store.images.runtime(), &socket, recorded).await {
-            Ok(connection) => connection,
-            Err(error) => return broken(error.to_string()),
-        };
+        let connection =
+            match engines::connect_again(&job.engine, store.images.runtime(), &socket, recorded).await {
+                Ok(connection) => connection,
+                Err(error) => return broken(error.to_string()),
+            };
         if connection.recorder.is_some() {
             observe(Event::Listening(job, &socket));
         }

@@ -95,7 +95,9 @@ impl FromStr for Choice {
                     name: name.to_owned(),
                     url: url.to_owned(),
                 }),
-                _ => Err("expected `auto`, `all`, `docker`, `podman`, `embedded` or `NAME=unix:///path`".into()),
+                _ => Err(
+                    "expected `auto`, `all`, `docker`, `podman`, `embedded` or `NAME=unix:///path`".into(),
+                ),
             },
         }
     }

@@ -256,9 +256,7 @@ async fn here(found: &mut Found, directory: &Path, kind: Option<EngineKind>) -> 
             }
         }
     }
-    let has_podman = engines
-        .iter()
-        .any(|engine| engine.kind() == EngineKind::Podman);
+    let has_podman = engines.iter().any(|engine| engine.kind() == EngineKind::Podman);
     if !has_podman && kind != Some(EngineKind::Docker) {
         if found.service.is_none() {
             found.service = Service::start(directory).await?;

@@ -65,7 +65,14 @@ pub(crate) async fn prove_alive(
         _ => Kernel::open(engine.endpoint.as_ref(), images.runtime().engine(), invocation).await,
     };
     let hoped_for = kernel.as_ref().ok();
-    let proof = prove(engine, connection.recorder.as_ref(), images, invocation, hoped_for).await?;
+    let proof = prove(
+        engine,
+        connection.recorder.as_ref(),
+        images,
+        invocation,
+        hoped_for,
+    )
+    .await?;
     Ok(kernel.and_then(|kernel| proof.map(|()| kernel)))
 }
 

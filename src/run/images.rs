@@ -7,7 +7,6 @@ use shellproof_api::{ContainerSpec, ErrorKind, ImageFile, ImageReference, PullPr
 use tokio::sync::{Mutex, OnceCell};
 
 use super::archive;
-use super::credentials;
 use super::shells;
 use crate::ImageName;
 use crate::invocation::Invocation;
@@ -15,6 +14,7 @@ use crate::platform::Platform;
 use crate::result::Image;
 use crate::scenario::ImageChoice;
 use crate::vocabulary::Mode;
+use shellproof_store::credentials;
 
 /// The probe program, compiled by `build.rs`.
 const PROBE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/probe"));
@@ -335,7 +335,7 @@ fn places(env: &[String], program: &str) -> Vec<String> {
         .collect()
 }
 
-fn pull_step(reference: &str, step: &PullProgress) -> String {
+pub(crate) fn pull_step(reference: &str, step: &PullProgress) -> String {
     match (step.current, step.total) {
         (Some(current), Some(total @ 1..)) => {
             format!(

@@ -54,7 +54,16 @@ impl Store {
         let canary = tokio::spawn({
             let (engine, images, invocation) = (engine.clone(), images.clone(), invocation.clone());
             let (kernel, recorder) = (kernel.as_ref().ok().cloned(), recorder.clone());
-            async move { canary::prove(&engine, recorder.as_deref(), &images, &invocation, kernel.as_deref()).await }
+            async move {
+                canary::prove(
+                    &engine,
+                    recorder.as_deref(),
+                    &images,
+                    &invocation,
+                    kernel.as_deref(),
+                )
+                .await
+            }
         });
         let lost = engine.unconnected("its canary was lost".into());
         let proof = async move { canary.await.unwrap_or(Err(lost)) };

@@ -104,7 +104,8 @@ pub fn main(
     }
 }
 
-fn is_required() -> bool {
+/// Whether it is a failure that something is not there which tests need.
+pub fn is_required() -> bool {
     let required = std::env::var_os(REQUIRE_ENGINES).is_some_and(|value| !value.is_empty());
     required || std::env::var("CI").is_ok_and(|ci| ci == "true")
 }

@@ -73,7 +73,10 @@ impl Capabilities {
     /// # Errors
     /// The name that is none.
     pub(crate) fn of(drop: &[String], add: &[String]) -> Result<Self, String> {
-        let default = DEFAULT.iter().filter_map(|name| bit(name)).fold(0, |all, bit| all | bit);
+        let default = DEFAULT
+            .iter()
+            .filter_map(|name| bit(name))
+            .fold(0, |all, bit| all | bit);
         let dropped = bits(drop)?;
         let added = bits(add)?;
         Ok(Self((default & !dropped) | added))

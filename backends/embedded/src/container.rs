@@ -98,7 +98,10 @@ fn become_program(plan: &Plan, given: &Given) -> Result<Infallible, Stopped> {
 }
 
 fn stdio(given: &Given) -> io::Result<()> {
-    let null = std::fs::File::options().read(true).write(true).open("/dev/null")?;
+    let null = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?;
     rustix::stdio::dup2_stdin(&null)?;
     rustix::stdio::dup2_stdout(given.stdout.as_fd())?;
     rustix::stdio::dup2_stderr(given.stderr.as_fd())?;

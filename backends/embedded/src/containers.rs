@@ -194,7 +194,10 @@ impl Embedded {
                 std::io::ErrorKind::AddrInUse => ErrorKind::AlreadyExists,
                 _ => ErrorKind::Other,
             };
-            failed(kind, format!("port {port} of the host cannot be published: {error}"))
+            failed(
+                kind,
+                format!("port {port} of the host cannot be published: {error}"),
+            )
         });
         let ports = self.or_failed(id, 128, ports)?;
         let numbers: std::io::Result<Vec<_>> = ports.iter().map(ports::Taken::numbers).collect();
@@ -296,7 +299,11 @@ impl Embedded {
             return;
         };
         if let Some(network) = self.state().networks.get(&attachment.network) {
-            let names: Vec<_> = [&spec.name].into_iter().chain(&attachment.aliases).cloned().collect();
+            let names: Vec<_> = [&spec.name]
+                .into_iter()
+                .chain(&attachment.aliases)
+                .cloned()
+                .collect();
             network.names.add(&names, address);
         }
     }

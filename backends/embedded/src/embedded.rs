@@ -118,9 +118,9 @@ impl Embedded {
         reference: &str,
     ) -> Result<Option<Arc<Image>>, Error> {
         if !reference.starts_with("sha256:") {
-            reference.parse::<ImageReference>().map_err(|error| {
-                self.failed(operation, reference, ErrorKind::Invalid, error.to_string())
-            })?;
+            reference
+                .parse::<ImageReference>()
+                .map_err(|error| self.failed(operation, reference, ErrorKind::Invalid, error.to_string()))?;
         }
         let found = self.images.find(reference).await;
         found.map_err(self.other(operation, reference))
@@ -137,6 +137,8 @@ impl Embedded {
             let message = format!("the store has no image `{reference}`");
             self.failed(operation, object, ErrorKind::ImageMissing, message)
         };
-        self.image_if_there(operation, reference).await?.ok_or_else(missing)
+        self.image_if_there(operation, reference)
+            .await?
+            .ok_or_else(missing)
     }
 }

@@ -278,12 +278,7 @@ fn fates(
         if act == default {
             continue;
         }
-        let tests: Vec<Test> = rule
-            .args
-            .iter()
-            .flatten()
-            .map(test)
-            .collect::<Result<_, _>>()?;
+        let tests: Vec<Test> = rule.args.iter().flatten().map(test).collect::<Result<_, _>>()?;
         for number in rule.names.iter().filter_map(|name| abi.number(name)) {
             let fate = match tests.is_empty() {
                 true => Fate::Always(act),
@@ -304,7 +299,11 @@ fn fates(
 /// Of two actions the one that wins in the kernel.
 fn stricter(one: u32, other: u32) -> u32 {
     // Killing a process is the smallest number if it is read with its sign.
-    if one.cast_signed() < other.cast_signed() { one } else { other }
+    if one.cast_signed() < other.cast_signed() {
+        one
+    } else {
+        other
+    }
 }
 
 /// Ranges of call numbers, each up to the next one's first.

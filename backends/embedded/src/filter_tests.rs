@@ -51,15 +51,15 @@ fn the_default_profile_does_what_it_says() {
     assert_eq!(program.listener, None);
     for (number, arguments, fate) in [
         (59, &[][..], ALLOW),
-        (161, &[], EPERM),             // chroot
-        (435, &[], ENOSYS),            // clone3
-        (246, &[], EPERM),             // kexec_load
-        (56, &[0x7E02_0000], EPERM),   // clone with namespaces
+        (161, &[], EPERM),           // chroot
+        (435, &[], ENOSYS),          // clone3
+        (246, &[], EPERM),           // kexec_load
+        (56, &[0x7E02_0000], EPERM), // clone with namespaces
         (56, &[0x11], ALLOW),
-        (41, &[40], EPERM),            // socket of a virtual machine
+        (41, &[40], EPERM), // socket of a virtual machine
         (41, &[2], ALLOW),
         (41, &[40 | 1 << 40], ALLOW),
-        (135, &[8], ALLOW),            // personality
+        (135, &[8], ALLOW), // personality
         (135, &[9], EPERM),
         (9999, &[], EPERM),
         (0x4000_0000 | 520, &[], ENOSYS),
@@ -136,7 +136,11 @@ fn several_conditions_must_all_hold_and_several_rules_are_tried_in_turn() {
         (2, &[], EPERM),
         (3, &[], ALLOW),
     ] {
-        assert_eq!(run(&program, X86_64, number, arguments), fate, "{number} {arguments:?}");
+        assert_eq!(
+            run(&program, X86_64, number, arguments),
+            fate,
+            "{number} {arguments:?}"
+        );
     }
 }
 

@@ -34,7 +34,11 @@ pub(crate) fn watch(link: Arc<Link>, patient: Patient, check: &HealthCheck) -> O
     let argv = match &check.test {
         HealthTest::None => return None,
         HealthTest::Command(argv) => argv.clone(),
-        HealthTest::Shell(line) => SHELL.iter().map(|&word| word.to_owned()).chain([line.clone()]).collect(),
+        HealthTest::Shell(line) => SHELL
+            .iter()
+            .map(|&word| word.to_owned())
+            .chain([line.clone()])
+            .collect(),
     };
     let plan = Plan { argv, ..patient.plan };
     let (interval, timeout) = (

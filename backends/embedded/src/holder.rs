@@ -30,10 +30,7 @@ use files::Files;
 use networks::Networks;
 
 /// The holder, as a process of our own binary.
-pub const STUB: Stub = Stub {
-    name: "hold",
-    main,
-};
+pub const STUB: Stub = Stub { name: "hold", main };
 
 /// The stub only waits: the holder is its child, since a process cannot move into a process namespace itself.
 fn main(inside: Inside) -> io::Result<()> {
@@ -324,7 +321,9 @@ impl Holder {
 }
 
 fn has_many(map: &str) -> bool {
-    let counts = map.lines().filter_map(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok());
+    let counts = map
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok());
     counts.sum::<u64>() > 1
 }
 

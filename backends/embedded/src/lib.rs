@@ -15,7 +15,6 @@
 //! - With one id only (no range in `/etc/subuid`), a container's user is that id, whatever its number: a program that changes
 //!   its user or the owner of files fails.
 //! - A bind mount's source cannot be `/`, nor a directory that the run's own is in: the holder's own mounts would show.
-//! - Images are pulled from no registry yet ([`shellproof_api::ErrorKind::Unsupported`]).
 //!
 //! Invariants:
 //! - no process is started but the own binary, `newuidmap` and `newgidmap`;
@@ -45,7 +44,10 @@ mod protocol;
 mod runtime;
 mod start;
 mod state;
-#[expect(unsafe_code, reason = "forking into namespaces and seccomp have no safe wrapper")]
+#[expect(
+    unsafe_code,
+    reason = "forking into namespaces and seccomp have no safe wrapper"
+)]
 mod sys;
 mod task;
 mod users;

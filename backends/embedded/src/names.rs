@@ -125,7 +125,9 @@ fn name(mut bytes: &[u8]) -> Option<(String, &[u8])> {
             return Some((name, rest));
         }
         // A question has no references to names before it.
-        let (label, rest) = rest.split_at_checked(usize::from(length)).filter(|_| length < 64)?;
+        let (label, rest) = rest
+            .split_at_checked(usize::from(length))
+            .filter(|_| length < 64)?;
         if !name.is_empty() {
             name.push('.');
         }

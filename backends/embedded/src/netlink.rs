@@ -81,7 +81,12 @@ impl Request {
 
 impl Netlink {
     pub(crate) fn open() -> io::Result<Self> {
-        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
+        let socket = socket_with(
+            AddressFamily::NETLINK,
+            SocketType::RAW,
+            SocketFlags::CLOEXEC,
+            None,
+        )?;
         Ok(Self { socket, number: 0 })
     }
 
@@ -93,10 +98,21 @@ impl Netlink {
         send(&self.socket, &bytes, SendFlags::empty())?;
         let mut answer = [0; 4096];
         let (read, _) = recv(&self.socket, &mut answer, RecvFlags::empty())?;
-        let odd = || io::Error::new(io::ErrorKind::InvalidData, "the kernel's answer about a network device is odd");
+        let odd = || {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the kernel's answer about a network device is odd",
+            )
+        };
         let answer = &answer[..read];
-        let kind: [u8; 2] = answer.get(4..6).and_then(|two| two.try_into().ok()).ok_or_else(odd)?;
-        let error: [u8; 4] = answer.get(16..20).and_then(|four| four.try_into().ok()).ok_or_else(odd)?;
+        let kind: [u8; 2] = answer
+            .get(4..6)
+            .and_then(|two| two.try_into().ok())
+            .ok_or_else(odd)?;
+        let error: [u8; 4] = answer
+            .get(16..20)
+            .and_then(|four| four.try_into().ok())
+            .ok_or_else(odd)?;
         match (i32::from(u16::from_ne_bytes(kind)), i32::from_ne_bytes(error)) {
             (libc::NLMSG_ERROR, 0) => Ok(()),
             (libc::NLMSG_ERROR, error) => Err(io::Error::from_raw_os_error(-error)),
@@ -135,11 +151,12 @@ impl Netlink {
             .name(name)
             .attribute(IFLA_MASTER, &bridge.to_ne_bytes())
             .nest(IFLA_LINKINFO, |info| {
-                info.attribute(IFLA_INFO_KIND, b"veth").nest(IFLA_INFO_DATA, |data| {
-                    data.nest(VETH_INFO_PEER, |other| {
-                        other.link(0, 0).name(peer).attribute(IFLA_NET_NS_FD, &namespace)
+                info.attribute(IFLA_INFO_KIND, b"veth")
+                    .nest(IFLA_INFO_DATA, |data| {
+                        data.nest(VETH_INFO_PEER, |other| {
+                            other.link(0, 0).name(peer).attribute(IFLA_NET_NS_FD, &namespace)
+                        })
                     })
-                })
             });
         self.ask(request)
     }

@@ -70,7 +70,9 @@ async fn pass_on(link: &Link, mut client: TcpStream, to: SocketAddr) -> io::Resu
     };
     let socket = sockets.into_iter().next().ok_or(io::ErrorKind::NotConnected)?;
     // It lives in the containers' network, wherever it is used.
-    let mut server = TcpSocket::from_std_stream(StdStream::from(socket)).connect(to).await?;
+    let mut server = TcpSocket::from_std_stream(StdStream::from(socket))
+        .connect(to)
+        .await?;
     tokio::io::copy_bidirectional(&mut client, &mut server).await?;
     Ok(())
 }

@@ -10,7 +10,9 @@ pub(crate) fn env(spec: &ContainerSpec, image: &ImageConfig, hostname: &str, hom
     let mut env: Vec<String> = Vec::new();
     let mut set = |one: String, replaces: bool| {
         let name = one.split('=').next().unwrap_or_default().to_owned();
-        let there = env.iter_mut().find(|other| other.split('=').next() == Some(&name));
+        let there = env
+            .iter_mut()
+            .find(|other| other.split('=').next() == Some(&name));
         match there {
             Some(there) if replaces => *there = one,
             Some(_) => {}

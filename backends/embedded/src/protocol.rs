@@ -23,17 +23,11 @@ pub(crate) enum Ask {
     /// A bridge. The answer brings a socket on which its containers ask for names.
     Network(Number),
     /// The end of one.
-    RemoveNetwork {
-        number: Number,
-        network: Number,
-    },
+    RemoveNetwork { number: Number, network: Number },
     /// An empty directory that containers share.
     Volume(Number),
     /// The end of one.
-    RemoveVolume {
-        number: Number,
-        volume: Number,
-    },
+    RemoveVolume { number: Number, volume: Number },
     /// A container; with its [`crate::plan::Plan`], its control channel, and both of its outputs.
     Run(Number),
     /// A further process in a container; with the same.
@@ -46,15 +40,9 @@ pub(crate) enum Ask {
     /// SIGKILL for a container or a process in one.
     Kill(Number),
     /// A process that lists what a container has written; with the pipe that it answers on.
-    Changes {
-        number: Number,
-        container: Number,
-    },
+    Changes { number: Number, container: Number },
     /// The end of a container's files. It has ended.
-    Forget {
-        number: Number,
-        container: Number,
-    },
+    Forget { number: Number, container: Number },
     /// A socket in the holder's network, not connected yet. The holder never waits for anybody.
     Socket(Number),
     /// A process that reads a file of an image; with its [`crate::plan::Look`] and the pipe that it answers on.

@@ -9,8 +9,8 @@ use futures_util::stream;
 use shellproof_api::facts::ChangedFile;
 use shellproof_api::{
     ByteStream, ContainerId, ContainerSpec, ContainerState, ContainerStatus, Credentials, Engine, ErrorKind,
-    ImageConfig, ImageFile, Inspect, Labels, NetworkSpec, OutputStream, PullProgress, Resource,
-    ResourceKind, Result, Runtime, VolumeSpec, labels,
+    ImageConfig, ImageFile, ImageReference, Inspect, Labels, NetworkSpec, OutputStream, PullProgress,
+    Resource, ResourceKind, Result, Runtime, VolumeSpec, labels,
 };
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
@@ -51,11 +51,20 @@ impl Runtime for Embedded {
     async fn pull_image(
         &self,
         reference: &str,
-        _credentials: Option<&Credentials>,
-        _progress: &(dyn Fn(PullProgress) + Send + Sync),
+        credentials: Option<&Credentials>,
+        progress: &(dyn Fn(PullProgress) + Send + Sync),
     ) -> Result<()> {
-        let why = "this version pulls no images without an engine: save it with `docker save` or `podman save` and load that";
-        Err(self.failed("pull image", reference, ErrorKind::Unsupported, why))
+        const PULL: &str = "pull image";
+        let name = reference.parse::<ImageReference>();
+        let name =
+            name.map_err(|error| self.failed(PULL, reference, ErrorKind::Invalid, error.to_string()))?;
+        let pulled = self.images.store().pull(&name, credentials, progress).await;
+        pulled.map(drop).map_err(|error| match error {
+            shellproof_store::Error::Registry { kind, message, .. } => {
+                self.failed(PULL, reference, kind, message)
+            }
+            error => self.failed(PULL, reference, ErrorKind::Other, error.to_string()),
+        })
     }
 
     async fn read_image_file(
@@ -69,7 +78,10 @@ impl Runtime for Embedded {
         let other = self.other(READ, reference);
         let layers = self.images.layers(&image, self.ids()).await.map_err(&other)?;
         let most = ImageFile::MAX_CONTENT as u64;
-        self.images.file(&self.link, layers, path, most).await.map_err(&other)
+        self.images
+            .file(&self.link, layers, path, most)
+            .await
+            .map_err(&other)
     }
 
     async fn save_image(&self, reference: &str) -> Result<ByteStream> {
@@ -287,7 +299,10 @@ impl Embedded {
         // Whoever holds it keeps its files.
         drop(image);
         let (store, name) = (self.images.store().clone(), name.to_owned());
-        blocking(move || store.remove(&name)).await.map(drop).map_err(other)
+        blocking(move || store.remove(&name))
+            .await
+            .map(drop)
+            .map_err(other)
     }
 }
 

@@ -65,7 +65,12 @@ impl Start {
                 container,
             },
         };
-        let descriptors = [plan.as_fd(), its.as_fd(), self.stdout.as_fd(), self.stderr.as_fd()];
+        let descriptors = [
+            plan.as_fd(),
+            its.as_fd(),
+            self.stdout.as_fd(),
+            self.stderr.as_fd(),
+        ];
         let answer = link.ask(self.number, &ask, &descriptors).await?;
         // The process has its own. As long as there are others, nothing ends when it does.
         drop((its, self.stdout, self.stderr));
@@ -73,7 +78,11 @@ impl Start {
             Answer::Made(address) => address,
             Answer::Done(_) => None,
         };
-        let status = if self.inside.is_some() { "running" } else { "creating" };
+        let status = if self.inside.is_some() {
+            "running"
+        } else {
+            "creating"
+        };
         let (id, listener) = (self.id, self.listener);
         let told = tokio::task::spawn_blocking(move || converse(&ours, listener.as_deref(), &id, status));
         told.await.map_err(|error| error.to_string())??;
@@ -92,12 +101,19 @@ fn converse(control: &Channel, listener: Option<&Path>, id: &str, status: &str) 
             Report::Failed(failure, why) => return Err(NotStarted { failure, why }),
             Report::Listener => {
                 let (Some(socket), Some(process)) = (listener, message.sender) else {
-                    return Err("its filter has a listener that nobody waits for".to_owned().into());
+                    return Err("its filter has a listener that nobody waits for"
+                        .to_owned()
+                        .into());
                 };
                 let descriptor = message.descriptors.first();
-                let descriptor = descriptor.ok_or_else(|| "its filter's listener did not come along".to_owned())?;
-                hand_over(socket, process, id, status, descriptor)
-                    .map_err(|error| format!("its seccomp listener cannot be handed to `{}`: {error}", socket.display()))?;
+                let descriptor =
+                    descriptor.ok_or_else(|| "its filter's listener did not come along".to_owned())?;
+                hand_over(socket, process, id, status, descriptor).map_err(|error| {
+                    format!(
+                        "its seccomp listener cannot be handed to `{}`: {error}",
+                        socket.display()
+                    )
+                })?;
             }
         }
     }

@@ -6,9 +6,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use shellproof_api::{
-    ContainerSpec, HealthCheck, Labels, Resource, ResourceKind, labels,
-};
+use shellproof_api::{ContainerSpec, HealthCheck, Labels, Resource, ResourceKind, labels};
 use shellproof_store::Image;
 
 use crate::changes::Changes;
@@ -104,7 +102,8 @@ impl State {
         let networks =
             networks.filter_map(|(name, one)| resource(ResourceKind::Network, name, name, &one.labels));
         let volumes = self.volumes.iter();
-        let volumes = volumes.filter_map(|(name, one)| resource(ResourceKind::Volume, name, name, &one.labels));
+        let volumes =
+            volumes.filter_map(|(name, one)| resource(ResourceKind::Volume, name, name, &one.labels));
         containers.chain(networks).chain(volumes).collect()
     }
 }

@@ -39,9 +39,7 @@ pub(crate) fn fork_into(namespaces: u64) -> io::Result<Forked> {
     match unsafe { libc::syscall(libc::SYS_clone3, &raw const wish, size_of_val(&wish)) } {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(Forked::Child),
-        pid => i32::try_from(pid)
-            .map(Forked::Parent)
-            .map_err(io::Error::other),
+        pid => i32::try_from(pid).map(Forked::Parent).map_err(io::Error::other),
     }
 }
 
@@ -124,7 +122,10 @@ pub(crate) fn execute(path: &str, argv: &[String], env: &[String]) -> io::Error 
         list.iter().map(|text| CString::new(text.as_str())).collect()
     };
     let (Ok(path), Ok(argv), Ok(env)) = (CString::new(path), strings(argv), strings(env)) else {
-        return io::Error::new(io::ErrorKind::InvalidInput, "an argument or a variable has a NUL in it");
+        return io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "an argument or a variable has a NUL in it",
+        );
     };
     let pointers = |list: &[CString]| -> Vec<*const c_char> {
         let null = std::iter::once(std::ptr::null());

@@ -66,7 +66,9 @@ impl Accounts {
                 .filter(|one| *one != gid)
                 .collect(),
         };
-        let home = account.map(|account| account.home).filter(|home| !home.is_empty());
+        let home = account
+            .map(|account| account.home)
+            .filter(|home| !home.is_empty());
         Ok(User {
             uid,
             gid,
@@ -121,7 +123,11 @@ mod tests {
             ("7:8", 7, 8, &[], "/"),
         ] {
             let user = accounts.user(text).unwrap();
-            assert_eq!((user.uid, user.gid, user.groups.as_slice()), (uid, gid, groups), "{text}");
+            assert_eq!(
+                (user.uid, user.gid, user.groups.as_slice()),
+                (uid, gid, groups),
+                "{text}"
+            );
             assert_eq!(user.home, home, "{text}");
         }
         assert!(accounts.user("bob").unwrap_err().contains("`bob`"));

@@ -101,14 +101,19 @@ fn wrong(what: impl Into<String>) -> io::Error {
 fn named(path: &[u8], error: io::Error) -> io::Error {
     let path = shown(path);
     let help = match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
-        Some(rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT) => "\nhelp: make room on the disk; `shellproof clean --images` does",
+        Some(rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT) => {
+            "\nhelp: make room on the disk; `shellproof clean --images` does"
+        }
         _ => "",
     };
     io::Error::new(error.kind(), format!("`{path}`: {error}{help}"))
 }
 
 fn shown(path: &[u8]) -> String {
-    let text: String = String::from_utf8_lossy(path).escape_debug().take(NOTE / 2).collect();
+    let text: String = String::from_utf8_lossy(path)
+        .escape_debug()
+        .take(NOTE / 2)
+        .collect();
     format!("/{text}")
 }
 
@@ -121,7 +126,14 @@ fn place(path: &[u8]) -> PathBuf {
 fn kind(path: &Path) -> io::Result<Option<fs::Metadata>> {
     match path.symlink_metadata() {
         Ok(metadata) => Ok(Some(metadata)),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }
@@ -168,7 +180,10 @@ impl Root {
     fn entry(&mut self, entry: &Entry, content: &mut dyn Read) -> io::Result<()> {
         self.entries += 1;
         if self.entries > self.how.entries {
-            return Err(wrong(format!("the layer has more than {} entries", self.how.entries)));
+            return Err(wrong(format!(
+                "the layer has more than {} entries",
+                self.how.entries
+            )));
         }
         let path = place(&entry.path);
         match &entry.change {
@@ -178,10 +193,9 @@ impl Root {
             _ if entry.path.is_empty() => return Err(wrong("the root is no directory")),
             _ => {}
         }
-        if let Change::Hardlink(target) = &entry.change {
-            if *target == entry.path {
-                return Ok(());
-            }
+        // A file is a name of itself already.
+        if matches!(&entry.change, Change::Hardlink(target) if *target == entry.path) {
+            return Ok(());
         }
         self.make_parent(&path)?;
         if let Some(there) = kind(&path)? {
@@ -299,7 +313,11 @@ impl Root {
             };
             return Err(wrong(format!("the layer unpacks to more than {limit}")));
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
         let mut buffer = vec![0; PART.min(usize::try_from(entry.size).unwrap_or(PART)).max(1)];
         let mut written = 0;
         loop {
@@ -351,8 +369,14 @@ impl Root {
                 false => Err(rustix::io::Errno::OPNOTSUPP),
             };
             if set.is_err() {
-                let name = String::from_utf8_lossy(name).escape_debug().take(100).collect::<String>();
-                self.note(&entry.path, &format!("has the attribute `{name}`, which is left out"));
+                let name = String::from_utf8_lossy(name)
+                    .escape_debug()
+                    .take(100)
+                    .collect::<String>();
+                self.note(
+                    &entry.path,
+                    &format!("has the attribute `{name}`, which is left out"),
+                );
             }
         }
     }
@@ -369,6 +393,9 @@ fn hard_link(target: &[u8], path: &Path) -> io::Result<()> {
     let is_there = kind(&file)?.is_some_and(|there| !is_whiteout(&there) && !there.is_dir());
     match is_there {
         true => fs::hard_link(file, path),
-        false => Err(wrong(format!("it is a hard link to `{}`, and the layer has no such file", shown(target)))),
+        false => Err(wrong(format!(
+            "it is a hard link to `{}`, and the layer has no such file",
+            shown(target)
+        ))),
     }
 }

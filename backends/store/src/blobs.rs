@@ -45,7 +45,8 @@ impl Store {
         let next = NEXT.fetch_add(1, Ordering::Relaxed);
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let now = now.map_or(0, |now| now.as_nanos());
-        self.partial().join(format!("{}-{now}-{next}", std::process::id()))
+        self.partial()
+            .join(format!("{}-{now}-{next}", std::process::id()))
     }
 
     /// Keeps what comes, under the hash that it has.
@@ -123,7 +124,11 @@ pub(crate) struct Unfinished {
 
 impl Unfinished {
     fn new(path: PathBuf) -> io::Result<Self> {
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
         Ok(Self { file, path })
     }
 

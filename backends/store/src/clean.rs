@@ -59,9 +59,8 @@ fn hash(digest: &str) -> String {
 }
 
 fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
-    let read = || -> io::Result<Vec<PathBuf>> {
-        fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect()
-    };
+    let read =
+        || -> io::Result<Vec<PathBuf>> { fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect() };
     match read() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         read => read.map_err(Error::machine("read", directory)),
@@ -69,7 +68,9 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn name(path: &Path) -> &str {
-    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    path.file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default()
 }
 
 impl Store {
@@ -123,6 +124,13 @@ impl Store {
             }
         }
         left.extend(self.remove_partial(&mut workers));
+        // Of an image that nobody has yet, a part may be wanted again; but not where everything is to go.
+        if needed.blobs.is_empty() {
+            for part in entries(&self.directory.join("downloads"))? {
+                let removed = fs::remove_file(&part).map_err(Error::machine("removed", &part));
+                left.extend(removed.err());
+            }
+        }
         cleaned.left = left.iter().map(ToString::to_string).collect();
         Ok(())
     }
@@ -135,14 +143,22 @@ impl Store {
             let Ok(manifest) = self.document(entry.manifest()) else {
                 continue;
             };
-            let Ok(Sign::Image { configuration, layers }) = Way::default().follow(entry.manifest(), &manifest) else {
+            let Ok(Sign::Image {
+                configuration,
+                layers,
+            }) = Way::default().follow(entry.manifest(), &manifest)
+            else {
                 continue;
             };
             needed.blobs.insert(hash(configuration.digest()));
-            needed.blobs.extend(layers.iter().map(|layer| hash(layer.digest())));
+            needed
+                .blobs
+                .extend(layers.iter().map(|layer| hash(layer.digest())));
             let configuration = self.document(configuration.digest());
             let ids = configuration.and_then(|bytes| Ok(Configuration::read(&bytes)?.diff_ids()?));
-            needed.layers.extend(ids.unwrap_or_default().iter().map(|id| hash(id)));
+            needed
+                .layers
+                .extend(ids.unwrap_or_default().iter().map(|id| hash(id)));
         }
         Ok(needed)
     }
@@ -150,7 +166,7 @@ impl Store {
     /// Removes what somebody left unfinished, unless somebody is at work. What cannot be removed is in nobody's way.
     pub(crate) fn heal(&self) {
         let is_empty = entries(&self.partial()).is_ok_and(|all| all.is_empty());
-        if let (false, Ok(Some(_held))) = (is_empty, self.hold_alone()) {
+        if let (false, Ok(Some(_held))) = (is_empty, self.hold_alone_now()) {
             self.remove_partial(&mut Workers::default());
         }
     }
@@ -164,6 +180,9 @@ impl Store {
             unpack::remove(&path, workers.of("many-")?)
         };
         let all = entries(&self.partial()).unwrap_or_default();
-        all.into_iter().map(remove).filter_map(std::result::Result::err).collect()
+        all.into_iter()
+            .map(remove)
+            .filter_map(std::result::Result::err)
+            .collect()
     }
 }

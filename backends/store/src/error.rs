@@ -1,6 +1,8 @@
 use std::io;
 use std::path::Path;
 
+use shellproof_api::ErrorKind;
+
 /// Why an image cannot be had from a store, or not be kept in it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -23,6 +25,16 @@ pub enum Error {
     /// There can be no user namespace to unpack in.
     #[error(transparent)]
     Namespace(#[from] shellproof_userns::Error),
+    /// No registry gave an image.
+    #[error("image `{reference}` cannot be pulled: {message}")]
+    Registry {
+        /// What was asked for.
+        reference: String,
+        /// Why the last one that was asked, the registry itself, did not.
+        kind: ErrorKind,
+        /// What each that was asked has said, a line each.
+        message: String,
+    },
     /// The machine failed.
     #[error("{what}: {error}")]
     Machine {

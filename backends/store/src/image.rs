@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shellproof_api::{HealthCheck, HealthTest, ImageConfig, Labels};
-use shellproof_image::{Check, Configuration, Descriptor, Sign, Way};
+use shellproof_image::{Check, Configuration, Descriptor, ImageContent, Sign, Source, Way};
 
 use crate::error::{Error, Result};
 use crate::place::{Held, Store};
@@ -16,6 +16,7 @@ pub struct Image {
     config: ImageConfig,
     settings: Settings,
     names: Vec<String>,
+    manifest: String,
     _held: Held,
 }
 
@@ -51,7 +52,11 @@ impl Store {
             return Ok(None);
         };
         let manifest = self.document(entry.manifest())?;
-        let Sign::Image { configuration, layers } = Way::default().follow(entry.manifest(), &manifest)? else {
+        let Sign::Image {
+            configuration,
+            layers,
+        } = Way::default().follow(entry.manifest(), &manifest)?
+        else {
             return Err(Error::Missing(name.to_owned()));
         };
         let bytes = self.document(configuration.digest())?;
@@ -78,6 +83,7 @@ impl Store {
                 size,
                 ..config(whole)
             },
+            manifest: entry.manifest().to_owned(),
             names: names.filter_map(|one| one.name().map(str::to_owned)).collect(),
             _held: held,
         }))
@@ -88,6 +94,15 @@ impl Image {
     /// What it says of itself.
     pub fn config(&self) -> &ImageConfig {
         &self.config
+    }
+
+    /// What it is and contains, as the image witness reads it. Nothing is unpacked for that.
+    ///
+    /// # Errors
+    /// A blob is not what it has to be, or is larger than what is read.
+    pub fn content(&self) -> Result<ImageContent> {
+        let source = Source::layout(self.store.directory.clone(), Some(self.manifest.clone()));
+        Ok(shellproof_image::read(&source)?)
     }
 
     /// What else it says.
@@ -123,7 +138,11 @@ fn config(whole: Configuration) -> ImageConfig {
         command: defaults.cmd.unwrap_or_default(),
         env: defaults.env.unwrap_or_default(),
         user: defaults.user.unwrap_or_default(),
-        labels: defaults.labels.unwrap_or_default().into_iter().collect::<Labels>(),
+        labels: defaults
+            .labels
+            .unwrap_or_default()
+            .into_iter()
+            .collect::<Labels>(),
         health_check: defaults.healthcheck.and_then(health_check),
         ..ImageConfig::default()
     }
@@ -139,7 +158,10 @@ fn health_check(check: Check) -> Option<HealthCheck> {
         interval: time(check.interval),
         timeout: time(check.timeout),
         start_period: time(check.start_period),
-        retries: check.retries.and_then(|retries| u32::try_from(retries).ok()).filter(|retries| *retries > 0),
+        retries: check
+            .retries
+            .and_then(|retries| u32::try_from(retries).ok())
+            .filter(|retries| *retries > 0),
     })
 }
 
@@ -161,11 +183,17 @@ mod tests {
         };
         assert_eq!(settings(&whole), expected);
         let config = config(whole);
-        assert_eq!((config.entrypoint, config.command), (vec!["/s".to_owned()], vec![]));
+        assert_eq!(
+            (config.entrypoint, config.command),
+            (vec!["/s".to_owned()], vec![])
+        );
         assert_eq!((config.user.as_str(), config.labels["l"].as_str()), ("5:6", "1"));
         let check = config.health_check.unwrap();
         assert_eq!(check.test, HealthTest::Command(vec!["/h".into()]));
-        assert_eq!((check.interval, check.retries), (Some(Duration::from_secs(2)), None));
+        assert_eq!(
+            (check.interval, check.retries),
+            (Some(Duration::from_secs(2)), None)
+        );
     }
 
     #[test]

@@ -62,7 +62,9 @@ impl Store {
     /// What comes is no image, is damaged or is larger than the [limits](crate::Limits); the machine failed.
     pub fn import(&self, stream: impl Read, tag: Option<&str>) -> Result<Imported> {
         let _held = self.hold()?;
-        self.take(take_stream(stream, tag, self.limits.bytes, |part| self.keep(part))?)
+        self.take(take_stream(stream, tag, self.limits.bytes, |part| {
+            self.keep(part)
+        })?)
     }
 
     /// Takes an image from an OCI layout in a directory.

@@ -119,7 +119,10 @@ impl Store {
         let entry = |name: Option<&String>| {
             let mut annotations = BTreeMap::from([(ID.to_owned(), new.id.to_owned())]);
             annotations.extend(name.map(|name| (NAME.to_owned(), name.clone())));
-            annotations.extend(new.given_digest.map(|digest| (DIGEST.to_owned(), digest.to_owned())));
+            annotations.extend(
+                new.given_digest
+                    .map(|digest| (DIGEST.to_owned(), digest.to_owned())),
+            );
             Entry {
                 media_type: "application/vnd.oci.image.manifest.v1+json".into(),
                 digest: new.manifest.to_owned(),
@@ -173,7 +176,11 @@ impl Store {
         // What has a digest is the same under any tag.
         let is_meant = |entry: &&Entry| {
             let is_named = entry.name() == Some(&full);
-            let repository = |name: &str| name.parse::<ImageReference>().ok().map(|one| one.canonical_name());
+            let repository = |name: &str| {
+                name.parse::<ImageReference>()
+                    .ok()
+                    .map(|one| one.canonical_name())
+            };
             let is_digest = reference.digest().is_some_and(|digest| {
                 entry.given_digest() == Some(digest)
                     && entry.name().and_then(repository) == Some(reference.canonical_name())

@@ -25,7 +25,7 @@
 //! }
 //! ```
 //!
-//! Everything here blocks; whoever has an async runtime calls it on a thread for that.
+//! Everything here blocks but [`Store::pull`]; whoever has an async runtime calls it on a thread for that.
 //!
 //! Several processes may use one store. Whoever imports or uses an image holds `lock` shared; what nothing refers to is
 //! removed by somebody who has it alone, and whatever somebody left unfinished with it. A blob, an index and an unpacked
@@ -35,6 +35,8 @@
 //! - a digest is checked before anything is kept under it, and each layer's second one when it is unpacked;
 //! - layers are unpacked by a process whose root is the layer's directory, in a user namespace: no path of a layer means
 //!   anything outside of it ([`STUB`]);
+//! - nothing but [`Store::pull`] reaches the network, and no other program is started but a credential helper that the user's
+//!   own files name;
 //! - neither the size of a file nor that of an image is a size of memory.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
@@ -42,13 +44,18 @@
 mod apply;
 mod blobs;
 mod clean;
+pub mod credentials;
 mod error;
 mod image;
 mod import;
 mod index;
 mod place;
+mod pull;
+mod registries;
 mod save;
 mod stub;
+mod transfer;
+mod trust;
 mod unpack;
 
 pub use clean::Cleaned;

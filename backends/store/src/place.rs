@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -11,6 +12,8 @@ use crate::error::{Error, Result};
 
 /// Whoever uses the store has it shared, and whoever removes something alone.
 const LOCK: &str = "lock";
+/// How long a new process has what its parent had open.
+const MOMENT: Duration = Duration::from_millis(200);
 /// What stands in an OCI layout.
 const LAYOUT: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 
@@ -53,6 +56,15 @@ impl Store {
         Self::open_at(&place(|name| std::env::var_os(name).map(PathBuf::from))?)
     }
 
+    /// Opens the user's store if it is there.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_existing() -> Result<Option<Self>> {
+        let directory = place(|name| std::env::var_os(name).map(PathBuf::from))?;
+        directory.is_dir().then(|| Self::open_at(&directory)).transpose()
+    }
+
     /// Opens the store in a directory, and makes it if it is not there. What others left unfinished is removed, unless somebody
     /// is at work.
     ///
@@ -63,7 +75,7 @@ impl Store {
             directory: directory.to_owned(),
             limits: Limits::default(),
         };
-        for part in ["blobs/sha256", "layers", "partial"] {
+        for part in ["blobs/sha256", "downloads", "layers", "partial"] {
             let path = store.directory.join(part);
             // What is in there may be set-user-id, and is no other user's.
             let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
@@ -100,8 +112,21 @@ impl Store {
             .map(|held| held.expect("it was waited for"))
     }
 
-    /// Has the store alone; none while somebody else is at work.
+    /// Has the store alone; none while somebody else is at work. A process that this one is just starting has copies of its
+    /// locks for a moment, which is waited for.
     pub(crate) fn hold_alone(&self) -> Result<Option<Held>> {
+        let began = Instant::now();
+        loop {
+            let held = self.hold_alone_now()?;
+            if held.is_some() || began.elapsed() > MOMENT {
+                return Ok(held);
+            }
+            std::thread::sleep(MOMENT / 20);
+        }
+    }
+
+    /// The same, without waiting.
+    pub(crate) fn hold_alone_now(&self) -> Result<Option<Held>> {
         self.lock(LOCK, FlockOperation::NonBlockingLockExclusive)
     }
 
@@ -137,10 +162,13 @@ fn place(variable: impl Fn(&str) -> Option<PathBuf>) -> Result<PathBuf> {
     let data = variable("XDG_DATA_HOME").filter(|path| path.is_absolute());
     let home = || variable("HOME").filter(|path| path.is_absolute());
     let data = data.or_else(|| home().map(|home| home.join(".local/share")));
-    data.map(|data| data.join("shellproof")).ok_or_else(|| Error::Machine {
-        what: "there is no place for images".into(),
-        error: std::io::Error::other("neither `XDG_DATA_HOME` nor `HOME` names a directory\nhelp: set one of them"),
-    })
+    data.map(|data| data.join("shellproof"))
+        .ok_or_else(|| Error::Machine {
+            what: "there is no place for images".into(),
+            error: std::io::Error::other(
+                "neither `XDG_DATA_HOME` nor `HOME` names a directory\nhelp: set one of them",
+            ),
+        })
 }
 
 #[cfg(test)]
@@ -155,7 +183,10 @@ mod tests {
     #[test]
     fn a_store_is_where_the_users_data_are() {
         let home = ("HOME", "/home/u");
-        assert_eq!(place_of(&[home, ("XDG_DATA_HOME", "/d")]).as_deref(), Some("/d/shellproof"));
+        assert_eq!(
+            place_of(&[home, ("XDG_DATA_HOME", "/d")]).as_deref(),
+            Some("/d/shellproof")
+        );
         for data in ["", "relative"] {
             let found = place_of(&[home, ("XDG_DATA_HOME", data)]);
             assert_eq!(found.as_deref(), Some("/home/u/.local/share/shellproof"));
@@ -166,7 +197,10 @@ mod tests {
     #[test]
     fn whoever_is_at_work_keeps_others_from_removing() {
         let directory = tempfile::tempdir().unwrap();
-        let (one, other) = (Store::open_at(directory.path()).unwrap(), Store::open_at(directory.path()).unwrap());
+        let (one, other) = (
+            Store::open_at(directory.path()).unwrap(),
+            Store::open_at(directory.path()).unwrap(),
+        );
         let held = (one.hold().unwrap(), other.hold().unwrap());
         assert!(other.hold_alone().unwrap().is_none());
         drop(held);

@@ -53,7 +53,12 @@ impl Image {
         }
         let saved = [Saved {
             config: blob(self.id()),
-            repo_tags: self.names().iter().filter(|name| !name.contains('@')).cloned().collect(),
+            repo_tags: self
+                .names()
+                .iter()
+                .filter(|name| !name.contains('@'))
+                .cloned()
+                .collect(),
             layers: digests.map(blob).collect(),
         }];
         let text = serde_json::to_vec(&saved)?;

@@ -44,7 +44,10 @@ impl Image {
     /// What was left out when its layers were unpacked, such as devices, in words. Those of layers that are not unpacked yet
     /// are not among it.
     pub fn left_out(&self, ids: &Ids) -> Vec<String> {
-        let facts = self.layers.iter().filter_map(|layer| facts(&self.directory(layer, ids)));
+        let facts = self
+            .layers
+            .iter()
+            .filter_map(|layer| facts(&self.directory(layer, ids)));
         facts.flat_map(|facts| facts.notes).collect()
     }
 
@@ -83,7 +86,9 @@ impl Image {
             }
         };
         if (&worker.ids().users, &worker.ids().groups) != (&ids.users, &ids.groups) {
-            return Err(failed("the ids of its containers cannot be had again to unpack it".into()));
+            return Err(failed(
+                "the ids of its containers cannot be had again to unpack it".into(),
+            ));
         }
         let blob = self.store.blob(layer.stored.digest());
         let stored = File::open(&blob).map_err(Error::machine("read", &blob))?;
@@ -125,7 +130,9 @@ fn check(layer: &Layer, applied: &Applied) -> std::result::Result<(), String> {
         ("the layer", &layer.diff_id, &applied.unpacked),
     ] {
         if expected != found {
-            return Err(format!("{what} is not what it has to be: expected `{expected}`, found `{found}`"));
+            return Err(format!(
+                "{what} is not what it has to be: expected `{expected}`, found `{found}`"
+            ));
         }
     }
     Ok(())
@@ -149,11 +156,8 @@ fn put_facts(directory: &Path, applied: &Applied) -> Result<()> {
 
 /// Removes an unpacked layer, or what is there of one.
 pub(crate) fn remove(directory: &Path, worker: &Worker) -> Result<()> {
-    let root = directory.join(ROOT);
-    if root.is_dir() {
-        worker.empty(&root)?;
-    }
-    fs::remove_dir_all(directory).map_err(Error::machine("removed", directory))
+    worker.empty(directory)?;
+    fs::remove_dir(directory).map_err(Error::machine("removed", directory))
 }
 
 /// Files belong to other users where the ids are others, so that the layers of each map have a place of their own.
@@ -162,7 +166,12 @@ fn owners(ids: &Ids) -> String {
     for extent in ids.users.iter().chain(&ids.groups) {
         sum.update(format!("{} {} {},", extent.inside, extent.outside, extent.count));
     }
-    let hash: String = sum.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = sum
+        .finalize()
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     match ids.are_many() {
         true => format!("many-{hash}"),
         false => format!("one-{hash}"),
@@ -178,15 +187,26 @@ mod tests {
     #[test]
     fn each_map_of_ids_has_layers_of_its_own() {
         let ids = |outside, count| {
-            let extents = vec![Extent { inside: 0, outside, count }];
+            let extents = vec![Extent {
+                inside: 0,
+                outside,
+                count,
+            }];
             Ids {
                 users: extents.clone(),
                 groups: extents,
                 narrow: None,
             }
         };
-        let (one, other, many) = (owners(&ids(1000, 1)), owners(&ids(1001, 1)), owners(&ids(1000, 2)));
-        assert!(one.starts_with("one-") && many.starts_with("many-"), "{one} {many}");
+        let (one, other, many) = (
+            owners(&ids(1000, 1)),
+            owners(&ids(1001, 1)),
+            owners(&ids(1000, 2)),
+        );
+        assert!(
+            one.starts_with("one-") && many.starts_with("many-"),
+            "{one} {many}"
+        );
         assert!(one != other && owners(&ids(1000, 1)) == one);
     }
 }

@@ -89,9 +89,10 @@ const IN_CONTAINER: &str = "this machine or container forbids user namespaces: i
 /// What is known to help. `setting` reads a number below `/proc/sys`.
 fn cure(step: Step, cause: &io::Error, setting: &dyn Fn(&str) -> Option<u64>) -> Option<String> {
     let errno = Errno::from_io_error(cause);
-    let is_denied = matches!(errno, Some(Errno::PERM | Errno::ACCESS))
-        || cause.kind() == io::ErrorKind::PermissionDenied;
-    let restricted = || setting("kernel/apparmor_restrict_unprivileged_userns").is_some_and(|value| value > 0);
+    let is_denied =
+        matches!(errno, Some(Errno::PERM | Errno::ACCESS)) || cause.kind() == io::ErrorKind::PermissionDenied;
+    let restricted =
+        || setting("kernel/apparmor_restrict_unprivileged_userns").is_some_and(|value| value > 0);
     let by_sysctl = |name: &str, value: &str| Some(format!("as root: `sysctl -w {name}={value}`"));
     match step {
         Step::Start if is_denied => Some(
@@ -147,8 +148,18 @@ mod tests {
             ),
             (Step::Namespace, Errno::PERM, &[][..], "seccomp=unconfined"),
             (Step::Namespace, Errno::INVAL, &[][..], "CONFIG_USER_NS"),
-            (Step::Map, Errno::PERM, apparmor, "apparmor_restrict_unprivileged_userns=0"),
-            (Step::Scratch, Errno::ACCESS, apparmor, "apparmor_restrict_unprivileged_userns=0"),
+            (
+                Step::Map,
+                Errno::PERM,
+                apparmor,
+                "apparmor_restrict_unprivileged_userns=0",
+            ),
+            (
+                Step::Scratch,
+                Errno::ACCESS,
+                apparmor,
+                "apparmor_restrict_unprivileged_userns=0",
+            ),
             (Step::Proc, Errno::PERM, &[][..], "systempaths=unconfined"),
             (Step::Start, Errno::ACCESS, &[][..], "noexec"),
             (Step::Overlay, Errno::INVAL, &[][..], "5.11"),

@@ -8,7 +8,8 @@ use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_passcred;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType, recvmsg, sendmsg, shutdown, socketpair,
+    SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType, recvmsg, sendmsg, shutdown,
+    socketpair,
 };
 
 /// The longest message, in bytes. What may be longer travels in a file's descriptor.
@@ -86,7 +87,8 @@ impl Channel {
     /// The socket fails.
     pub fn receive(&self) -> io::Result<Message> {
         let mut bytes = vec![0; LONGEST];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS), ScmCredentials(1))];
+        let mut space =
+            [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS), ScmCredentials(1))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let read = loop {
             let mut parts = [IoSliceMut::new(&mut bytes)];
@@ -158,10 +160,16 @@ mod tests {
         one.send(b"first", &[]).unwrap();
         one.send(b"second", &[one.as_fd(), other.as_fd()]).unwrap();
         let first = other.receive().unwrap();
-        assert_eq!((first.bytes.as_slice(), first.descriptors.len()), (&b"first"[..], 0));
+        assert_eq!(
+            (first.bytes.as_slice(), first.descriptors.len()),
+            (&b"first"[..], 0)
+        );
         assert_eq!(first.sender, Some(std::process::id().cast_signed()));
         let second = other.receive().unwrap();
-        assert_eq!((second.bytes.as_slice(), second.descriptors.len()), (&b"second"[..], 2));
+        assert_eq!(
+            (second.bytes.as_slice(), second.descriptors.len()),
+            (&b"second"[..], 2)
+        );
         drop((one, second));
         assert!(other.receive().unwrap().is_end());
     }

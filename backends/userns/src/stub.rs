@@ -60,10 +60,7 @@ fn enter() -> io::Result<Inside> {
     let _ = rustix::process::setsid();
     let refused = |channel: &Channel, step: u8, error: io::Error| {
         let number = error.raw_os_error().unwrap_or_default();
-        let _ = channel.send(
-            &[REFUSED, &[step], number.to_string().as_bytes()].concat(),
-            &[],
-        );
+        let _ = channel.send(&[REFUSED, &[step], number.to_string().as_bytes()].concat(), &[]);
         error
     };
     sys::new_user_namespace().map_err(|error| refused(&channel, b'n', error))?;

@@ -24,7 +24,11 @@ fn echo(inside: Inside) -> io::Result<()> {
         }
         let user = rustix::process::geteuid().as_raw();
         let map = std::fs::read_to_string("/proc/self/uid_map")?;
-        let text = format!("{user} {} {}", map.lines().count(), String::from_utf8_lossy(&message.bytes));
+        let text = format!(
+            "{user} {} {}",
+            map.lines().count(),
+            String::from_utf8_lossy(&message.bytes)
+        );
         inside.channel.send(text.as_bytes(), &[])?;
     }
 }
@@ -53,7 +57,10 @@ fn main() {
     let many = Started::start(&ECHO, Wanted::Many).expect("one was had before");
     let narrow = many.ids().narrow.clone();
     assert_eq!(many.ids().are_many(), narrow.is_none(), "{:?}", many.ids());
-    println!("ok: many ids: {}", narrow.unwrap_or_else(|| format!("{:?}", many.ids().users)));
+    println!(
+        "ok: many ids: {}",
+        narrow.unwrap_or_else(|| format!("{:?}", many.ids().users))
+    );
 
     let gone = Started::start(&GONE, Wanted::One).expect("it starts");
     assert!(gone.channel().receive().expect("it is told").is_end());

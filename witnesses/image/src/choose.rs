@@ -47,7 +47,10 @@ pub(crate) fn choose(index: &[u8], tag: Option<&str>, documents: &dyn Documents)
         let bytes = documents.checked(descriptor)?;
         match Step::of(&descriptor.digest, &bytes)? {
             Step::Index(manifests) => candidates = manifests,
-            Step::Image { configuration, layers } => {
+            Step::Image {
+                configuration,
+                layers,
+            } => {
                 return Ok(Chosen {
                     digest: descriptor.digest.clone(),
                     names,
@@ -82,9 +85,10 @@ impl Step {
         let manifest: Manifest = parse("a manifest", bytes)?;
         match (manifest.manifests, manifest.config, manifest.layers) {
             (Some(manifests), None, None) => Ok(Self::Index(manifests)),
-            (None, Some(configuration), Some(layers)) if layers.len() <= limits::LAYERS => {
-                Ok(Self::Image { configuration, layers })
-            }
+            (None, Some(configuration), Some(layers)) if layers.len() <= limits::LAYERS => Ok(Self::Image {
+                configuration,
+                layers,
+            }),
             (None, Some(_), Some(layers)) => {
                 let (found, limit) = (layers.len(), limits::LAYERS);
                 Err(Error::Malformed(format!(
@@ -133,11 +137,17 @@ impl Way {
                 next.sha256()?;
                 Ok(Sign::Next(next))
             }
-            Step::Image { configuration, layers } => {
+            Step::Image {
+                configuration,
+                layers,
+            } => {
                 for part in layers.iter().chain([&configuration]) {
                     part.sha256()?;
                 }
-                Ok(Sign::Image { configuration, layers })
+                Ok(Sign::Image {
+                    configuration,
+                    layers,
+                })
             }
         }
     }

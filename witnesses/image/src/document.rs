@@ -129,7 +129,10 @@ impl Configuration {
     /// # Errors
     /// One is no digest.
     pub fn diff_ids(&self) -> Result<Vec<String>> {
-        let ids = self.rootfs.iter().flat_map(|rootfs| rootfs.diff_ids.iter().flatten());
+        let ids = self
+            .rootfs
+            .iter()
+            .flat_map(|rootfs| rootfs.diff_ids.iter().flatten());
         ids.map(|id| sha256(id).map(|_| id.clone())).collect()
     }
 }
@@ -191,9 +194,9 @@ impl Descriptor {
             .map(String::as_str)
     }
 
-    /// Whether it is called so, in full or by its tag.
+    /// Whether it is called so, in full, by its tag or by its digest.
     pub(crate) fn is_called(&self, name: &str) -> bool {
         let is_tag = |full: &str| full.rsplit_once(':').is_some_and(|(_, tag)| tag == name);
-        self.names().any(|full| full == name || is_tag(full))
+        self.digest == name || self.names().any(|full| full == name || is_tag(full))
     }
 }

@@ -60,7 +60,9 @@ impl Documents for Layout<'_> {
 pub(crate) fn read(directory: &Path, tag: Option<&str>) -> Result<ImageContent> {
     let mut bounds = Bounds::new();
     let mut layers = Vec::new();
-    let parts = look(directory, tag, &mut layers, &mut |file| layer::read(file, &mut bounds))?;
+    let parts = look(directory, tag, &mut layers, &mut |file| {
+        layer::read(file, &mut bounds)
+    })?;
     assemble(&parts, &bounds.keys)
 }
 

@@ -22,6 +22,15 @@ pub struct Source {
 }
 
 impl Source {
+    /// The image of this name in an OCI layout, or the only one.
+    pub const fn layout(directory: PathBuf, tag: Option<String>) -> Self {
+        Self {
+            form: Form::Layout,
+            path: directory,
+            tag,
+        }
+    }
+
     /// Whether a text names a file or a directory rather than an image of an engine.
     pub fn is_meant(text: &str) -> bool {
         Form::ALL.iter().any(|form| text.starts_with(form.prefix()))

@@ -44,7 +44,8 @@ fn list(directory: &OwnedFd, path: &str, depth: usize, found: &mut Vec<Change>) 
             FileType::RegularFile => content(directory, name, its.st_mode),
             FileType::Directory => {
                 let deeper = depth.checked_sub(1);
-                let deeper = deeper.ok_or_else(|| io::Error::other("directories lie too deep in each other"))?;
+                let deeper =
+                    deeper.ok_or_else(|| io::Error::other("directories lie too deep in each other"))?;
                 let inner = fs::openat(directory, name, DIRECTORY, Mode::empty())?;
                 list(&inner, &path, deeper, found)?;
                 ChangeKind::Other
@@ -98,7 +99,9 @@ mod tests {
         changes(upper.path(), its.into()).unwrap();
         let mut text = String::new();
         answer.read_to_string(&mut text).unwrap();
-        let mut found = serde_json::from_str::<Result<Vec<Change>, String>>(&text).unwrap().unwrap();
+        let mut found = serde_json::from_str::<Result<Vec<Change>, String>>(&text)
+            .unwrap()
+            .unwrap();
         found.sort_by(|one, other| one.path.cmp(&other.path));
         let found: Vec<_> = found.iter().map(|one| (one.path.as_str(), one.kind)).collect();
         assert_eq!(

@@ -30,7 +30,9 @@ const PROCESSES: u64 = 4096;
 pub(super) fn confine(plan: &Plan, control: &Channel) -> Result<Infallible, Stopped> {
     let capabilities = Capabilities(plan.capabilities);
     for (resource, most) in [(Resource::Nproc, PROCESSES), (Resource::Core, 0)] {
-        let limit = process::getrlimit(resource).maximum.map_or(most, |hard| hard.min(most));
+        let limit = process::getrlimit(resource)
+            .maximum
+            .map_or(most, |hard| hard.min(most));
         let limit = Rlimit {
             current: Some(limit),
             maximum: Some(limit),
@@ -148,7 +150,9 @@ fn find(name: &str, env: &[String]) -> Result<String, Stopped> {
 fn refused(name: &str, error: &io::Error) -> Stopped {
     let failure = match Errno::from_io_error(error) {
         Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NAMETOOLONG) => Failure::NotFound,
-        Some(Errno::ACCESS | Errno::NOEXEC | Errno::ISDIR | Errno::PERM | Errno::LIBBAD) => Failure::NotExecutable,
+        Some(Errno::ACCESS | Errno::NOEXEC | Errno::ISDIR | Errno::PERM | Errno::LIBBAD) => {
+            Failure::NotExecutable
+        }
         _ => Failure::Other,
     };
     Stopped {

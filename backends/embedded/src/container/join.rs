@@ -37,7 +37,10 @@ pub(crate) fn join(container: BorrowedFd<'_>, plan: &Plan, control: Channel, out
 
 fn enter(container: BorrowedFd<'_>, [stdout, stderr]: [OwnedFd; 2]) -> io::Result<()> {
     process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    let null = std::fs::File::options().read(true).write(true).open("/dev/null")?;
+    let null = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?;
     rustix::stdio::dup2_stdin(&null)?;
     rustix::stdio::dup2_stdout(&stdout)?;
     rustix::stdio::dup2_stderr(&stderr)?;

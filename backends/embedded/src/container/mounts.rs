@@ -32,7 +32,8 @@ pub(super) fn path_of(descriptor: BorrowedFd<'_>) -> String {
 
 /// A file or directory as it is, without opening it.
 pub(super) fn open(path: &Path) -> io::Result<OwnedFd> {
-    fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(named(format!("`{}`", path.display())))
+    fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+        .map_err(named(format!("`{}`", path.display())))
 }
 
 /// What a mount point is to be.
@@ -101,11 +102,7 @@ pub(super) fn put_on(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<()
 }
 
 /// A new file system, mounted nowhere yet. An option without a value is a flag.
-pub(crate) fn new(
-    kind: &str,
-    options: &[(&str, &str)],
-    attributes: MountAttrFlags,
-) -> io::Result<OwnedFd> {
+pub(crate) fn new(kind: &str, options: &[(&str, &str)], attributes: MountAttrFlags) -> io::Result<OwnedFd> {
     let make = || -> Result<OwnedFd, Errno> {
         let system = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
         for &(key, value) in options {

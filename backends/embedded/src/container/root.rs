@@ -76,7 +76,12 @@ pub(super) fn enter(plan: &Plan, given: &Given) -> io::Result<()> {
     }
     for file in GIVEN_FILES {
         let file_of_ours = bind(&given.files.join(file), false)?;
-        put(file_of_ours.as_fd(), root.as_fd(), &format!("etc/{file}"), Point::File)?;
+        put(
+            file_of_ours.as_fd(),
+            root.as_fd(),
+            &format!("etc/{file}"),
+            Point::File,
+        )?;
     }
     cover(&root)?;
     if !plan.workdir.is_empty() {
@@ -100,7 +105,10 @@ pub(super) fn enter(plan: &Plan, given: &Given) -> io::Result<()> {
 
 /// The layers on each other, and on top of them what is written, if anything is.
 fn overlay(layers: &[PathBuf], files: &Path, is_written: bool) -> io::Result<OwnedFd> {
-    let layers: Vec<OwnedFd> = layers.iter().map(|layer| open(layer)).collect::<io::Result<_>>()?;
+    let layers: Vec<OwnedFd> = layers
+        .iter()
+        .map(|layer| open(layer))
+        .collect::<io::Result<_>>()?;
     let Some(top) = layers.first() else {
         return Err(io::Error::other("the image has no layers"));
     };
@@ -129,8 +137,14 @@ fn overlay(layers: &[PathBuf], files: &Path, is_written: bool) -> io::Result<Own
         path_of(work.as_fd())
     );
     let options = CString::new(options)?;
-    mount("overlay", &merged, "overlay", MountFlags::empty(), Some(&*options))
-        .map_err(named("the overlay of the image's layers"))?;
+    mount(
+        "overlay",
+        &merged,
+        "overlay",
+        MountFlags::empty(),
+        Some(&*options),
+    )
+    .map_err(named("the overlay of the image's layers"))?;
     directory(&merged)
 }
 

@@ -68,8 +68,7 @@ impl Files {
                 fs::create_dir(directory.join(format!("volume{number}")))?;
             }
         }
-        let mut hosts =
-            "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n".to_owned();
+        let mut hosts = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n".to_owned();
         let mut resolver = String::new();
         if let Some(place) = place {
             // Writing to a string cannot fail.

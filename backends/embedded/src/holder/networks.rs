@@ -49,7 +49,9 @@ impl Networks {
         let is_free = |subnet: &u8| self.all.values().all(|network| network.subnet != *subnet);
         let full = || io::Error::other("a run has 255 networks at most");
         let subnet = (1..=u8::MAX).find(is_free).ok_or_else(full)?;
-        let bridge = netlink.bridge(&format!("bridge{subnet}")).map_err(named("a bridge"))?;
+        let bridge = netlink
+            .bridge(&format!("bridge{subnet}"))
+            .map_err(named("a bridge"))?;
         let network = Network {
             subnet,
             bridge,
