@@ -83,6 +83,7 @@ impl Order {
                     .into(),
             ));
         };
+        let endpoint = spec.listens()?;
         let connection = engines::connect(spec, &invocation.path("engine.sock")).await?;
         let engine = connection.runtime.engine().clone();
         let images = run::Images::new(connection.runtime.clone(), PathBuf::new(), true);
@@ -101,10 +102,10 @@ impl Order {
         let label = (labels::RUN, invocation.id());
         let marker = format!("shellproof-{}-marker", invocation.id());
         let events = match mode {
-            Mode::Prebuilt => Some(EventStream::open(&spec.endpoint, &marker, label).await),
+            Mode::Prebuilt => Some(EventStream::open(endpoint, &marker, label).await),
             Mode::Layered => None,
         };
-        let recorder = Recorder::start_with(&spec.endpoint, &socket, options)
+        let recorder = Recorder::start_with(endpoint, &socket, options)
             .await
             .map_err(Failure::machine("the recorder's socket cannot be made"))?;
         let began = Instant::now();
@@ -148,7 +149,7 @@ impl Order {
         let watched = match &kernel {
             Ok(watches) => {
                 let traced = watches.traced(&recording);
-                let kept = watches.leave(&recording, &traced, &spec.endpoint.socket, &invocation);
+                let kept = watches.leave(&recording, &traced, &endpoint.socket, &invocation);
                 Watched {
                     facts,
                     images: Vec::new(),

@@ -70,9 +70,15 @@ enum Format {
 /// Which engines.
 #[derive(Debug, Args)]
 struct Engines {
-    /// auto, all, docker, podman or NAME=unix:///path; may be given several times
+    /// auto, all, docker, podman, embedded or NAME=unix:///path; may be given several times
     #[arg(long = "engine", value_name = "ENGINE", default_value = "auto")]
     choices: Vec<Choice>,
+}
+
+/// Whether this process is one of those that the program starts of itself, and has done its work. To be called before
+/// anything else.
+pub fn is_stub() -> bool {
+    shellproof_userns::run_if_meant(&[shellproof_embedded::STUB, shellproof_store::STUB])
 }
 
 /// Reads the command line and runs the command.

@@ -40,15 +40,22 @@ pub(crate) struct Watch {
 struct Profile(PathBuf);
 
 impl Kernel {
-    /// Finds out how an engine's containers can be watched.
+    /// Finds out how an engine's containers can be watched. One that listens nowhere is in this binary.
     ///
     /// # Errors
     /// Why they cannot, with a cure.
     pub(crate) async fn open(
-        endpoint: &Endpoint,
+        endpoint: Option<&Endpoint>,
         engine: &Engine,
         invocation: &Invocation,
     ) -> Result<Self, String> {
+        let Some(endpoint) = endpoint else {
+            return Ok(Self {
+                directory: invocation.shared(""),
+                default: profile::DOCKER_DEFAULT.to_owned(),
+                owner: None,
+            });
+        };
         let server = endpoint.server().await;
         let server = server.map_err(|error| format!("the engine's process cannot be found: {error}"))?;
         let own = rustix::process::geteuid();

@@ -11,7 +11,6 @@ pub(crate) mod canary;
 pub(crate) mod checks;
 mod clean;
 pub(crate) mod contents;
-mod credentials;
 mod execute;
 mod expect;
 mod images;
@@ -48,7 +47,7 @@ use canary::NOT_WANTED;
 pub(crate) use canary::prove_alive;
 use clean::remove_all;
 use execute::{Context, Execution, Stop};
-pub(crate) use images::Images;
+pub(crate) use images::{Images, pull_step};
 use store::Store;
 
 /// What happens while scenarios run.
@@ -258,11 +257,14 @@ impl Runner {
             changes: (job.mode == Mode::Prebuilt && is_audited).then(|| self.invocation.id().to_owned()),
             ..Default::default()
         };
-        let connection = match engines::connect_again(&job.engine, known, &socket, recorded).await {
-            Ok(connection) => connection,
-            Err(error) => return broken(error.to_string()),
-        };
-        observe(Event::Listening(job, &socket));
+        let connection =
+            match engines::connect_again(&job.engine, store.images.runtime(), &socket, recorded).await {
+                Ok(connection) => connection,
+                Err(error) => return broken(error.to_string()),
+            };
+        if connection.recorder.is_some() {
+            observe(Event::Listening(job, &socket));
+        }
         let progress = |text| observe(Event::Progress(job, text));
         let mut execution = Execution::new(Context {
             scenario: &job.scenario,
@@ -276,7 +278,15 @@ impl Runner {
             prefix: format!("shellproof-{}-{number}", self.invocation.id()),
             progress: &progress,
         });
-        let recording = || connection.recorder.finish().boxed();
+        let recording = || {
+            let finish = async {
+                match &connection.recorder {
+                    Some(recorder) => recorder.finish().await,
+                    None => Recording::default(),
+                }
+            };
+            finish.boxed()
+        };
         let result = job.result(known);
         let counts = async {
             match store.proof().await {
@@ -384,6 +394,9 @@ async fn carry_out<'a>(
     } else {
         execution.last_traces().await
     };
+    if result.mode == Mode::Prebuilt {
+        execution.note_changes().await;
+    }
     result.judgement = judge(&result, execution, &recording().await, interrupt).await;
     execution.name_shells(&mut result.images);
     if let (Some(judgement), true) = (&result.judgement, is_whole) {
@@ -396,6 +409,9 @@ async fn carry_out<'a>(
     result
 }
 
+/// Why the wire does not speak of containers that this binary makes itself.
+const NO_WIRE: &str = "there is no engine, and nobody but shellproof to ask for containers";
+
 /// A run that broke proves nothing, but a violation that was seen before stays one.
 async fn judge(
     result: &CaseResult,
@@ -405,6 +421,7 @@ async fn judge(
 ) -> Option<policy::Judgement> {
     let audit = &execution.scenario().audit;
     let mut facts = recording.facts();
+    facts.extend(execution.asked.iter().cloned());
     if result.mode == Mode::Prebuilt {
         execution.look_for_checks(recording, &mut facts).await;
     }
@@ -426,6 +443,7 @@ async fn judge(
         allowed: &execution.allowed(),
         wire: match need(Witness::Wire) {
             Need::Off => Standing::Off("the scenario says so"),
+            _ if execution.has_no_wire() => Standing::Absent(NO_WIRE),
             _ => Standing::Heard,
         },
         image: match need(Witness::Image) {

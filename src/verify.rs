@@ -1,6 +1,7 @@
 //! Images, read and judged without anything being started.
 
 mod engine;
+mod registry;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,6 +37,8 @@ enum Named {
     File(Source),
     /// An image of an engine.
     OfEngine(ImageReference),
+    /// An image of a registry.
+    OfRegistry(ImageReference),
 }
 
 impl Named {
@@ -43,11 +46,15 @@ impl Named {
         if Source::is_meant(image) {
             return image.parse().map(Self::File).map_err(Failure::Input);
         }
-        let reference: Result<ImageReference, _> = image.parse();
-        reference.map(Self::OfEngine).map_err(|error| {
+        let (name, meant): (_, fn(ImageReference) -> Self) = match image.strip_prefix(registry::PREFIX) {
+            Some(name) => (name, Self::OfRegistry),
+            None => (image, Self::OfEngine),
+        };
+        let reference: Result<ImageReference, _> = name.parse();
+        reference.map(meant).map_err(|error| {
             Failure::Input(format!(
-                "`{}` names no image: {error}\nhelp: name one of an engine, or `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]` or \
-                 `docker-archive:FILE[:TAG]`",
+                "`{}` names no image: {error}\nhelp: name one of an engine, or `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, \
+                 `docker-archive:FILE[:TAG]` or `registry:REFERENCE`",
                 image.escape_debug()
             ))
         })
@@ -81,6 +88,7 @@ pub(crate) async fn run(order: Order, mut interrupt: watch::Receiver<bool>) -> R
                     let content = engine::read(&*connection.runtime, &reference).await?;
                     Ok::<_, Failure>((content, connection.runtime.engine().clone()))
                 }
+                (Named::OfRegistry(reference), _) => Ok((registry::read(&reference).await?, no_engine())),
                 (Named::OfEngine(_), None) => unreachable!("an engine was found for it"),
                 (Named::File(source), _) => {
                     let reading = tokio::task::spawn_blocking(move || shellproof_image::read(&source)).await;

@@ -18,7 +18,7 @@ use runs::*;
 use shellproof_conformance::lab::{self, Engine};
 
 fn main() -> ExitCode {
-    lab::main(|_| true, on_engines)
+    lab::main(Engine::listens, on_engines)
 }
 
 fn on_engines(arguments: &Arguments, engines: Vec<Engine>) -> ExitCode {

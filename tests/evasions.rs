@@ -32,7 +32,7 @@ struct Count {
 }
 
 fn main() -> ExitCode {
-    lab::main(|_| true, on_engines)
+    lab::main(Engine::listens, on_engines)
 }
 
 fn on_engines(arguments: &Arguments, engines: Vec<Engine>) -> ExitCode {

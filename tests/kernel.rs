@@ -459,6 +459,9 @@ fn scenario(case: &Case, image: Image) -> String {
 }
 
 fn main() -> ExitCode {
+    if shellproof::cli::is_stub() {
+        return ExitCode::SUCCESS;
+    }
     let directory = tempfile::tempdir().expect("a directory can be made");
     for case in CASES.iter().chain(others::CASES).chain(foreign::CASES) {
         for image in case.images {

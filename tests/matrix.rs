@@ -11,6 +11,9 @@ use shellproof_conformance::lab;
 mod choices;
 
 fn main() -> ExitCode {
+    if shellproof::cli::is_stub() {
+        return ExitCode::SUCCESS;
+    }
     lab::main(
         |_| true,
         |_, engines| {

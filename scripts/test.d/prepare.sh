@@ -13,8 +13,23 @@ cargo_tool() {
   target/tools/bin/python3 -m pip install --quiet "astral-dev-toolchain-cargo-$1"
 }
 
+# A registry, to pull from. Only its program: the package would start one.
+registry() {
+  ! command -v docker-registry >/dev/null || return 0
+  say "unpacking Debian's docker-registry into target/tools"
+  (
+    cd target/tools || exit
+    rm -f docker-registry_*.deb
+    log=$(apt-get download docker-registry 2>&1 </dev/null) || log=$({ apt-get update && apt-get download docker-registry; } 2>&1 </dev/null) ||
+      fail 4 "apt-get could not download docker-registry" "put a \`docker-registry\` on the PATH and run this again: $(tail -n 5 <<<"$log")"
+    dpkg -x docker-registry_*.deb registry
+    ln -sf ../registry/usr/bin/docker-registry bin/docker-registry
+  )
+}
+
 tools() {
-  need curl:curl shellcheck:shellcheck python3:python3 jq:jq
+  need curl:curl shellcheck:shellcheck python3:python3 jq:jq openssl:openssl
+  registry
   cargo_tool deny
   cargo_tool nextest
 }

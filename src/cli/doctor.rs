@@ -59,8 +59,8 @@ async fn examine(engine: &EngineSpec, invocation: &Invocation) -> Result<(), Eng
     let socket = invocation.path(&format!("doctor-{}.sock", engine.name));
     let connection = engines::connect(engine, &socket).await?;
     let about = connection.runtime.engine();
-    anstream::println!("ok    {about} on `{}`", engine.endpoint.socket.display());
-    match Kernel::open(&engine.endpoint, about, invocation).await {
+    anstream::println!("ok    {about} {}", engine.place());
+    match Kernel::open(engine.endpoint.as_ref(), about, invocation).await {
         Ok(_) => {
             anstream::println!("      witnesses: wire, and kernel if the engine takes a seccomp listener")
         }

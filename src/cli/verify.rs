@@ -13,7 +13,7 @@ use crate::verify;
 
 #[derive(Debug, Args)]
 pub(super) struct Verify {
-    /// An engine's image, oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:TAG]
+    /// An engine's image, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:TAG] or registry:REFERENCE
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<String>,
     #[command(flatten)]

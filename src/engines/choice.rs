@@ -11,11 +11,44 @@ use super::error::EngineError;
 pub struct EngineSpec {
     /// Its name in reports.
     pub name: String,
-    /// Where it listens.
-    pub endpoint: Endpoint,
+    /// Where it listens; none for the one that is in this binary.
+    pub endpoint: Option<Endpoint>,
 }
 
 impl EngineSpec {
+    /// The one that is in this binary.
+    pub fn embedded() -> Self {
+        Self {
+            name: EngineKind::Embedded.to_string(),
+            endpoint: None,
+        }
+    }
+
+    /// What kind of engine it is.
+    pub fn kind(&self) -> EngineKind {
+        self.endpoint
+            .as_ref()
+            .map_or(EngineKind::Embedded, |endpoint| endpoint.kind)
+    }
+
+    /// Where it is, in words that follow its name.
+    pub(crate) fn place(&self) -> String {
+        match &self.endpoint {
+            Some(endpoint) => format!("on `{}`", endpoint.socket.display()),
+            None => "in this binary".to_owned(),
+        }
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// It listens nowhere.
+    pub(crate) fn listens(&self) -> Result<&Endpoint, EngineError> {
+        self.endpoint
+            .as_ref()
+            .ok_or_else(|| self.unconnected("it is in this binary and listens nowhere".into()))
+    }
+
     /// Whether a variable of the environment asks for it: then it must work.
     pub(crate) fn is_asked_for(&self) -> bool {
         By::VARIABLES.iter().any(|by| by.engine_name() == self.name)
@@ -56,12 +89,15 @@ impl FromStr for Choice {
             "all" => Ok(Self::All),
             "docker" => Ok(Self::Kind(EngineKind::Docker)),
             "podman" => Ok(Self::Kind(EngineKind::Podman)),
+            "embedded" => Ok(Self::Kind(EngineKind::Embedded)),
             _ => match text.split_once('=') {
                 Some((name, url)) if is_name(name) => Ok(Self::Named {
                     name: name.to_owned(),
                     url: url.to_owned(),
                 }),
-                _ => Err("expected `auto`, `all`, `docker`, `podman` or `NAME=unix:///path`".into()),
+                _ => Err(
+                    "expected `auto`, `all`, `docker`, `podman`, `embedded` or `NAME=unix:///path`".into(),
+                ),
             },
         }
     }
@@ -84,6 +120,7 @@ mod tests {
         assert_eq!("auto".parse(), Ok(Choice::Auto));
         assert_eq!("all".parse(), Ok(Choice::All));
         assert_eq!("podman".parse(), Ok(Choice::Kind(EngineKind::Podman)));
+        assert_eq!("embedded".parse(), Ok(Choice::Kind(EngineKind::Embedded)));
         let named = Choice::Named {
             name: "d-20".into(),
             url: "unix:///run/d.sock".into(),

@@ -72,6 +72,7 @@ async fn find_with(
                 }
                 different
             }
+            Choice::Kind(EngineKind::Embedded) => vec![EngineSpec::embedded()],
             Choice::Kind(kind) => {
                 let here = here(&mut found, directory, Some(*kind)).await?;
                 let looked_for = || EngineError::NoneOfKind {
@@ -119,7 +120,7 @@ async fn named(name: &str, url: &str) -> Result<EngineSpec, EngineError> {
     let endpoint = Endpoint::identify(&socket).await.map_err(failed)?;
     Ok(EngineSpec {
         name: name.to_owned(),
-        endpoint,
+        endpoint: Some(endpoint),
     })
 }
 
@@ -164,7 +165,7 @@ fn places() -> String {
 /// Whether two names lead to one socket.
 fn is_same(one: &EngineSpec, other: &EngineSpec) -> bool {
     let file = |engine: &EngineSpec| {
-        let socket = std::fs::metadata(&engine.endpoint.socket).ok()?;
+        let socket = std::fs::metadata(&engine.endpoint.as_ref()?.socket).ok()?;
         Some((socket.dev(), socket.ino()))
     };
     one.endpoint == other.endpoint || (file(one).is_some() && file(one) == file(other))
@@ -186,7 +187,7 @@ impl Here {
 
     /// The engine that a program would go to by itself: what its own variable names, else one of its own kind.
     fn engine_of(&self, program: Option<&OsStr>) -> Result<Option<&EngineSpec>, EngineError> {
-        let of_kind = |kind| self.engines.iter().find(|engine| engine.endpoint.kind == kind);
+        let of_kind = |kind| self.engines.iter().find(|engine| engine.kind() == kind);
         let docker = self.named(By::DockerHost);
         let own = match program.and_then(kind_of_program) {
             Some(EngineKind::Docker) => docker
@@ -230,11 +231,11 @@ async fn here(found: &mut Found, directory: &Path, kind: Option<EngineKind>) -> 
             // An address that was set and cannot be used is refused, never ignored.
             (_, Err(error)) => return Err(error),
             (by, Ok(engine)) => {
-                if by == By::ContainerHost && engine.endpoint.kind == EngineKind::Docker {
+                if by == By::ContainerHost && engine.kind() == EngineKind::Docker {
                     found.note(format!(
-                        "`CONTAINER_HOST` names the socket of a Docker, `{}`, which Podman's programs cannot use; \
+                        "`CONTAINER_HOST` names the socket of a Docker, {}, which Podman's programs cannot use; \
                          Docker's read `DOCKER_HOST`",
-                        engine.endpoint.socket.display()
+                        engine.place()
                     ));
                 }
                 engines.push(engine);
@@ -248,16 +249,14 @@ async fn here(found: &mut Found, directory: &Path, kind: Option<EngineKind>) -> 
         if let Ok(endpoint) = Endpoint::identify(&place.socket).await {
             let engine = EngineSpec {
                 name: place.name.to_owned(),
-                endpoint,
+                endpoint: Some(endpoint),
             };
             if !engines.iter().any(|other| is_same(other, &engine)) {
                 engines.push(engine);
             }
         }
     }
-    let has_podman = engines
-        .iter()
-        .any(|engine| engine.endpoint.kind == EngineKind::Podman);
+    let has_podman = engines.iter().any(|engine| engine.kind() == EngineKind::Podman);
     if !has_podman && kind != Some(EngineKind::Docker) {
         if found.service.is_none() {
             found.service = Service::start(directory).await?;
@@ -268,7 +267,7 @@ async fn here(found: &mut Found, directory: &Path, kind: Option<EngineKind>) -> 
         }
     }
     if let Some(kind) = kind {
-        engines.retain(|engine| engine.endpoint.kind == kind);
+        engines.retain(|engine| engine.kind() == kind);
     }
     Ok(Here { engines, named_by })
 }
@@ -305,10 +304,10 @@ mod tests {
     fn engine(name: &str, kind: EngineKind) -> EngineSpec {
         EngineSpec {
             name: name.into(),
-            endpoint: Endpoint {
+            endpoint: Some(Endpoint {
                 kind,
                 socket: format!("/nowhere/{name}.sock").into(),
-            },
+            }),
         }
     }
 

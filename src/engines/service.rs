@@ -51,7 +51,7 @@ impl Service {
                 Ok(endpoint) => {
                     let engine = EngineSpec {
                         name: "podman".to_owned(),
-                        endpoint,
+                        endpoint: Some(endpoint),
                     };
                     return Ok(Some(Self {
                         engine,

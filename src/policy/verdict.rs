@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use shellproof_api::facts::{Fact, Witness};
+use shellproof_api::facts::{Fact, Gap, What, Witness};
 
 use super::image::Images;
 use super::{Allowed, Evidence, Rule, Usage, Weight, foreign, image, kernel, usage, waiver, wire};
@@ -209,6 +209,17 @@ impl Heard {
     /// What was asked of the engine. Without a start, there was nothing to ask for.
     fn wire(&mut self, mode: Mode, seen: Seen<'_>, has_started: bool, without_start: &str) {
         if self.silent(Witness::Wire, seen.wire) {
+            // Where containers are made here, what they were asked to be and have changed is known without a witness, and may
+            // stand against them.
+            let is_known = |fact: &&Fact| match fact.what {
+                What::Start(_) | What::Changed(_) => true,
+                What::Unseen { gap, .. } => gap == Gap::Changes,
+                _ => false,
+            };
+            if let (Standing::Absent(_), Mode::Prebuilt) = (seen.wire, mode) {
+                let known = seen.facts.iter().filter(is_known);
+                self.evidence.extend(known.flat_map(wire::judge));
+            }
             return;
         }
         let gaps = wire::gaps(seen.facts, seen.started);

@@ -472,7 +472,7 @@ mod words {
     }
 
     lowercase! {
-        EngineWord of EngineKind in "EngineKind" { Docker, Podman, Fake, None }
+        EngineWord of EngineKind in "EngineKind" { Docker, Podman, Embedded, Fake, None }
         WitnessName of Witness in "Witness" { Wire, Image, Kernel }
         KindWord of Kind in "Kind" { Start, Exec }
         AnswerWord of Answer in "Answer" { Continued, Denied, Withdrawn }

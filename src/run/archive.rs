@@ -74,8 +74,10 @@ fn append<W: Write>(archive: &mut tar::Builder<W>, name: &str, mode: u32, data: 
     let mut header = tar::Header::new_gnu();
     header.set_size(data.len() as u64);
     header.set_mode(mode);
+    // A field that is empty is no number to whoever is strict.
     header.set_uid(0);
     header.set_gid(0);
+    header.set_mtime(0);
     archive.append_data(&mut header, name, data)
 }
 

@@ -62,17 +62,24 @@ pub(crate) async fn prove_alive(
 ) -> Result<Result<Kernel, String>, EngineError> {
     let kernel = match need {
         Some(Need::Off) => Err(NOT_WANTED.to_owned()),
-        _ => Kernel::open(&engine.endpoint, images.runtime().engine(), invocation).await,
+        _ => Kernel::open(engine.endpoint.as_ref(), images.runtime().engine(), invocation).await,
     };
     let hoped_for = kernel.as_ref().ok();
-    let proof = prove(engine, &connection.recorder, images, invocation, hoped_for).await?;
+    let proof = prove(
+        engine,
+        connection.recorder.as_ref(),
+        images,
+        invocation,
+        hoped_for,
+    )
+    .await?;
     Ok(kernel.and_then(|kernel| proof.map(|()| kernel)))
 }
 
-/// Shows a marked container to the wire and to the kernel witness, if one is hoped for. They must have seen it afterwards.
+/// Shows a marked container to the wire, if there is one, and to the kernel witness, if one is hoped for. They must have seen it afterwards.
 pub(super) async fn prove(
     engine: &EngineSpec,
-    recorder: &Recorder,
+    recorder: Option<&Recorder>,
     images: &Images,
     invocation: &Invocation,
     kernel: Option<&Kernel>,
@@ -85,7 +92,7 @@ async fn show(
     images: &Images,
     invocation: &Invocation,
     kernel: Option<&Kernel>,
-    recorder: &Recorder,
+    recorder: Option<&Recorder>,
 ) -> Result<Result<(), String>, CanaryError> {
     let marker = name(invocation);
     let seen_by_kernel = match kernel.map(|kernel| kernel.watch(None)) {
@@ -108,7 +115,9 @@ async fn show(
     if seen_by_kernel.is_err() {
         run(images, invocation, &marker, None).await?;
     }
-    seen_by_wire(&marker, &recorder.recording())?;
+    if let Some(recorder) = recorder {
+        seen_by_wire(&marker, &recorder.recording())?;
+    }
     // Without one that was hoped for there is nothing to find out.
     Ok(if kernel.is_none() { Ok(()) } else { seen_by_kernel })
 }

@@ -1,5 +1,6 @@
 //! One scenario, in one mode, on one engine: from its networks to the last expectation.
 
+mod asked;
 mod fate;
 mod health;
 mod launch;
@@ -12,7 +13,7 @@ mod watch;
 use std::time::{Duration, Instant};
 
 use shellproof_api::facts::Traced;
-use shellproof_api::{Error, NetworkSpec, Resource, ResourceKind, StdStream, VolumeSpec};
+use shellproof_api::{EngineKind, Error, NetworkSpec, Resource, ResourceKind, StdStream, VolumeSpec};
 
 use super::expect::{Checked, Exited, more_might_meet};
 use super::output::Collected;
@@ -108,6 +109,11 @@ impl<'a> Execution<'a> {
         }
         tokio::time::sleep(PAUSE).await;
         runtime.remove(resource).await
+    }
+
+    /// Whether nothing is asked of anybody: the containers are made here.
+    pub(super) fn has_no_wire(&self) -> bool {
+        self.context.runtime.engine().kind == EngineKind::Embedded
     }
 
     /// Whether the kernel witness is heard.

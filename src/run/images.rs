@@ -8,7 +8,6 @@ use tokio::sync::{Mutex, OnceCell};
 
 use super::archive;
 use super::contents::Contents;
-use super::credentials;
 use super::program;
 use crate::ImageName;
 use crate::invocation::Invocation;
@@ -16,6 +15,7 @@ use crate::platform::Platform;
 use crate::result::Image;
 use crate::scenario::ImageChoice;
 use crate::vocabulary::Mode;
+use shellproof_store::credentials;
 
 /// The probe program, compiled by `build.rs`.
 const PROBE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/probe"));
@@ -318,7 +318,7 @@ fn places(env: &[String], program: &str) -> Vec<String> {
         .collect()
 }
 
-fn pull_step(reference: &str, step: &PullProgress) -> String {
+pub(crate) fn pull_step(reference: &str, step: &PullProgress) -> String {
     match (step.current, step.total) {
         (Some(current), Some(total @ 1..)) => {
             format!(

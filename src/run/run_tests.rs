@@ -95,10 +95,10 @@ impl Bench {
             mode: Mode::Prebuilt,
             engine: EngineSpec {
                 name: "fake".into(),
-                endpoint: shellproof_wire::Endpoint {
+                endpoint: Some(shellproof_wire::Endpoint {
                     kind: shellproof_api::EngineKind::Fake,
                     socket: "/nowhere".into(),
-                },
+                }),
             },
         };
         let platform = Platform::from_parts(None, []).unwrap();

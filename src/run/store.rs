@@ -27,7 +27,7 @@ pub(super) struct Store {
     anchor: OnceCell<Option<Anchor>>,
     /// Why containers do not find each other by name, if they do not.
     nameless: OnceCell<Option<String>>,
-    _recorder: Arc<Recorder>,
+    _recorder: Option<Arc<Recorder>>,
 }
 
 impl Store {
@@ -39,19 +39,31 @@ impl Store {
     ) -> Result<Self, EngineError> {
         let socket = invocation.path(&format!("images-{}.sock", engine.name));
         let connection = engines::connect(engine, &socket).await?;
+        if let Some(note) = &connection.note {
+            anstream::eprintln!("warning: {note}");
+        }
         let runtime = connection.runtime.clone();
         let kernel = match options.kernel {
             Some(Need::Off) => Err(NOT_WANTED.to_owned()),
-            _ => Kernel::open(&engine.endpoint, runtime.engine(), invocation)
+            _ => Kernel::open(engine.endpoint.as_ref(), runtime.engine(), invocation)
                 .await
                 .map(Arc::new),
         };
-        let recorder = Arc::new(connection.recorder);
+        let recorder = connection.recorder.map(Arc::new);
         let images = Arc::new(Images::new(runtime, options.fixtures.clone(), options.offline));
         let canary = tokio::spawn({
             let (engine, images, invocation) = (engine.clone(), images.clone(), invocation.clone());
             let (kernel, recorder) = (kernel.as_ref().ok().cloned(), recorder.clone());
-            async move { canary::prove(&engine, &recorder, &images, &invocation, kernel.as_deref()).await }
+            async move {
+                canary::prove(
+                    &engine,
+                    recorder.as_deref(),
+                    &images,
+                    &invocation,
+                    kernel.as_deref(),
+                )
+                .await
+            }
         });
         let lost = engine.unconnected("its canary was lost".into());
         let proof = async move { canary.await.unwrap_or(Err(lost)) };

@@ -8,6 +8,8 @@ pub enum EngineKind {
     Docker,
     /// Podman, rootful or rootless.
     Podman,
+    /// None but this binary itself.
+    Embedded,
     /// The in-memory runtime: for speed and scripted failures, never for claims.
     Fake,
     /// None at all: an image was read where it lies.
@@ -15,11 +17,12 @@ pub enum EngineKind {
 }
 
 impl EngineKind {
-    /// The kind's name as users write it: `docker`, `podman`, `fake` or `none`.
+    /// The kind's name as users write it: `docker`, `podman`, `embedded`, `fake` or `none`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Docker => "docker",
             Self::Podman => "podman",
+            Self::Embedded => "embedded",
             Self::Fake => "fake",
             Self::None => "none",
         }

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_core::Stream;
 
+use crate::facts::ChangedFile;
 use crate::{
     ContainerId, ContainerSpec, ContainerState, Credentials, Engine, HealthRun, ImageConfig, ImageFile,
     Labels, NetworkSpec, PullProgress, Resource, Result, VolumeSpec,
@@ -109,6 +110,14 @@ pub trait Runtime: Send + Sync {
     /// # Errors
     /// [`crate::ErrorKind::WrongState`] for the last name of an image that a container uses, among others.
     async fn remove(&self, resource: &Resource) -> Result<()>;
+
+    /// The files that a container has added or changed in its own file system, volumes excepted, or why nobody knows; where a
+    /// container was removed, as it left them, once. Only a runtime without a wire has something to say: elsewhere that is the
+    /// wire witness's to look at.
+    async fn changes(&self, id: &ContainerId) -> Option<std::result::Result<Vec<ChangedFile>, String>> {
+        let _ = id;
+        None
+    }
 
     /// Everything on the engine that is ours: containers, networks and volumes that carry [`crate::labels::RUN`], of all
     /// runs, and images that carry any label which begins with [`crate::labels::PREFIX`], one by one for each of their names:

@@ -2,7 +2,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::Labels;
+use crate::{ImageConfig, Labels};
 
 /// The id that an engine gave a container.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -72,6 +72,20 @@ pub struct ContainerSpec {
     pub health_check: Option<HealthCheck>,
     /// Its labels.
     pub labels: Labels,
+}
+
+impl ContainerSpec {
+    /// The program and its arguments, with the image's configuration merged in; empty where there is no program.
+    pub fn argv(&self, image: &ImageConfig) -> Vec<String> {
+        let entrypoint = self.entrypoint.as_ref().unwrap_or(&image.entrypoint);
+        let drops = self.entrypoint.as_ref().is_some_and(|words| !words.is_empty());
+        let command = match (&self.command, drops) {
+            (Some(command), _) => command.as_slice(),
+            (None, true) => &[],
+            (None, false) => &image.command,
+        };
+        entrypoint.iter().chain(command).cloned().collect()
+    }
 }
 
 /// How a container joins a network.
@@ -188,7 +202,37 @@ impl HealthTest {
 
 #[cfg(test)]
 mod tests {
-    use super::HealthTest;
+    use super::{ContainerSpec, HealthTest};
+    use crate::ImageConfig;
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(|&word| word.to_owned()).collect()
+    }
+
+    #[test]
+    fn what_is_given_replaces_what_the_image_says() {
+        let image = ImageConfig {
+            entrypoint: words(&["/e"]),
+            command: words(&["c"]),
+            ..ImageConfig::default()
+        };
+        for (entrypoint, command, expected) in [
+            (None, None, &["/e", "c"][..]),
+            (None, Some(&["d"][..]), &["/e", "d"]),
+            (None, Some(&[]), &["/e"]),
+            (Some(&["/f"][..]), None, &["/f"]),
+            (Some(&["/f"]), Some(&["d"]), &["/f", "d"]),
+            (Some(&[]), None, &["c"]),
+            (Some(&[]), Some(&[]), &[]),
+        ] {
+            let spec = ContainerSpec {
+                entrypoint: entrypoint.map(words),
+                command: command.map(words),
+                ..ContainerSpec::default()
+            };
+            assert_eq!(spec.argv(&image), words(expected), "{entrypoint:?} {command:?}");
+        }
+    }
 
     #[test]
     fn health_tests_survive_the_way_through_the_api() {

@@ -38,6 +38,28 @@ pub struct Backend {
     pub skip: fn(engine: &str, case: &Case) -> Option<&'static str>,
 }
 
+/// A runtime that is made here and listens nowhere.
+#[derive(Clone, Copy)]
+pub struct Own {
+    /// What its tests are called.
+    pub name: &'static str,
+    /// A folder to keep the suite's image in: `env!("CARGO_TARGET_TMPDIR")`.
+    pub scratch: &'static str,
+    /// Makes it, within tokio; or says why this machine forbids it.
+    pub open: fn() -> std::result::Result<Arc<dyn Inspect>, String>,
+    /// Why a case cannot run on it, if it cannot.
+    pub skip: fn(name: &str, case: &Case) -> Option<&'static str>,
+}
+
+/// Runs every case on such runtimes, with real programs on this machine's kernel.
+pub fn main_without_engine(all: &[Own]) -> ExitCode {
+    let labs: Vec<_> = all
+        .iter()
+        .map(|own| Lab::new(own.name, own.skip, Source::Own(*own)))
+        .collect();
+    run(&Arguments::from_args(), &labs)
+}
+
 /// Runs every case on every engine of the backend's kind that the environment names.
 pub fn main(backend: Backend) -> ExitCode {
     lab::main(
@@ -94,6 +116,7 @@ fn run(arguments: &Arguments, labs: &[Arc<Lab>]) -> ExitCode {
 
 enum Source {
     Engine { backend: Backend, endpoint: Endpoint },
+    Own(Own),
     Ready(Arc<dyn Inspect>),
 }
 
@@ -170,6 +193,7 @@ impl Lab {
                     _recorder: None,
                 });
             }
+            Source::Own(own) => return Self::make(own).await,
             Source::Engine { backend, endpoint } => (backend, endpoint),
         };
         let subject = Subject::build(Path::new(backend.scratch))
@@ -195,6 +219,20 @@ impl Lab {
             subject,
             network,
             _recorder: recorder,
+        })
+    }
+
+    async fn make(own: &Own) -> std::result::Result<Ready, String> {
+        let subject = Subject::build(Path::new(own.scratch))
+            .map_err(|error| format!("failed to build the suite's image: {error}"))?;
+        let runtime = (own.open)()?;
+        let loaded = runtime.load_image(&subject.archive).await;
+        loaded.map_err(|error| error.to_string())?;
+        Ok(Ready {
+            runtime,
+            subject,
+            network: Network::OWN,
+            _recorder: None,
         })
     }
 

@@ -1,7 +1,8 @@
 //! The engines that tests run on: how they are named, and what it means that one is not there. Every test program of
 //! this project asks here.
 //!
-//! - `SHELLPROOF_ENGINES` names them: `NAME=unix:///path`, separated by commas. `scripts/engines env` prints such a line.
+//! - `SHELLPROOF_ENGINES` names them: `NAME=unix:///path`, separated by commas, and `embedded` for the one that is in the binary.
+//!   `scripts/engines env` prints such a line.
 //! - With none, tests that need one are ignored. With `CI=true` or `SHELLPROOF_REQUIRE_ENGINES` set they fail.
 //! - An entry that cannot be read fails, and so does a test that asks for an engine that is not named. Nothing is
 //!   skipped in silence.
@@ -28,11 +29,16 @@ pub struct Engine {
     pub name: String,
     /// What it is.
     pub kind: EngineKind,
-    /// Where it listens.
+    /// Where it listens; empty for the one that is in the binary.
     pub socket: PathBuf,
 }
 
 impl Engine {
+    /// Whether it has a wire to be recorded.
+    pub fn listens(&self) -> bool {
+        self.kind != EngineKind::Embedded
+    }
+
     /// Its address.
     pub fn url(&self) -> String {
         format!("unix://{}", self.socket.display())
@@ -40,7 +46,10 @@ impl Engine {
 
     /// What `--engine` takes.
     pub fn choice(&self) -> String {
-        format!("{}={}", self.name, self.url())
+        match self.listens() {
+            true => format!("{}={}", self.name, self.url()),
+            false => self.name.clone(),
+        }
     }
 
     /// Whether it is a Podman.
@@ -95,7 +104,8 @@ pub fn main(
     }
 }
 
-fn is_required() -> bool {
+/// Whether it is a failure that something is not there which tests need.
+pub fn is_required() -> bool {
     let required = std::env::var_os(REQUIRE_ENGINES).is_some_and(|value| !value.is_empty());
     required || std::env::var("CI").is_ok_and(|ci| ci == "true")
 }
@@ -117,6 +127,17 @@ fn read(variable: &str) -> Result<Vec<Engine>, String> {
         .map(str::trim)
         .filter(|entry| !entry.is_empty())
     {
+        if engines.iter().any(|engine| engine.name == entry) {
+            return Err(format!("`{entry}` is twice in {ENGINES}"));
+        }
+        if entry == EngineKind::Embedded.as_str() {
+            engines.push(Engine {
+                name: entry.to_owned(),
+                kind: EngineKind::Embedded,
+                socket: PathBuf::new(),
+            });
+            continue;
+        }
         let (name, url) = entry
             .split_once('=')
             .ok_or_else(|| format!("`{entry}` in {ENGINES}: expected `NAME=unix:///path`"))?;
@@ -187,6 +208,9 @@ mod tests {
         assert_eq!(engines[0].kind, EngineKind::Docker);
         assert!(engines[1].is_podman() && engines[1].has_kernel_witness());
         assert!(read("").unwrap().is_empty());
+        let embedded = read("embedded").unwrap();
+        assert!(embedded[0].choice() == "embedded" && !embedded[0].listens());
+        assert!(read("embedded,embedded").is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use futures_util::StreamExt;
+use shellproof_api::facts::Outcome;
 use shellproof_api::{ContainerSpec, Error, ErrorKind, OutputChunk, ResourceKind, StdStream};
 use tokio::sync::watch;
 
@@ -24,13 +25,17 @@ impl Execution<'_> {
         let (sender, ended) = watch::channel(None);
         let (started, end) = (Instant::now(), Arc::new(OnceLock::new()));
         match runtime.start_container(&id).await {
-            Ok(()) => self.started.push(id.0.clone()),
+            Ok(()) => {
+                self.note_start(&id, spec, Outcome::Begun).await;
+                self.started.push(id.0.clone());
+            }
             Err(error) => {
                 let code = match error.kind {
                     ErrorKind::CommandNotFound => 127,
                     ErrorKind::NotExecutable => 126,
                     _ => return Err(error),
                 };
+                self.note_start(&id, spec, Outcome::Failed).await;
                 self.started.push(id.0.clone());
                 output.push(&OutputChunk {
                     stream: StdStream::Stderr,

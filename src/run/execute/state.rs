@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use shellproof_api::facts::Fact;
 use shellproof_api::{Error, HealthTest, Labels, Resource, ResourceKind, Runtime, labels};
 
 use super::running::Running;
@@ -65,6 +66,8 @@ pub(in crate::run) struct Execution<'a> {
     /// How many expectations failed that more output might have met.
     pub(super) lacking: usize,
     pub(in crate::run) started: Vec<String>,
+    /// What was asked for where no wire sees it.
+    pub(in crate::run) asked: Vec<Fact>,
     pub(in crate::run) duration: Duration,
     pub(super) watches: Vec<(String, Watch)>,
     /// Health checks of which the engine told no run: the container's name there, and the check.
@@ -83,6 +86,7 @@ impl<'a> Execution<'a> {
             expectations: Vec::new(),
             lacking: 0,
             started: Vec::new(),
+            asked: Vec::new(),
             duration: Duration::ZERO,
             watches: Vec::new(),
             unchecked: Vec::new(),

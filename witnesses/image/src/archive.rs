@@ -5,41 +5,21 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::{self, Read};
 
-use shellproof_api::facts::ImageContent;
 use tar::{EntryType, Header};
 
-use crate::assemble::{Parts, assemble};
+use crate::assemble::Parts;
 use crate::choose::{Chosen, Documents, choose, no_image, several};
 use crate::document::{Descriptor, Index, Manifest, Saved, parse};
-use crate::entry::Layer;
 use crate::error::{Error, Result};
 use crate::form::Form;
-use crate::layer::{self, Bounds};
-use crate::layout::check;
+use crate::layout::{Stored, check};
 use crate::limits;
 use crate::path::normal;
-use crate::stream::{Packing, digest_of, unpacked};
+use crate::stream::{Budget, Packing, digest_of, unpacked};
 use crate::tape::{each, wrong};
 
 /// A header of an archive, in bytes.
 const BLOCK: usize = 512;
-
-/// Reads an image from an archive that comes as a stream: that of `docker save` or that of an OCI layout.
-///
-/// # Errors
-/// As [`crate::read`].
-pub fn read_stream(stream: impl Read, form: Form, tag: Option<&str>) -> Result<ImageContent> {
-    let mut bounds = Bounds::new();
-    let parts = Archived::scan(stream, &mut bounds).map_err(no_archive)?;
-    match (form, parts.get("manifest.json"), parts.get("index.json")) {
-        (Form::DockerArchive, Some(saved), index) => parts.saved(saved, index, tag, &bounds),
-        (_, _, Some(index)) => parts.layout(index, tag, &bounds),
-        (_, Some(saved), None) => parts.saved(saved, None, tag, &bounds),
-        (_, None, None) => Err(Error::Malformed(
-            "it is no image archive: it has neither `manifest.json` nor `index.json`".into(),
-        )),
-    }
-}
 
 /// What is beyond a bound says so itself.
 fn no_archive(error: io::Error) -> Error {
@@ -52,22 +32,42 @@ fn no_archive(error: io::Error) -> Error {
 }
 
 /// A file of an archive.
-enum Part {
+enum Part<L> {
     Document(Vec<u8>),
     /// A layer, or why it cannot be one: that matters only if it has to be.
-    Layer(std::result::Result<Layer, String>),
+    Layer(std::result::Result<L, String>),
     /// Too large for a document, and no layer.
     Other,
     /// Another file.
     Link(String),
 }
 
-struct Archived(HashMap<String, Part>);
+/// Makes something of what could be a layer.
+type See<'a, L> = &'a mut dyn FnMut(&mut dyn Read) -> io::Result<L>;
 
-impl Archived {
-    fn scan(stream: impl Read, bounds: &mut Bounds) -> io::Result<Self> {
-        let budget = bounds.budget.clone();
-        let (_, stream) = unpacked(stream, &budget)?;
+/// The files of an archive.
+pub(crate) struct Archived<L>(HashMap<String, Part<L>>);
+
+impl<L: Stored> Archived<L> {
+    /// Reads an archive to its end. Somebody is shown each file that could be a layer.
+    pub(crate) fn read(stream: impl Read, budget: &Budget, see: See<'_, L>) -> Result<Self> {
+        Self::scan(stream, budget, see).map_err(no_archive)
+    }
+
+    /// The image that is meant.
+    pub(crate) fn image(&self, form: Form, tag: Option<&str>) -> Result<Parts<'_, L>> {
+        match (form, self.get("manifest.json"), self.get("index.json")) {
+            (Form::DockerArchive, Some(saved), index) => self.saved(saved, index, tag),
+            (_, _, Some(index)) => self.layout(index, tag),
+            (_, Some(saved), None) => self.saved(saved, None, tag),
+            (_, None, None) => Err(Error::Malformed(
+                "it is no image archive: it has neither `manifest.json` nor `index.json`".into(),
+            )),
+        }
+    }
+
+    fn scan(stream: impl Read, budget: &Budget, see: See<'_, L>) -> io::Result<Self> {
+        let (_, stream) = unpacked(stream, budget)?;
         let mut parts = HashMap::new();
         let mut left = limits::DOCUMENTS;
         each(stream, |head, content| {
@@ -75,7 +75,7 @@ impl Archived {
             let name = name.map_err(|_| wrong("one of its files has a name that is no UTF-8"))?;
             let target = String::from_utf8_lossy(&head.target);
             let part = match head.header.entry_type() {
-                EntryType::Regular | EntryType::Continuous => part(content, bounds, &mut left)?,
+                EntryType::Regular | EntryType::Continuous => part(content, &mut *see, &mut left)?,
                 EntryType::Symlink => {
                     let parent = name.rsplit_once('/').map_or("", |(parent, _)| parent);
                     Part::Link(format!("{parent}/{target}"))
@@ -99,7 +99,7 @@ impl Archived {
         Ok(Self(parts))
     }
 
-    fn part(&self, name: &str) -> Option<&Part> {
+    fn part(&self, name: &str) -> Option<&Part<L>> {
         let mut name = String::from_utf8(normal(name.as_bytes())).ok()?;
         for _ in 0..limits::LINKS {
             match self.0.get(&name)? {
@@ -117,7 +117,7 @@ impl Archived {
         }
     }
 
-    fn layer(&self, name: &str, what: &str) -> Result<&Layer> {
+    fn layer(&self, name: &str, what: &str) -> Result<&L> {
         let shown = name.escape_debug();
         match self.part(name) {
             Some(Part::Layer(Ok(layer))) => Ok(layer),
@@ -132,14 +132,14 @@ impl Archived {
     }
 
     /// The image of an OCI layout.
-    fn layout(&self, index: &[u8], tag: Option<&str>, bounds: &Bounds) -> Result<ImageContent> {
+    fn layout(&self, index: &[u8], tag: Option<&str>) -> Result<Parts<'_, L>> {
         let Chosen {
             digest,
             names,
+            manifest,
             configuration,
             layers,
         } = choose(index, tag, self)?;
-        let document = self.checked(&configuration)?;
         let mut found = Vec::new();
         for (place, descriptor) in layers.iter().enumerate() {
             let what = format!("layer {}", place + 1);
@@ -147,24 +147,18 @@ impl Archived {
             check(layer, descriptor, &what)?;
             found.push(layer);
         }
-        let parts = Parts {
+        Ok(Parts {
             digest: Some(digest),
             names,
-            configuration: &document,
-            media_type: &configuration.media_type,
+            manifest: Some(manifest),
+            configuration: self.checked(&configuration)?,
+            media_type: configuration.media_type,
             layers: found,
-        };
-        assemble(parts, &bounds.keys)
+        })
     }
 
     /// The image that `docker save` wrote.
-    fn saved(
-        &self,
-        manifest: &[u8],
-        index: Option<&[u8]>,
-        tag: Option<&str>,
-        bounds: &Bounds,
-    ) -> Result<ImageContent> {
+    fn saved(&self, manifest: &[u8], index: Option<&[u8]>, tag: Option<&str>) -> Result<Parts<'_, L>> {
         let all: Vec<Saved> = parse("`manifest.json`", manifest)?;
         let names = || {
             all.iter()
@@ -216,14 +210,14 @@ impl Archived {
         let layers: Result<_> = layers
             .map(|(place, name)| self.layer(name, &format!("layer {}", place + 1)))
             .collect();
-        let parts = Parts {
+        Ok(Parts {
             digest: None,
             names: saved.repo_tags.clone().unwrap_or_default(),
-            configuration,
-            media_type: "",
+            manifest: None,
+            configuration: configuration.into(),
+            media_type: String::new(),
             layers: layers?,
-        };
-        assemble(parts, &bounds.keys)
+        })
     }
 
     /// Whether `index.json` has the image that `manifest.json` has: engines differ on which of them counts.
@@ -254,7 +248,7 @@ impl Archived {
     }
 }
 
-impl Documents for Archived {
+impl<L: Stored> Documents for Archived<L> {
     fn document(&self, of: &Descriptor) -> Result<Cow<'_, [u8]>> {
         let name = blob(of)?;
         let bytes = self.get(&name).map(Cow::Borrowed);
@@ -272,11 +266,11 @@ fn is_name(full: &str, name: &str) -> bool {
 }
 
 /// Reads one file of an archive for what it is by its beginning.
-fn part(entry: &mut dyn Read, bounds: &mut Bounds, left: &mut u64) -> io::Result<Part> {
+fn part<L>(entry: &mut dyn Read, see: See<'_, L>, left: &mut u64) -> io::Result<Part<L>> {
     let mut head = Vec::with_capacity(BLOCK);
     (&mut *entry).take(BLOCK as u64).read_to_end(&mut head)?;
     if Packing::of(&head) != Packing::Plain || is_archive(&head) {
-        return match layer::read(head.chain(entry), bounds) {
+        return match see(&mut head.chain(entry)) {
             Ok(layer) => Ok(Part::Layer(Ok(layer))),
             Err(error) if error.raw_os_error().is_some() => Err(error),
             Err(error) => Ok(Part::Layer(Err(error.to_string()))),

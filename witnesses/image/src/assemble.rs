@@ -1,5 +1,6 @@
 //! From a manifest's parts to what an image is and contains.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use shellproof_api::HealthTest;
@@ -19,20 +20,22 @@ const BUILT_BY_PODMAN: &str = "io.buildah.version";
 /// How Docker's own format calls a configuration; the other one has no place for a health check.
 const DOCKER_CONFIGURATION: &str = "application/vnd.docker.container.image.v1+json";
 
-/// What makes an image.
-pub(crate) struct Parts<'a> {
+/// What makes an image, of whose layers somebody has made something.
+pub(crate) struct Parts<'a, L> {
     pub(crate) digest: Option<String>,
     pub(crate) names: Vec<String>,
-    pub(crate) configuration: &'a [u8],
+    /// The manifest, where there is one.
+    pub(crate) manifest: Option<Vec<u8>>,
+    pub(crate) configuration: Cow<'a, [u8]>,
     /// What the manifest calls its configuration, where it does.
-    pub(crate) media_type: &'a str,
+    pub(crate) media_type: String,
     /// Lowest first.
-    pub(crate) layers: Vec<&'a Layer>,
+    pub(crate) layers: Vec<&'a L>,
 }
 
 /// Puts an image together, whose layers are checked against its configuration.
-pub(crate) fn assemble(parts: Parts<'_>, keys: &Keys) -> Result<ImageContent> {
-    let configuration: Configuration = parse("the image's configuration", parts.configuration)?;
+pub(crate) fn assemble(parts: &Parts<'_, Layer>, keys: &Keys) -> Result<ImageContent> {
+    let configuration: Configuration = parse("the image's configuration", &parts.configuration)?;
     let rootfs = configuration.rootfs.clone().unwrap_or_default();
     let expected = rootfs.diff_ids.unwrap_or_default();
     if expected.len() != parts.layers.len() {
@@ -54,7 +57,7 @@ pub(crate) fn assemble(parts: Parts<'_>, keys: &Keys) -> Result<ImageContent> {
     }
     let mut content = ImageContent {
         layers: layers(&configuration, &parts.layers),
-        configuration: configured(configuration, &parts),
+        configuration: configured(configuration, parts),
         ..ImageContent::default()
     };
     let mut links = BTreeMap::new();
@@ -111,7 +114,7 @@ fn layers(configuration: &Configuration, layers: &[&Layer]) -> Vec<ImageLayer> {
     layers.iter().enumerate().map(layer).collect()
 }
 
-fn configured(configuration: Configuration, parts: &Parts<'_>) -> ImageConfiguration {
+fn configured(configuration: Configuration, parts: &Parts<'_, Layer>) -> ImageConfiguration {
     let defaults = configuration.config.unwrap_or_default();
     let labels = defaults.labels.unwrap_or_default();
     let test = defaults.healthcheck.and_then(|check| check.test);
@@ -123,7 +126,7 @@ fn configured(configuration: Configuration, parts: &Parts<'_>) -> ImageConfigura
     };
     let history = configuration.history.unwrap_or_default();
     ImageConfiguration {
-        id: digest_of(parts.configuration),
+        id: digest_of(&parts.configuration),
         digest: parts.digest.clone(),
         names: parts.names.clone(),
         entrypoint: defaults.entrypoint.unwrap_or_default(),

@@ -30,6 +30,7 @@ pub(crate) trait Documents {
 pub(crate) struct Chosen {
     pub(crate) digest: String,
     pub(crate) names: Vec<String>,
+    pub(crate) manifest: Vec<u8>,
     pub(crate) configuration: Descriptor,
     pub(crate) layers: Vec<Descriptor>,
 }
@@ -44,35 +45,112 @@ pub(crate) fn choose(index: &[u8], tag: Option<&str>, documents: &dyn Documents)
         let descriptor = one_of(&candidates, wanted.take())?;
         names.extend(descriptor.names().map(str::to_owned));
         let bytes = documents.checked(descriptor)?;
-        let manifest: Manifest = parse("a manifest", &bytes)?;
-        match (manifest.manifests, manifest.config, manifest.layers) {
-            (Some(manifests), None, None) => candidates = manifests,
-            (None, Some(configuration), Some(layers)) => {
-                if layers.len() > limits::LAYERS {
-                    let (found, limit) = (layers.len(), limits::LAYERS);
-                    return Err(Error::Malformed(format!(
-                        "the image has {found} layers, more than {limit} are not read"
-                    )));
-                }
+        match Step::of(&descriptor.digest, &bytes)? {
+            Step::Index(manifests) => candidates = manifests,
+            Step::Image {
+                configuration,
+                layers,
+            } => {
                 return Ok(Chosen {
                     digest: descriptor.digest.clone(),
                     names,
+                    manifest: bytes.into_owned(),
                     configuration,
                     layers,
                 });
             }
-            _ => {
-                return Err(Error::Malformed(format!(
-                    "`{}` is neither the manifest of an image nor an index of manifests",
-                    descriptor.digest
-                )));
+        }
+    }
+    Err(too_deep())
+}
+
+fn too_deep() -> Error {
+    Error::Malformed(format!(
+        "more than {} indexes name each other on the way to the image",
+        limits::NESTED
+    ))
+}
+
+/// A step on the way to an image.
+enum Step {
+    Index(Vec<Descriptor>),
+    Image {
+        configuration: Descriptor,
+        layers: Vec<Descriptor>,
+    },
+}
+
+impl Step {
+    fn of(digest: &str, bytes: &[u8]) -> Result<Self> {
+        let manifest: Manifest = parse("a manifest", bytes)?;
+        match (manifest.manifests, manifest.config, manifest.layers) {
+            (Some(manifests), None, None) => Ok(Self::Index(manifests)),
+            (None, Some(configuration), Some(layers)) if layers.len() <= limits::LAYERS => Ok(Self::Image {
+                configuration,
+                layers,
+            }),
+            (None, Some(_), Some(layers)) => {
+                let (found, limit) = (layers.len(), limits::LAYERS);
+                Err(Error::Malformed(format!(
+                    "the image has {found} layers, more than {limit} are not read"
+                )))
+            }
+            _ => Err(Error::Malformed(format!(
+                "`{digest}` is neither the manifest of an image nor an index of manifests"
+            ))),
+        }
+    }
+}
+
+/// The way from the document that a registry has under a name to the image that is meant: asked for one document after the
+/// other, since not everybody who has them can be waited for.
+#[derive(Debug, Default)]
+pub struct Way {
+    taken: usize,
+}
+
+/// What the next document on a [`Way`] says.
+#[derive(Clone, Debug)]
+pub enum Sign {
+    /// The document to look at next.
+    Next(Descriptor),
+    /// It is the manifest of an image.
+    Image {
+        /// Its configuration.
+        configuration: Descriptor,
+        /// Its layers, lowest first.
+        layers: Vec<Descriptor>,
+    },
+}
+
+impl Way {
+    /// Reads a document, which has this digest.
+    ///
+    /// # Errors
+    /// It is no manifest and no index, or one without an image for this machine.
+    pub fn follow(&mut self, digest: &str, document: &[u8]) -> Result<Sign> {
+        self.taken += 1;
+        match Step::of(digest, document)? {
+            Step::Index(_) if self.taken >= limits::NESTED => Err(too_deep()),
+            Step::Index(manifests) => {
+                let next = one_of(&manifests, None)?.clone();
+                next.sha256()?;
+                Ok(Sign::Next(next))
+            }
+            Step::Image {
+                configuration,
+                layers,
+            } => {
+                for part in layers.iter().chain([&configuration]) {
+                    part.sha256()?;
+                }
+                Ok(Sign::Image {
+                    configuration,
+                    layers,
+                })
             }
         }
     }
-    Err(Error::Malformed(format!(
-        "more than {} indexes name each other on the way to the image",
-        limits::NESTED
-    )))
 }
 
 fn one_of<'a>(all: &'a [Descriptor], tag: Option<&str>) -> Result<&'a Descriptor> {

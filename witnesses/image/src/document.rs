@@ -19,12 +19,15 @@ pub(crate) struct Index {
     pub(crate) manifests: Vec<Descriptor>,
 }
 
+/// Names a blob.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Descriptor {
+pub struct Descriptor {
     #[serde(default)]
     pub(crate) media_type: String,
     pub(crate) digest: String,
+    #[serde(default)]
+    pub(crate) size: u64,
     #[serde(default)]
     pub(crate) annotations: Option<BTreeMap<String, String>>,
     pub(crate) platform: Option<Platform>,
@@ -55,9 +58,14 @@ pub(crate) struct Saved {
     pub(crate) layers: Option<Vec<String>>,
 }
 
+/// An image's configuration, as far as anybody here asks for it. A `null` is what is missing.
 #[derive(Clone, Debug, Default, Deserialize)]
-pub(crate) struct Configuration {
-    pub(crate) config: Option<Defaults>,
+pub struct Configuration {
+    /// What a container of it gets.
+    pub config: Option<Defaults>,
+    /// For which machines it is: `amd64`, and `linux`.
+    #[serde(default)]
+    pub architecture: Option<String>,
     pub(crate) rootfs: Option<Rootfs>,
     pub(crate) history: Option<Vec<Step>>,
 }
@@ -65,21 +73,68 @@ pub(crate) struct Configuration {
 /// What a container of the image gets unless it is told otherwise.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct Defaults {
-    pub(crate) entrypoint: Option<Vec<String>>,
-    pub(crate) cmd: Option<Vec<String>>,
-    pub(crate) env: Option<Vec<String>>,
-    pub(crate) user: Option<String>,
-    pub(crate) working_dir: Option<String>,
-    pub(crate) labels: Option<BTreeMap<String, String>>,
-    pub(crate) healthcheck: Option<Check>,
+pub struct Defaults {
+    /// `ENTRYPOINT`.
+    pub entrypoint: Option<Vec<String>>,
+    /// `CMD`.
+    pub cmd: Option<Vec<String>>,
+    /// `ENV`, as `NAME=value`.
+    pub env: Option<Vec<String>>,
+    /// `USER`.
+    pub user: Option<String>,
+    /// `WORKDIR`.
+    pub working_dir: Option<String>,
+    /// `LABEL`.
+    pub labels: Option<BTreeMap<String, String>>,
+    /// `VOLUME`, as keys.
+    pub volumes: Option<BTreeMap<String, Option<Nothing>>>,
+    /// `STOPSIGNAL`.
+    pub stop_signal: Option<String>,
+    /// `HEALTHCHECK`.
+    pub healthcheck: Option<Check>,
     pub(crate) on_build: Option<Vec<String>>,
 }
 
+/// The empty object that stands behind a key.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Nothing {}
+
+/// A health check; times are in nanoseconds, and 0 stands for the engine's default.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct Check {
-    pub(crate) test: Option<Vec<String>>,
+pub struct Check {
+    /// `["CMD", …]`, `["CMD-SHELL", …]` or `["NONE"]`.
+    pub test: Option<Vec<String>>,
+    /// Time between two runs.
+    pub interval: Option<i64>,
+    /// How long one run may take.
+    pub timeout: Option<i64>,
+    /// Time after the start in which failures do not count.
+    pub start_period: Option<i64>,
+    /// Failures in a row until the container is unhealthy.
+    pub retries: Option<i64>,
+}
+
+impl Configuration {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn read(bytes: &[u8]) -> Result<Self> {
+        parse("the image's configuration", bytes)
+    }
+
+    /// The hashes of its layers, unpacked, lowest first.
+    ///
+    /// # Errors
+    /// One is no digest.
+    pub fn diff_ids(&self) -> Result<Vec<String>> {
+        let ids = self
+            .rootfs
+            .iter()
+            .flat_map(|rootfs| rootfs.diff_ids.iter().flatten());
+        ids.map(|id| sha256(id).map(|_| id.clone())).collect()
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -93,24 +148,41 @@ pub(crate) struct Step {
     pub(crate) empty_layer: Option<bool>,
 }
 
+impl Descriptor {
+    /// The blob's hash: `sha256:` and 64 hexadecimal digits.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// How long the blob is said to be, in bytes; 0 where nothing is said.
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+}
+
 /// Reads a document.
 pub(crate) fn parse<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T> {
     serde_json::from_slice(bytes)
         .map_err(|error| Error::Malformed(format!("{what} is not what it has to be: {error}")))
 }
 
+/// The hash in a digest, in hexadecimal.
+fn sha256(digest: &str) -> Result<&str> {
+    let hash = digest.strip_prefix("sha256:");
+    let is_hash =
+        |hash: &&str| hash.len() == 64 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    hash.filter(is_hash).ok_or_else(|| {
+        Error::Malformed(format!(
+            "`{}` is no digest that is read here, expected `sha256:` and 64 hexadecimal digits",
+            digest.escape_debug()
+        ))
+    })
+}
+
 impl Descriptor {
     /// The hash of a blob, in hexadecimal.
     pub(crate) fn sha256(&self) -> Result<&str> {
-        let hash = self.digest.strip_prefix("sha256:");
-        let is_hash =
-            |hash: &&str| hash.len() == 64 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        hash.filter(is_hash).ok_or_else(|| {
-            Error::Malformed(format!(
-                "`{}` is no digest that is read here, expected `sha256:` and 64 hexadecimal digits",
-                self.digest.escape_debug()
-            ))
-        })
+        sha256(&self.digest)
     }
 
     /// What it is called.
@@ -122,9 +194,9 @@ impl Descriptor {
             .map(String::as_str)
     }
 
-    /// Whether it is called so, in full or by its tag.
+    /// Whether it is called so, in full, by its tag or by its digest.
     pub(crate) fn is_called(&self, name: &str) -> bool {
         let is_tag = |full: &str| full.rsplit_once(':').is_some_and(|(_, tag)| tag == name);
-        self.names().any(|full| full == name || is_tag(full))
+        self.digest == name || self.names().any(|full| full == name || is_tag(full))
     }
 }

@@ -3,21 +3,13 @@
 use std::collections::HashMap;
 use std::io::{self, BufReader, Read};
 
-use tar::EntryType;
-
+use crate::change::{Change, Entry};
 use crate::content::{self, Content};
 use crate::entry::{Hides, Kept, Layer, Program, Thing};
 use crate::limits;
-use crate::path::{Key, Keys, normal};
+use crate::path::{Key, Keys};
 use crate::stream::{Budget, Hashing, PART, Packing, unpacked};
 use crate::tape::{Head, each, wrong};
-
-/// What stands before the name of something that a layer deletes.
-const WHITEOUT: &[u8] = b".wh.";
-/// What empties a directory of all that lower layers have in it.
-const OPAQUE: &[u8] = b".wh..wh..opq";
-/// What AUFS kept for itself, in archives of old engines.
-const AUFS: &[u8] = b".wh..wh.";
 
 /// What is left of an image's bounds.
 pub(crate) struct Bounds {
@@ -57,45 +49,80 @@ impl Bounds {
     }
 }
 
+/// What a layer's bytes hash to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Digests {
+    /// As it is stored: what a manifest calls it.
+    pub stored: String,
+    /// Unpacked: what a configuration calls it.
+    pub unpacked: String,
+}
+
+/// Shows each entry of a layer with its content, reads the layer to its end, and says what it hashes to. It may unpack to
+/// `limit` bytes.
+///
+/// # Errors
+/// It is no archive, is cut, goes beyond a bound, or whoever looks says so.
+pub fn visit(
+    stored: impl Read,
+    limit: u64,
+    mut see: impl FnMut(Entry, &mut dyn Read) -> io::Result<()>,
+) -> io::Result<Digests> {
+    walk(stored, &Budget::of(limit), |head, content| {
+        match Entry::of(&head)? {
+            Some(entry) => see(entry, content),
+            None => Ok(()),
+        }
+    })
+}
+
 /// Reads a layer to its end, and with it the hashes of what was read.
 ///
 /// # Errors
 /// It is no archive, is cut, or goes beyond a bound.
 pub(crate) fn read(stored: impl Read, bounds: &mut Bounds) -> io::Result<Layer> {
-    let (mut stored, sum) = Hashing::new(stored);
+    let budget = bounds.budget.clone();
     let mut layer = Layer::default();
+    let mut reader = Reader {
+        bounds,
+        layer: &mut layer,
+        places: HashMap::new(),
+    };
+    let digests = walk(stored, &budget, |head, content| {
+        reader.bounds.entry()?;
+        reader.take(&head, content)
+    })?;
+    layer.stored = digests.stored;
+    layer.unpacked = digests.unpacked;
+    Ok(layer)
+}
+
+fn walk(
+    stored: impl Read,
+    budget: &Budget,
+    see: impl FnMut(Head, &mut dyn Read) -> io::Result<()>,
+) -> io::Result<Digests> {
+    let (mut stored, sum) = Hashing::new(stored);
     let inner_sum = {
-        let budget = bounds.budget.clone();
-        let (packing, inner) = unpacked(&mut stored, &budget)?;
-        let inner_sum = match packing {
+        let (packing, inner) = unpacked(&mut stored, budget)?;
+        match packing {
             Packing::Plain => {
-                entries(inner, bounds, &mut layer)?;
+                each(inner, see)?;
                 None
             }
             Packing::Gzip | Packing::Zstd => {
                 let (inner, inner_sum) = Hashing::new(inner);
-                entries(BufReader::with_capacity(PART, inner), bounds, &mut layer)?;
-                Some(inner_sum)
+                each(BufReader::with_capacity(PART, inner), see)?;
+                Some(inner_sum.finish())
             }
-        };
-        inner_sum.map(|sum| sum.finish())
+        }
     };
     // What a decoder leaves behind its end belongs to the hash too.
     io::copy(&mut stored, &mut io::sink())?;
-    layer.stored = sum.finish();
-    layer.unpacked = inner_sum.unwrap_or_else(|| layer.stored.clone());
-    Ok(layer)
-}
-
-fn entries(stream: impl Read, bounds: &mut Bounds, layer: &mut Layer) -> io::Result<()> {
-    let mut reader = Reader {
-        bounds,
-        layer,
-        places: HashMap::new(),
-    };
-    each(stream, |head, content| {
-        reader.bounds.entry()?;
-        reader.take(&head, content)
+    let stored = sum.finish();
+    Ok(Digests {
+        unpacked: inner_sum.unwrap_or_else(|| stored.clone()),
+        stored,
     })
 }
 
@@ -108,48 +135,38 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn take(&mut self, head: &Head, content: &mut dyn Read) -> io::Result<()> {
-        let (header, size) = (&head.header, head.size);
-        let path = normal(&head.path);
-        let start = path.iter().rposition(|&byte| byte == b'/').map_or(0, |at| at + 1);
-        let (parent, name) = (&path[..start.saturating_sub(1)], &path[start..]);
-        if name == OPAQUE {
-            self.hide(parent, Hides::Below);
+        let Some(entry) = Entry::of(head)? else {
             return Ok(());
-        }
-        if name.starts_with(AUFS) {
-            return Ok(());
-        }
-        if let Some(deleted) = name.strip_prefix(WHITEOUT) {
-            let deleted = normal(&[parent, deleted].join(&b'/'));
-            // A name that leads somewhere else deletes nothing.
-            if !deleted.is_empty() && crate::path::above(&deleted).next() == Some(parent) {
-                self.hide(&deleted, Hides::Deleted);
-            }
-            return Ok(());
-        }
-        let what = match header.entry_type() {
-            kind if is_directory(kind, &head.path) => {
-                self.place(&path, None, Hides::Files)?;
+        };
+        let what = match entry.change {
+            Change::Empty => {
+                self.hide(&entry.path, Hides::Below);
                 return Ok(());
             }
-            EntryType::Symlink => Some(Thing::Symlink(head.target.clone().into())),
-            EntryType::Link => self.link(&normal(&head.target)),
-            EntryType::Char | EntryType::Block | EntryType::Fifo => None,
-            // Whatever else there is, readers take for a file.
-            _ => {
-                let mode = header.mode()? & 0o7777;
-                let looked = Content::of(content, size, mode & 0o111 != 0)?;
+            Change::Delete => {
+                self.hide(&entry.path, Hides::Deleted);
+                return Ok(());
+            }
+            Change::Directory => {
+                self.place(&entry.path, None, Hides::Files)?;
+                return Ok(());
+            }
+            Change::Symlink(target) => Some(Thing::Symlink(target.into())),
+            Change::Hardlink(target) => self.link(&target),
+            Change::Device | Change::Fifo => None,
+            Change::File => {
+                let looked = Content::of(content, entry.size, entry.mode & 0o111 != 0)?;
                 let program = Program {
-                    mode,
-                    owner: (header.uid()?, header.gid()?),
-                    size,
-                    has_capabilities: head.has_capabilities,
+                    mode: entry.mode,
+                    owner: entry.owner,
+                    size: entry.size,
+                    has_capabilities: head.has_capabilities(),
                     ..looked.into_program()
                 };
-                content::matters(&path, &program).then(|| Thing::Program(Box::new(program)))
+                content::matters(&entry.path, &program).then(|| Thing::Program(Box::new(program)))
             }
         };
-        self.place(&path, what, Hides::All)
+        self.place(&entry.path, what, Hides::All)
     }
 
     /// What another name of a file is: the same as the file, if that is in this layer.
@@ -184,9 +201,4 @@ impl Reader<'_> {
         });
         Ok(())
     }
-}
-
-/// Old archives have no mark for directories, but the slash.
-fn is_directory(kind: EntryType, path: &[u8]) -> bool {
-    kind == EntryType::Directory || kind == EntryType::Regular && path.ends_with(b"/")
 }

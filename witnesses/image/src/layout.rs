@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use shellproof_api::facts::ImageContent;
@@ -58,6 +58,21 @@ impl Documents for Layout<'_> {
 }
 
 pub(crate) fn read(directory: &Path, tag: Option<&str>) -> Result<ImageContent> {
+    let mut bounds = Bounds::new();
+    let mut layers = Vec::new();
+    let parts = look(directory, tag, &mut layers, &mut |file| {
+        layer::read(file, &mut bounds)
+    })?;
+    assemble(&parts, &bounds.keys)
+}
+
+/// Shows somebody each layer of an image, lowest first.
+pub(crate) fn look<'a, L: Stored>(
+    directory: &Path,
+    tag: Option<&str>,
+    layers: &'a mut Vec<L>,
+    see: &mut dyn FnMut(&mut dyn Read) -> io::Result<L>,
+) -> Result<Parts<'a, L>> {
     let layout = Layout(directory);
     let index = directory.join("index.json");
     if !index.is_file() {
@@ -67,34 +82,44 @@ pub(crate) fn read(directory: &Path, tag: Option<&str>) -> Result<ImageContent> 
         )));
     }
     let chosen = choose(&Layout::small(&index)?, tag, &layout)?;
-    let configuration = layout.checked(&chosen.configuration)?;
-    let mut bounds = Bounds::new();
-    let mut layers: Vec<Layer> = Vec::new();
+    let configuration = layout.checked(&chosen.configuration)?.into_owned();
     for (place, descriptor) in chosen.layers.iter().enumerate() {
         let what = format!("layer {}", place + 1);
-        let file = Layout::open(&layout.blob(descriptor)?)?;
-        let layer = layer::read(file, &mut bounds).map_err(|error| Error::in_stream(&what, error))?;
+        let mut file = Layout::open(&layout.blob(descriptor)?)?;
+        let layer = see(&mut file).map_err(|error| Error::in_stream(&what, error))?;
         check(&layer, descriptor, &what)?;
         layers.push(layer);
     }
-    let parts = Parts {
+    Ok(Parts {
         digest: Some(chosen.digest),
         names: chosen.names,
-        configuration: &configuration,
-        media_type: &chosen.configuration.media_type,
+        manifest: Some(chosen.manifest),
+        configuration: configuration.into(),
+        media_type: chosen.configuration.media_type,
         layers: layers.iter().collect(),
-    };
-    assemble(parts, &bounds.keys)
+    })
+}
+
+/// What somebody has made of a layer.
+pub trait Stored {
+    /// The hash of it as it is stored: `sha256:…`.
+    fn digest(&self) -> &str;
+}
+
+impl Stored for Layer {
+    fn digest(&self) -> &str {
+        &self.stored
+    }
 }
 
 /// Whether a layer is the one that a manifest names.
-pub(crate) fn check(layer: &Layer, descriptor: &Descriptor, what: &str) -> Result<()> {
-    if layer.stored == descriptor.digest {
+pub(crate) fn check(layer: &impl Stored, descriptor: &Descriptor, what: &str) -> Result<()> {
+    if layer.digest() == descriptor.digest {
         return Ok(());
     }
     Err(Error::Malformed(format!(
         "{what} is not what its manifest says: expected `{}`, found `{}`",
         descriptor.digest.escape_debug(),
-        layer.stored
+        layer.digest()
     )))
 }

@@ -18,6 +18,7 @@
 
 mod archive;
 mod assemble;
+mod change;
 mod choose;
 mod content;
 mod document;
@@ -28,13 +29,22 @@ mod layer;
 mod layout;
 mod limits;
 mod path;
+mod read;
 mod source;
 mod stack;
 mod stream;
+mod take;
 mod tape;
 
-pub use archive::read_stream;
+pub use change::{Change, Entry};
+pub use choose::{Sign, Way};
+pub use document::{Check, Configuration, Defaults, Descriptor};
 pub use error::{Error, Result};
 pub use form::Form;
+pub use layer::{Digests, visit};
+pub use layout::Stored;
+pub use read::read_stream;
 pub use shellproof_api::facts::ImageContent;
 pub use source::{Source, read};
+pub use stream::digest_of;
+pub use take::{Taken, take_layout, take_stream};

@@ -9,7 +9,8 @@ use shellproof_api::facts::ImageContent;
 
 use crate::error::{Error, Result};
 use crate::form::Form;
-use crate::{archive, layout};
+use crate::layout;
+use crate::read::read_stream;
 
 /// An image that no engine is needed for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,15 @@ pub struct Source {
 }
 
 impl Source {
+    /// The image of this name in an OCI layout, or the only one.
+    pub const fn layout(directory: PathBuf, tag: Option<String>) -> Self {
+        Self {
+            form: Form::Layout,
+            path: directory,
+            tag,
+        }
+    }
+
     /// Whether a text names a file or a directory rather than an image of an engine.
     pub fn is_meant(text: &str) -> bool {
         Form::ALL.iter().any(|form| text.starts_with(form.prefix()))
@@ -82,7 +92,7 @@ pub fn read(source: &Source) -> Result<ImageContent> {
     if file.metadata().map_err(named)?.is_dir() {
         return Err(named(std::io::ErrorKind::IsADirectory.into()));
     }
-    archive::read_stream(file, source.form, tag)
+    read_stream(file, source.form, tag)
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ fn digest(hash: &[u8]) -> String {
 }
 
 /// The `sha256:…` of some bytes.
-pub(crate) fn digest_of(bytes: &[u8]) -> String {
+pub fn digest_of(bytes: &[u8]) -> String {
     digest(&Sha256::digest(bytes))
 }
 
@@ -64,11 +64,21 @@ impl<R: Read> Read for Hashing<R> {
 
 /// What may be read of one image altogether, in unpacked bytes.
 #[derive(Clone, Debug)]
-pub(crate) struct Budget(Rc<RefCell<u64>>);
+pub(crate) struct Budget {
+    left: Rc<RefCell<u64>>,
+    whole: u64,
+}
 
 impl Budget {
     pub(crate) fn new() -> Self {
-        Self(Rc::new(RefCell::new(limits::UNPACKED)))
+        Self::of(limits::UNPACKED)
+    }
+
+    pub(crate) fn of(whole: u64) -> Self {
+        Self {
+            left: Rc::new(RefCell::new(whole)),
+            whole,
+        }
     }
 }
 
@@ -80,12 +90,13 @@ struct Bounded<R> {
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
-        let mut left = self.budget.0.borrow_mut();
+        let mut left = self.budget.left.borrow_mut();
         *left = left.checked_sub(read as u64).ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("it unpacks to more than {} GiB", limits::UNPACKED >> 30),
-            )
+            let what = match self.budget.whole {
+                whole if whole < 1 << 30 => format!("it unpacks to more than {} MiB", whole >> 20),
+                whole => format!("it unpacks to more than {} GiB", whole >> 30),
+            };
+            io::Error::new(io::ErrorKind::InvalidData, what)
         })?;
         Ok(read)
     }

@@ -18,8 +18,23 @@ pub(crate) struct Head {
     /// Where a link leads.
     pub(crate) target: Vec<u8>,
     pub(crate) size: u64,
-    pub(crate) has_capabilities: bool,
+    pub(crate) owner: (Option<u64>, Option<u64>),
+    /// Seconds since 1970, where the extended header says it.
+    pub(crate) modified: Option<u64>,
+    /// Extended attributes.
+    pub(crate) attributes: Vec<(Vec<u8>, Vec<u8>)>,
 }
+
+impl Head {
+    pub(crate) fn has_capabilities(&self) -> bool {
+        self.attributes.iter().any(|(name, _)| name == CAPABILITIES)
+    }
+}
+
+/// How file capabilities are kept.
+const CAPABILITIES: &[u8] = b"security.capability";
+/// What stands before the name of an extended attribute.
+const ATTRIBUTE: &[u8] = b"SCHILY.xattr.";
 
 /// Headers of one entry that stand before it.
 #[derive(Default)]
@@ -27,7 +42,9 @@ struct Extended {
     path: Option<Vec<u8>>,
     link: Option<Vec<u8>>,
     size: Option<u64>,
-    has_capabilities: bool,
+    owner: (Option<u64>, Option<u64>),
+    modified: Option<u64>,
+    attributes: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// Shows each entry with its content, and reads on to the stream's end.
@@ -90,10 +107,20 @@ impl Extended {
             match record.key_bytes() {
                 b"path" => self.path = Some(record.value_bytes().to_vec()),
                 b"linkpath" => self.link = Some(record.value_bytes().to_vec()),
-                b"SCHILY.xattr.security.capability" => self.has_capabilities = true,
                 b"size" => {
                     let size = record.value().ok().and_then(|size| size.parse().ok());
                     self.size = Some(size.ok_or_else(|| wrong("a file has a size that is no number"))?);
+                }
+                // Names of owners and fractions of seconds are left out: numbers count.
+                b"uid" => self.owner.0 = record.value().ok().and_then(|id| id.parse().ok()),
+                b"gid" => self.owner.1 = record.value().ok().and_then(|id| id.parse().ok()),
+                b"mtime" => {
+                    let seconds = record.value().ok().and_then(|time| time.split('.').next());
+                    self.modified = seconds.and_then(|seconds| seconds.parse().ok());
+                }
+                key if key.starts_with(ATTRIBUTE) => {
+                    let name = key[ATTRIBUTE.len()..].to_vec();
+                    self.attributes.push((name, record.value_bytes().to_vec()));
                 }
                 key if key.starts_with(b"GNU.sparse.") => return Err(sparse()),
                 _ => {}
@@ -115,7 +142,9 @@ impl Extended {
             path: self.path.unwrap_or_else(|| header.path_bytes().into_owned()),
             target: self.link.or_else(target).unwrap_or_default(),
             size,
-            has_capabilities: self.has_capabilities,
+            owner: self.owner,
+            modified: self.modified,
+            attributes: self.attributes,
             header: header.clone(),
         })
     }

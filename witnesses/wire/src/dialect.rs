@@ -30,7 +30,7 @@ impl Dialect {
     pub(crate) fn of(engine: EngineKind) -> Self {
         match engine {
             EngineKind::Podman => Self::Libpod,
-            EngineKind::Docker | EngineKind::Fake | EngineKind::None => Self::Docker,
+            EngineKind::Docker | EngineKind::Embedded | EngineKind::Fake | EngineKind::None => Self::Docker,
         }
     }
 

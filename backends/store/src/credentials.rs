@@ -11,8 +11,11 @@ use shellproof_api::{Credentials, ImageReference};
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
 /// The credentials for an image's registry, from the first file that has some, credential helpers included.
-/// `None` when there are none; a file that cannot be used is an error that names it.
-pub(crate) fn for_image(reference: &ImageReference) -> Result<Option<Credentials>, String> {
+/// `None` when there are none.
+///
+/// # Errors
+/// A file cannot be used, or a helper failed: which, and why.
+pub fn for_image(reference: &ImageReference) -> Result<Option<Credentials>, String> {
     from_files(
         &files(|name| std::env::var_os(name).map(PathBuf::from)),
         reference,
@@ -81,7 +84,7 @@ fn keys(reference: &ImageReference) -> Vec<String> {
 }
 
 /// The registry, as a request that carries credentials names it.
-fn registry(reference: &ImageReference) -> &str {
+pub(crate) fn registry(reference: &ImageReference) -> &str {
     match reference.canonical_registry() {
         "docker.io" => DOCKER_HUB,
         registry => registry,

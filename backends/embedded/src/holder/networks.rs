@@ -1,0 +1,111 @@
+//! The run's networks: a bridge for each, and the addresses of its containers.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::os::fd::BorrowedFd;
+
+use crate::container::{DEVICE, named};
+use crate::netlink::Netlink;
+use crate::plan::Place;
+use crate::protocol::Number;
+
+/// Where containers ask for names.
+const NAMES: u16 = 53;
+
+/// All networks, and who is where.
+#[derive(Default)]
+pub(super) struct Networks {
+    all: HashMap<Number, Network>,
+}
+
+struct Network {
+    /// Which of the run's networks it is: the third part of its addresses.
+    subnet: u8,
+    /// The bridge's device.
+    bridge: u32,
+    /// The last part of each container's address.
+    hosts: HashMap<Number, u8>,
+    /// The last one that was given away. An address comes back late, so that nobody meets another's successor.
+    last: u8,
+}
+
+impl Network {
+    fn address(&self, host: u8) -> Ipv4Addr {
+        Ipv4Addr::new(10, 88, self.subnet, host)
+    }
+
+    fn place(&self, host: u8) -> Place {
+        Place {
+            address: self.address(host),
+            gateway: self.address(1),
+        }
+    }
+}
+
+impl Networks {
+    /// Makes a network, and gives the socket on which its containers ask for names.
+    pub(super) fn make(&mut self, netlink: &mut Netlink, number: Number) -> io::Result<UdpSocket> {
+        let is_free = |subnet: &u8| self.all.values().all(|network| network.subnet != *subnet);
+        let full = || io::Error::other("a run has 255 networks at most");
+        let subnet = (1..=u8::MAX).find(is_free).ok_or_else(full)?;
+        let bridge = netlink
+            .bridge(&format!("bridge{subnet}"))
+            .map_err(named("a bridge"))?;
+        let network = Network {
+            subnet,
+            bridge,
+            hosts: HashMap::new(),
+            last: 1,
+        };
+        netlink.address(bridge, network.address(1))?;
+        netlink.up(bridge)?;
+        let names = UdpSocket::bind((network.address(1), NAMES)).map_err(named("a socket for names"))?;
+        names.set_nonblocking(true)?;
+        self.all.insert(number, network);
+        Ok(names)
+    }
+
+    /// Removes a network. Whoever was on it is on none.
+    pub(super) fn remove(&mut self, netlink: &mut Netlink, number: Number) -> io::Result<()> {
+        match self.all.remove(&number) {
+            Some(network) => netlink.remove(network.bridge),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives a container an address.
+    pub(super) fn join(&mut self, number: Number, container: Number) -> io::Result<Place> {
+        let gone = || io::Error::new(io::ErrorKind::NotFound, "its network is gone");
+        let network = self.all.get_mut(&number).ok_or_else(gone)?;
+        let full = || io::Error::other("a network has 253 containers at most");
+        let next = (network.last.saturating_add(1)..=254).chain(2..=network.last);
+        let mut free = next.filter(|host| *host <= 254 && !network.hosts.values().any(|taken| taken == host));
+        let host = free.next().ok_or_else(full)?;
+        drop(free);
+        network.last = host;
+        network.hosts.insert(container, host);
+        Ok(network.place(host))
+    }
+
+    /// Lays the wire from a network to a container, whose network namespace it is.
+    pub(super) fn connect(
+        &self,
+        netlink: &mut Netlink,
+        number: Number,
+        container: Number,
+        namespace: BorrowedFd<'_>,
+    ) -> io::Result<()> {
+        match self.all.get(&number) {
+            Some(network) => netlink.pair(&format!("c{container}"), network.bridge, DEVICE, namespace),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes back the address of who has ended.
+    pub(super) fn leave(&mut self, container: Number) {
+        for network in self.all.values_mut() {
+            network.hosts.remove(&container);
+        }
+    }
+}

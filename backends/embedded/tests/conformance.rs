@@ -1,0 +1,67 @@
+//! The suite that every backend passes, on the runtime that is in the binary: with all ids that there are, and with one.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+
+use shellproof_api::Inspect;
+use shellproof_conformance::{Case, harness};
+use shellproof_embedded::{Embedded, Options};
+use shellproof_kernel::profile::DOCKER_DEFAULT;
+use shellproof_store::Store;
+use shellproof_userns::Wanted;
+
+/// The directories of the runs, which are removed at the end.
+static RUNS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn open(name: &str, ids: Wanted) -> Result<Arc<dyn Inspect>, String> {
+    let text = |error: std::io::Error| error.to_string();
+    // One for each user: layers belong to ids of their own.
+    let user = rustix::process::geteuid().as_raw();
+    let store = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("store-{user}"));
+    let store = Store::open_at(&store).map_err(|error| error.to_string())?;
+    let directory = tempfile::tempdir().map_err(text)?.keep();
+    RUNS.lock()
+        .map_err(|error| error.to_string())?
+        .push(directory.clone());
+    let options = Options {
+        name: name.to_owned(),
+        directory,
+        store,
+        ids,
+        profile: DOCKER_DEFAULT.to_owned(),
+    };
+    let runtime = Embedded::open(options).map_err(|error| error.to_string())?;
+    Ok(Arc::new(runtime))
+}
+
+/// The suite's registry speaks plain HTTP on loopback. The store takes that only from a registry that `registries.conf` calls
+/// insecure, and pulls from registries of all kinds in tests of its own.
+fn no_plain_registry(_: &str, case: &Case) -> Option<&'static str> {
+    let pulls = case.name.contains("pull") || case.name.contains("registry");
+    pulls.then_some("the store's own tests pull")
+}
+
+fn main() -> ExitCode {
+    if shellproof_userns::run_if_meant(&[shellproof_embedded::STUB, shellproof_store::STUB]) {
+        return ExitCode::SUCCESS;
+    }
+    let own = |name, open| harness::Own {
+        name,
+        scratch: env!("CARGO_TARGET_TMPDIR"),
+        open,
+        skip: no_plain_registry,
+    };
+    let code = harness::main_without_engine(&[own("embedded", || open("embedded", Wanted::Many))]);
+    for directory in RUNS
+        .lock()
+        .map(|mut runs| std::mem::take(&mut *runs))
+        .unwrap_or_default()
+    {
+        if let Err(error) = std::fs::remove_dir_all(&directory) {
+            eprintln!("error: `{}` stays: {error}", directory.display());
+            return ExitCode::FAILURE;
+        }
+    }
+    code
+}

@@ -1,0 +1,73 @@
+//! What a scenario's containers were asked to be, where there is no wire to see it: a health check that is never run in the
+//! time of a scenario stands against it all the same.
+
+use shellproof_api::facts::{Check, CheckKind, Container, Fact, Gap, Outcome, Start, What, Witness};
+use shellproof_api::{ContainerId, ContainerSpec, ImageConfig};
+
+use super::state::Execution;
+
+/// Where this is known from.
+const SOURCE: &str = "this run";
+
+/// What to do where nobody knows what a container changed.
+const HELP: &str = "run it again; where that does not help, run it on Podman or Docker";
+
+impl Execution<'_> {
+    /// Notes what its containers have changed in their file systems, where no wire looks at that. They have been removed.
+    pub(in crate::run) async fn note_changes(&mut self) {
+        let begun = |fact: &Fact| match &fact.what {
+            What::Start(start) if start.outcome == Outcome::Begun => fact.container.clone(),
+            _ => None,
+        };
+        let begun: Vec<Container> = self.asked.iter().filter_map(begun).collect();
+        for container in begun {
+            let id = ContainerId(container.id.clone().unwrap_or_default());
+            let changes = self.context.runtime.changes(&id).await;
+            let what = match changes.unwrap_or_else(|| Err("nobody looked before it was gone".into())) {
+                Ok(files) => What::Changed(files),
+                Err(why) => What::Unseen {
+                    gap: Gap::Changes,
+                    why: format!("what it changed in its file system is not known: {why}"),
+                    help: Some(HELP),
+                },
+            };
+            let fact = Fact::new(Witness::Wire, SOURCE, what);
+            self.asked.push(fact.about(container));
+        }
+    }
+
+    /// Notes a container that was started here, or could not be.
+    pub(super) async fn note_start(&mut self, id: &ContainerId, spec: &ContainerSpec, outcome: Outcome) {
+        if !self.has_no_wire() {
+            return;
+        }
+        // A probe's image is none of the scenario's.
+        let image = self.context.runtime.image(&spec.image).await.ok().flatten();
+        let none = ImageConfig::default();
+        let config = image.as_ref().unwrap_or(&none);
+        let test = spec.health_check.as_ref().or(config.health_check.as_ref());
+        let check = test.map(|check| Check {
+            kind: CheckKind::Regular,
+            test: check.test.clone(),
+            lacking: None,
+        });
+        let start = Start {
+            argv: spec.argv(config),
+            checks: check.into_iter().collect(),
+            image: image.as_ref().map(|image| image.id.clone()),
+            image_name: spec.image.clone(),
+            mounts: spec.mounts.iter().map(|mount| mount.target.clone()).collect(),
+            has_init: false,
+            service: None,
+            made_here: true,
+            doors: Vec::new(),
+            outcome,
+        };
+        let container = Container {
+            id: Some(id.0.clone()),
+            name: spec.name.clone(),
+        };
+        let fact = Fact::new(Witness::Wire, SOURCE, What::Start(start));
+        self.asked.push(fact.about(container));
+    }
+}
