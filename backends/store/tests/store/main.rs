@@ -73,6 +73,11 @@ fn main() -> ExitCode {
     if run_if_meant(&[shellproof_store::STUB, merged::STUB]) {
         return ExitCode::SUCCESS;
     }
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    if let [sharing::UNPACK, store, id] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        sharing::unpack(Path::new(store), id);
+        return ExitCode::SUCCESS;
+    }
     // Where it is forbidden nothing of this can be tested, and it is a failure where everything must be.
     let forbidden = Started::start(&shellproof_store::STUB, Wanted::Many).err();
     if let Some(error) = &forbidden {
