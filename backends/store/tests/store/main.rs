@@ -6,6 +6,7 @@ mod build;
 mod hostile;
 mod keeping;
 mod layers;
+mod measure;
 mod merged;
 mod sharing;
 
@@ -103,5 +104,10 @@ fn main() -> ExitCode {
         };
         trials.push(Trial::test(name, run).with_ignored_flag(is_ignored));
     }
+    let measure = || -> Result<(), Failed> {
+        measure::measured(&Lab::new(Wanted::Many));
+        Ok(())
+    };
+    trials.push(Trial::test("measured", measure).with_ignored_flag(true));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
