@@ -1,6 +1,6 @@
 //! Images from archives and layouts.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use serde::Serialize;
@@ -94,10 +94,18 @@ impl Store {
         let held = self.hold()?;
         let imported = import();
         drop(held);
-        if imported.is_err() {
+        imported.map_err(|error| {
             self.undo();
-        }
-        imported
+            match error {
+                Error::Image(shellproof_image::Error::Machine { error, .. }) if is_full(&error) => {
+                    Error::Machine {
+                        what: format!("the image cannot be kept in `{}`", self.directory.display()),
+                        error,
+                    }
+                }
+                error => error,
+            }
+        })
     }
 
     fn take(&self, taken: Taken<Blob>) -> Result<Imported> {
@@ -119,6 +127,14 @@ impl Store {
         self.add(&new, &names)?;
         Ok(Imported { id, names })
     }
+}
+
+/// It is the store's disk then: whoever reads an archive needs no room.
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 fn manifest(id: &str, taken: &Taken<Blob>) -> Result<Vec<u8>> {

@@ -71,7 +71,7 @@ impl Drop for Lab {
 }
 
 fn main() -> ExitCode {
-    if run_if_meant(&[shellproof_store::STUB, merged::STUB]) {
+    if run_if_meant(&[shellproof_store::STUB, merged::STUB, sharing::FULL]) {
         return ExitCode::SUCCESS;
     }
     let arguments: Vec<_> = std::env::args().skip(1).collect();

@@ -1,13 +1,15 @@
 //! Several at once, interruptions, and removal.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use shellproof_store::Store;
-use shellproof_userns::{Started, Wanted};
+use shellproof_userns::{Inside, Started, Stub, Wanted};
 
 use crate::build::{Image, Layer, archive};
 use crate::{Lab, Test, merged};
@@ -18,6 +20,10 @@ pub const TESTS: &[(&str, Test)] = &[
     (
         "sharing::a_killed_process_leaves_nothing",
         a_killed_process_leaves_nothing,
+    ),
+    (
+        "sharing::a_full_disk_keeps_nothing_of_it",
+        a_full_disk_keeps_nothing_of_it,
     ),
     (
         "sharing::what_nobody_needs_is_removed",
@@ -156,6 +162,53 @@ fn a_killed_process_leaves_nothing(lab: &Lab) {
         fs::read_dir(lab.unpacked(&image)[0].join("d")).unwrap().count(),
         3_000
     );
+}
+
+/// Imports an archive that comes into a store with little room, and says how that went and how many files are left.
+pub const FULL: Stub = Stub {
+    name: "full",
+    main: import_without_room,
+};
+
+fn import_without_room(inside: Inside) -> io::Result<()> {
+    let message = inside.channel.receive()?;
+    merged::in_memory(Some(c"size=1m"))?;
+    let store = Store::open_at(Path::new("/mnt/store")).map_err(io::Error::other)?;
+    let archive = message
+        .descriptors
+        .into_iter()
+        .next()
+        .ok_or(io::ErrorKind::InvalidInput)?;
+    let said = match store.import(File::from(archive), None) {
+        Ok(imported) => imported.id,
+        Err(error) => error.to_string(),
+    };
+    let left = count(&store, "blobs/sha256") + count(&store, "partial");
+    inside.channel.send(format!("{left}: {said}").as_bytes(), &[])
+}
+
+fn a_full_disk_keeps_nothing_of_it(lab: &Lab) {
+    let path = lab.place().join("image.tar");
+    for (size, expected) in [
+        (
+            2 << 20,
+            "0: the image cannot be kept in `/mnt/store`: No space left",
+        ),
+        (100 << 10, "3: sha256:"),
+    ] {
+        let image = Image::new(vec![Layer::new().file("x", 0o644, &vec![1; size])]);
+        fs::write(&path, archive(&image.saved())).unwrap();
+        let wanted = if lab.ids.are_many() {
+            Wanted::Many
+        } else {
+            Wanted::One
+        };
+        let started = Started::start(&FULL, wanted).unwrap();
+        let file = File::open(&path).unwrap();
+        started.channel().send(b"import", &[file.as_fd()]).unwrap();
+        let said = String::from_utf8(started.channel().receive().unwrap().bytes).unwrap();
+        assert!(said.starts_with(expected), "{said}");
+    }
 }
 
 fn what_nobody_needs_is_removed(lab: &Lab) {
