@@ -8,6 +8,8 @@ mod ended;
 #[path = "support/fixtures.rs"]
 #[expect(dead_code, reason = "nothing is loaded into an engine")]
 mod fixtures;
+#[path = "support/registry.rs"]
+mod registry;
 
 use std::fs;
 use std::path::Path;
@@ -181,6 +183,55 @@ fn fixture(name: &str) -> String {
         "the fixtures are not built: scripts/fixtures"
     );
     format!("docker-archive:{}", path.display())
+}
+
+/// The program as a user with this home.
+fn of_user(home: &TempDir, arguments: &[&str]) -> Ended {
+    Command::new(env!("CARGO_BIN_EXE_shellproof"))
+        .args(arguments)
+        .env_clear()
+        .env("HOME", home.path())
+        .output()
+        .expect("the binary starts")
+        .into()
+}
+
+#[test]
+fn an_image_of_a_registry_is_read_without_an_engine() {
+    let home = TempDir::new().unwrap();
+    let port = registry::serve(Image::new(five()).layout());
+    let name = format!("registry:localhost:{port}/image:1");
+    // Not over plain HTTP unless the user says so.
+    let ended = of_user(&home, &["verify", &name]);
+    assert_eq!(ended.code, Some(4), "{}", ended.stderr);
+    registry::allow(home.path(), port);
+    let ended = of_user(&home, &["verify", "--strict", "--format", "json", &name]);
+    let report: Value =
+        serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {}", ended.stderr));
+    assert_eq!(
+        (ended.code, &report["results"][0]["verdict"]),
+        (Some(1), &json!("violated"))
+    );
+    assert_eq!(report["results"][0]["evidence"][0]["rule"], "shell-in-image");
+    let ended = of_user(&home, &["verify", &format!("registry:localhost:{port}/none:1")]);
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains(&format!("`localhost:{port}/none:1`")),
+        "{}",
+        ended.stderr
+    );
+    let ended = of_user(&home, &["verify", "registry:Not/A:Name"]);
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    // It stays, also when an engine's images go.
+    let store = home.path().join(".local/share/shellproof");
+    let blobs = || fs::read_dir(store.join("blobs/sha256")).unwrap().count();
+    assert_eq!(blobs(), 7);
+    let nowhere = format!("docker=unix://{}/none.sock", home.path().display());
+    of_user(&home, &["clean", "--images", "--engine", &nowhere]);
+    assert_eq!(blobs(), 7);
+    let kept = shellproof_store::Store::open_at(&store).unwrap();
+    assert_eq!(kept.clean().unwrap().images, 1);
+    assert_eq!(blobs(), 0);
 }
 
 #[test]

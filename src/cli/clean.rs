@@ -13,7 +13,8 @@ pub(super) struct Clean {
     /// auto, all, docker, podman or NAME=unix:///path; may be given several times
     #[arg(long = "engine", value_name = "ENGINE", default_value = "all")]
     choices: Vec<Choice>,
-    /// Also remove the images that shellproof made, unless something may need them, and all of its own store
+    /// Also remove the images that shellproof made, unless something may need them; where no engine is named,
+    /// also all that its own store has
     #[arg(long)]
     images: bool,
 }
@@ -33,7 +34,8 @@ impl Clean {
             anstream::println!("help: what still runs of these can start no program any more; make it anew");
         }
         let mut is_clean = true;
-        if self.images {
+        // The store is no engine's that was named.
+        if self.images && self.choices.contains(&Choice::All) {
             is_clean &= clean_store().await?;
         }
         let found = engines::find(&self.choices, &invocation.path("")).await?;

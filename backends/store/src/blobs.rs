@@ -73,9 +73,9 @@ impl Store {
             new.file.write_all(part)?;
             size += read as u64;
         }
-        let digest: String = sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        let digest = format!("sha256:{digest}");
-        new.finish(&self.blob(&digest))?;
+        let digest = written(sum);
+        // What a power cut makes of it is seen when it is read, since its name says what it has to be.
+        fs::rename(&new.path, self.blob(&digest))?;
         Ok(Blob { digest, size, head })
     }
 
@@ -105,6 +105,24 @@ impl Store {
             false => Err(damaged(&path)),
         }
     }
+}
+
+/// The `sha256:…` of a file.
+pub(crate) fn hash_of(path: &Path) -> io::Result<String> {
+    let (mut file, mut sum) = (File::open(path)?, Sha256::new());
+    let mut buffer = vec![0; PART];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(written(sum)),
+            read => sum.update(&buffer[..read]),
+        }
+    }
+}
+
+/// A hash as digests have it.
+pub(crate) fn written(sum: Sha256) -> String {
+    let hash: String = sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hash}")
 }
 
 /// A blob has changed since it was kept: whoever did that was not us.

@@ -82,7 +82,7 @@ impl Store {
     pub fn remove(&self, name: &str) -> Result<bool> {
         let is_gone = self.forget(name)?;
         if is_gone {
-            self.collect(&mut Cleaned::default())?;
+            self.collect(&mut Cleaned::default(), false)?;
         }
         Ok(is_gone)
     }
@@ -96,12 +96,13 @@ impl Store {
             images: self.forget_all()?,
             ..Cleaned::default()
         };
-        self.collect(&mut cleaned)?;
+        self.collect(&mut cleaned, true)?;
         Ok(cleaned)
     }
 
-    /// Removes what no image needs, unless somebody is at work.
-    fn collect(&self, cleaned: &mut Cleaned) -> Result<()> {
+    /// Removes what no image needs, unless somebody is at work. What a pull has left, so that the next one goes on there, is
+    /// only removed with `is_all`.
+    fn collect(&self, cleaned: &mut Cleaned, is_all: bool) -> Result<()> {
         let Some(_held) = self.hold_alone()? else {
             cleaned.is_in_use = true;
             return Ok(());
@@ -124,8 +125,7 @@ impl Store {
             }
         }
         left.extend(self.remove_partial(&mut workers));
-        // Of an image that nobody has yet, a part may be wanted again; but not where everything is to go.
-        if needed.blobs.is_empty() {
+        if is_all {
             for part in entries(&self.directory.join("downloads"))? {
                 let removed = fs::remove_file(&part).map_err(Error::machine("removed", &part));
                 left.extend(removed.err());
@@ -133,6 +133,12 @@ impl Store {
         }
         cleaned.left = left.iter().map(ToString::to_string).collect();
         Ok(())
+    }
+
+    /// Removes what an attempt has left that came to nothing.
+    pub(crate) fn undo(&self) {
+        // What cannot be removed now, the next removal takes along.
+        let _ = self.collect(&mut Cleaned::default(), false);
     }
 
     fn needed(&self) -> Result<Needed> {

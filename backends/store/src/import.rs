@@ -1,11 +1,11 @@
 //! Images from archives and layouts.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use serde::Serialize;
 use shellproof_api::ImageReference;
-use shellproof_image::{Taken, digest_of, take_layout, take_stream};
+use shellproof_image::{Taken, digest_of, take_all, take_layout, take_stream};
 
 use crate::blobs::Blob;
 use crate::error::{Error, Result};
@@ -61,10 +61,21 @@ impl Store {
     /// # Errors
     /// What comes is no image, is damaged or is larger than the [limits](crate::Limits); the machine failed.
     pub fn import(&self, stream: impl Read, tag: Option<&str>) -> Result<Imported> {
-        let _held = self.hold()?;
-        self.take(take_stream(stream, tag, self.limits.bytes, |part| {
-            self.keep(part)
-        })?)
+        self.whole(|| {
+            let taken = take_stream(stream, tag, self.limits.bytes, |part| self.keep(part))?;
+            self.take(taken)
+        })
+    }
+
+    /// Takes all images from an archive that comes as a stream, as `docker load` does. There is at least one.
+    ///
+    /// # Errors
+    /// As [`Store::import`].
+    pub fn import_all(&self, stream: impl Read) -> Result<Vec<Imported>> {
+        self.whole(|| {
+            let taken = take_all(stream, self.limits.bytes, |part| self.keep(part))?;
+            taken.into_iter().map(|taken| self.take(taken)).collect()
+        })
     }
 
     /// Takes an image from an OCI layout in a directory.
@@ -72,8 +83,29 @@ impl Store {
     /// # Errors
     /// As [`Store::import`].
     pub fn import_layout(&self, directory: &Path, tag: Option<&str>) -> Result<Imported> {
-        let _held = self.hold()?;
-        self.take(take_layout(directory, tag, |part| self.keep(part))?)
+        self.whole(|| {
+            let taken = take_layout(directory, tag, |part| self.keep(part))?;
+            self.take(taken)
+        })
+    }
+
+    /// Imports something, or leaves nothing of it.
+    fn whole<T>(&self, import: impl FnOnce() -> Result<T>) -> Result<T> {
+        let held = self.hold()?;
+        let imported = import();
+        drop(held);
+        imported.map_err(|error| {
+            self.undo();
+            match error {
+                Error::Image(shellproof_image::Error::Machine { error, .. }) if is_full(&error) => {
+                    Error::Machine {
+                        what: format!("the image cannot be kept in `{}`", self.directory.display()),
+                        error,
+                    }
+                }
+                error => error,
+            }
+        })
     }
 
     fn take(&self, taken: Taken<Blob>) -> Result<Imported> {
@@ -95,6 +127,14 @@ impl Store {
         self.add(&new, &names)?;
         Ok(Imported { id, names })
     }
+}
+
+/// It is the store's disk then: whoever reads an archive needs no room.
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 fn manifest(id: &str, taken: &Taken<Blob>) -> Result<Vec<u8>> {

@@ -36,6 +36,8 @@ enum Answer {
 }
 
 fn serve(inside: Inside) -> io::Result<()> {
+    // Nobody else would stop it in the middle of a layer.
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     // A layer says itself who may do what.
     rustix::process::umask(rustix::fs::Mode::empty());
     loop {
@@ -53,10 +55,7 @@ fn serve(inside: Inside) -> io::Result<()> {
             match order {
                 Order::Unpack(how) => {
                     let layer = descriptors.next().ok_or(io::ErrorKind::InvalidInput)?;
-                    let applied = apply(File::from(layer), how)?;
-                    // A layer that has its name has its files, also after a power cut.
-                    rustix::fs::syncfs(&directory)?;
-                    Ok(Answer::Unpacked(applied))
+                    apply(File::from(layer), how).map(Answer::Unpacked)
                 }
                 Order::Empty => empty(Path::new("/")).map(|()| Answer::Emptied),
             }

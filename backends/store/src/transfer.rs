@@ -13,6 +13,7 @@ use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 use shellproof_image::Descriptor;
 
+use crate::blobs::written;
 use crate::error::Error;
 use crate::place::Store;
 use crate::pull::{Failure, Meter, refused};
@@ -84,9 +85,7 @@ impl Download {
     }
 
     fn digest(&self) -> String {
-        let hash = self.sum.clone().finalize();
-        let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("sha256:{hash}")
+        written(self.sum.clone())
     }
 }
 

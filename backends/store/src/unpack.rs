@@ -3,10 +3,12 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use shellproof_userns::{Ids, Wanted};
 
 use crate::apply::{Applied, How};
+use crate::blobs::hash_of;
 use crate::error::{Error, Result};
 use crate::image::{Image, Layer};
 use crate::stub::Worker;
@@ -102,8 +104,11 @@ impl Image {
         };
         let applied = File::open(&root)
             .map_err(Error::machine("opened", &root))
-            .and_then(|root| worker.unpack(&root, &stored, how).map_err(failed))
-            .and_then(|applied| check(layer, &applied).map(|()| applied).map_err(failed))
+            .and_then(|root| {
+                let applied = worker.unpack(&root, &stored, how);
+                let checked = applied.and_then(|applied| self.check(layer, &applied).map(|()| applied));
+                checked.map_err(|reason| failed(self.reason(layer, reason)))
+            })
             .and_then(|applied| {
                 put_facts(&partial, &applied)?;
                 let parent = directory.parent().unwrap_or(Path::new("/"));
@@ -121,36 +126,69 @@ impl Image {
         }
         Ok((directory, applied?))
     }
-}
 
-/// Whether it is the layer that image and manifest mean.
-fn check(layer: &Layer, applied: &Applied) -> std::result::Result<(), String> {
-    for (what, expected, found) in [
-        ("the store's blob", layer.stored.digest(), &applied.stored),
-        ("the layer", &layer.diff_id, &applied.unpacked),
-    ] {
-        if expected != found {
-            return Err(format!(
-                "{what} is not what it has to be: expected `{expected}`, found `{found}`"
-            ));
+    /// Whether it is the layer that image and manifest mean.
+    fn check(&self, layer: &Layer, applied: &Applied) -> std::result::Result<(), String> {
+        for (what, expected, found) in [
+            ("its manifest", layer.stored.digest(), &applied.stored),
+            (
+                "the image's configuration",
+                layer.diff_id.as_str(),
+                &applied.unpacked,
+            ),
+        ] {
+            if expected != found {
+                return Err(format!(
+                    "it is not what {what} says: expected `{expected}`, found `{found}`"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Why a layer cannot be unpacked: it may be the store that has lost something.
+    fn reason(&self, layer: &Layer, reason: String) -> String {
+        let blob = self.store.blob(layer.stored.digest());
+        match hash_of(&blob) {
+            Ok(found) if found != layer.stored.digest() => {
+                // So that whoever comes with the image again can bring it.
+                let _ = fs::remove_file(&blob);
+                format!(
+                    "the store's blob was damaged, and is removed\nhelp: load or pull the image again ({reason})"
+                )
+            }
+            _ => reason,
         }
     }
-    Ok(())
+}
+
+/// What is known of an unpacked layer.
+#[derive(Deserialize, Serialize)]
+struct Facts {
+    /// Since when the machine runs. What was written before it last started may be lost in part: nobody has waited for the
+    /// disk, which may have others to serve.
+    boot: String,
+    applied: Applied,
+}
+
+fn boot() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
 }
 
 /// What is known of an unpacked layer; nothing where there is none, whole.
 fn facts(directory: &Path) -> Option<Applied> {
     let bytes = fs::read(directory.join(FACTS)).ok()?;
-    serde_json::from_slice(&bytes).ok()
+    let facts: Facts = serde_json::from_slice(&bytes).ok()?;
+    (facts.boot == boot()).then_some(facts.applied)
 }
 
 fn put_facts(directory: &Path, applied: &Applied) -> Result<()> {
     let path = directory.join(FACTS);
-    let write = || -> std::io::Result<()> {
-        let file = File::create(&path)?;
-        serde_json::to_writer(&file, applied)?;
-        file.sync_data()
+    let facts = Facts {
+        boot: boot(),
+        applied: applied.clone(),
     };
+    let write = || fs::write(&path, serde_json::to_vec(&facts)?);
     write().map_err(Error::machine("written", &path))
 }
 

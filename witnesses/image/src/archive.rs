@@ -66,6 +66,33 @@ impl<L: Stored> Archived<L> {
         }
     }
 
+    /// All images that it has.
+    pub(crate) fn images(&self) -> Result<Vec<Parts<'_, L>>> {
+        let index = self.get("index.json");
+        if let Some(saved) = self.get("manifest.json") {
+            let all: Vec<Saved> = parse("`manifest.json`", saved)?;
+            // With one or none it is said what is wrong.
+            if all.len() > 1 {
+                return all.iter().map(|saved| self.one(saved, index)).collect();
+            }
+        }
+        match (self.image(Form::DockerArchive, None), index) {
+            (Err(error @ Error::Name(_)), Some(index)) => {
+                let whole: Index = parse("`index.json`", index)?;
+                let mut names = whole
+                    .manifests
+                    .iter()
+                    .flat_map(|one| one.names().take(1))
+                    .peekable();
+                match names.peek() {
+                    None => Err(error),
+                    Some(_) => names.map(|name| self.layout(index, Some(name))).collect(),
+                }
+            }
+            (image, _) => Ok(vec![image?]),
+        }
+    }
+
     fn scan(stream: impl Read, budget: &Budget, see: See<'_, L>) -> io::Result<Self> {
         let (_, stream) = unpacked(stream, budget)?;
         let mut parts = HashMap::new();
@@ -178,6 +205,11 @@ impl<L: Stored> Archived<L> {
                 None => return Err(Error::Malformed("it holds no image".into())),
             },
         };
+        self.one(saved, index)
+    }
+
+    /// An image of `manifest.json`.
+    fn one(&self, saved: &Saved, index: Option<&[u8]>) -> Result<Parts<'_, L>> {
         let shown = saved.config.escape_debug();
         let configuration = self.get(&saved.config).ok_or_else(|| {
             Error::Malformed(format!(

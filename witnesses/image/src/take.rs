@@ -61,6 +61,19 @@ pub fn take_stream<L: Stored + Clone>(
     Taken::of(archived.image(Form::DockerArchive, tag)?)
 }
 
+/// The same for all images of an archive, of which there is at least one.
+///
+/// # Errors
+/// As [`crate::read`].
+pub fn take_all<L: Stored + Clone>(
+    stream: impl Read,
+    limit: u64,
+    mut keep: impl FnMut(&mut dyn Read) -> io::Result<L>,
+) -> Result<Vec<Taken<L>>> {
+    let archived = Archived::read(stream, &Budget::of(limit), &mut keep)?;
+    archived.images()?.into_iter().map(Taken::of).collect()
+}
+
 /// The same for a layout in a directory.
 ///
 /// # Errors

@@ -27,6 +27,10 @@ pub const TESTS: &[(&str, Test)] = &[
         "keeping::readers_of_layouts_read_a_store",
         readers_of_layouts_read_a_store,
     ),
+    (
+        "keeping::all_images_of_an_archive_come",
+        all_images_of_an_archive_come,
+    ),
     ("keeping::what_is_wrong_is_refused", what_is_wrong_is_refused),
     (
         "keeping::a_layer_that_is_not_what_it_should_be_is_refused",
@@ -192,6 +196,59 @@ fn readers_of_layouts_read_a_store(lab: &Lab) {
     assert!(content.programs[0].likeness.is_some());
 }
 
+fn all_images_of_an_archive_come(lab: &Lab) {
+    let store = lab.store();
+    let other = Image::new(vec![Layer::new().file("other", 0o644, b"")]);
+    let ids = [&image(), &other].map(|image| format!("sha256:{}", sha256(image.configuration().as_bytes())));
+    // As `docker save a b` writes them, and as a layout has them.
+    let mut manifests = Vec::new();
+    let mut files = Vec::new();
+    for (name, image) in [("a", image()), ("b", other)] {
+        for (path, content) in image.saved() {
+            match path.as_str() {
+                "manifest.json" => {
+                    let text = String::from_utf8(content).unwrap();
+                    let text = text.replace("localhost/x:1", &format!("localhost/{name}:1"));
+                    let text = text.replace("/layer.tar", &format!("/{name}.tar"));
+                    let parsed: serde_json::Value = serde_json::from_str(&text).unwrap();
+                    manifests.push(parsed[0].clone());
+                }
+                _ => files.push((path.replace("/layer.tar", &format!("/{name}.tar")), content)),
+            }
+        }
+    }
+    files.push(("manifest.json".into(), json!(manifests).to_string().into_bytes()));
+    let imported = store.import_all(archive(&files).as_slice()).unwrap();
+    assert_eq!(
+        imported.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(),
+        ids
+    );
+    assert_eq!(store.resolve("localhost/b:1").unwrap().as_ref(), Some(&ids[1]));
+    assert!(store.import(archive(&files).as_slice(), None).is_err());
+    assert_eq!(
+        store
+            .import(archive(&files).as_slice(), Some("localhost/a:1"))
+            .unwrap()
+            .id,
+        ids[0]
+    );
+    assert_eq!(
+        store
+            .import_all(archive(&image().layout()).as_slice())
+            .unwrap()
+            .len(),
+        1
+    );
+    let none = archive(&[("manifest.json".into(), b"[]".to_vec())]);
+    assert!(
+        store
+            .import_all(none.as_slice())
+            .unwrap_err()
+            .to_string()
+            .contains("holds no image")
+    );
+}
+
 fn what_is_wrong_is_refused(lab: &Lab) {
     let store = lab.store();
     let error = |bytes: &[u8]| store.import(bytes, None).unwrap_err().to_string();
@@ -223,7 +280,13 @@ fn what_is_wrong_is_refused(lab: &Lab) {
         );
         files[place].1 = content;
     }
-    // Nothing of that is an image, and the next one does not mind.
+    // Nothing of that is an image, nothing is left of it, and the next one does not mind.
+    assert_eq!(
+        fs::read_dir(store.directory().join("blobs/sha256"))
+            .unwrap()
+            .count(),
+        0
+    );
     assert!(store.images().unwrap().is_empty());
     store.import(archive(&files).as_slice(), None).unwrap();
     let several = json!([{ "Config": "a", "Layers": [] }, { "Config": "b", "Layers": [] }]);
@@ -258,7 +321,8 @@ fn a_wrong_layer_is_refused(lab: &Lab) {
     let image = lab.store().image(&id).unwrap().unwrap();
     let error = image.lower_directories(&lab.ids).unwrap_err().to_string();
     assert!(
-        error.contains("layer 2 of image") && error.contains("is not what it has to be: expected `sha256:"),
+        error.contains("layer 2 of image")
+            && error.contains("is not what the image's configuration says: expected `sha256:"),
         "{error}"
     );
     // Somebody has changed a blob of the store.
@@ -273,9 +337,13 @@ fn a_wrong_layer_is_refused(lab: &Lab) {
     }
     let error = image.lower_directories(&lab.ids).unwrap_err().to_string();
     assert!(
-        error.contains("the store's blob is not what it has to be"),
+        error.contains("the store's blob was damaged")
+            && error.contains("\nhelp: load or pull the image again"),
         "{error}"
     );
+    // Which cures it.
+    let image = lab.image(vec![Layer::new().file("a", 0o644, b"whole")]);
+    assert_eq!(fs::read(lab.unpacked(&image)[0].join("a")).unwrap(), b"whole");
 }
 
 fn bombs_are_limited(lab: &Lab) {

@@ -6,6 +6,7 @@ mod build;
 mod hostile;
 mod keeping;
 mod layers;
+mod measure;
 mod merged;
 mod sharing;
 
@@ -70,7 +71,12 @@ impl Drop for Lab {
 }
 
 fn main() -> ExitCode {
-    if run_if_meant(&[shellproof_store::STUB, merged::STUB]) {
+    if run_if_meant(&[shellproof_store::STUB, merged::STUB, sharing::FULL]) {
+        return ExitCode::SUCCESS;
+    }
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    if let [sharing::UNPACK, store, id] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        sharing::unpack(Path::new(store), id);
         return ExitCode::SUCCESS;
     }
     // Where it is forbidden nothing of this can be tested, and it is a failure where everything must be.
@@ -98,5 +104,10 @@ fn main() -> ExitCode {
         };
         trials.push(Trial::test(name, run).with_ignored_flag(is_ignored));
     }
+    let measure = || -> Result<(), Failed> {
+        measure::measured(&Lab::new(Wanted::Many));
+        Ok(())
+    };
+    trials.push(Trial::test("measured", measure).with_ignored_flag(true));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

@@ -1,5 +1,6 @@
 //! What a container would see: the layers as one file system, mounted by the kernel.
 
+use std::ffi::CStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -34,14 +35,19 @@ fn serve(inside: Inside) -> io::Result<()> {
     inside.channel.send(format!("{answer}\n").as_bytes(), &[])
 }
 
-fn listed(lower: &str) -> io::Result<String> {
+/// From now on `/mnt` is this process's alone, and in memory.
+pub fn in_memory(options: Option<&CStr>) -> io::Result<()> {
     #[expect(
         deprecated,
         reason = "descriptors stay shared, which is all that is unsafe about it"
     )]
     rustix::thread::unshare(UnshareFlags::NEWNS)?;
     mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)?;
-    mount("none", "/mnt", "tmpfs", MountFlags::empty(), None)?;
+    Ok(mount("none", "/mnt", "tmpfs", MountFlags::empty(), options)?)
+}
+
+fn listed(lower: &str) -> io::Result<String> {
+    in_memory(None)?;
     for name in ["/mnt/empty", "/mnt/merged"] {
         fs::create_dir(name)?;
     }
