@@ -6,7 +6,6 @@ use shellproof_api::facts::ImageContent;
 use shellproof_api::{ErrorKind, ImageReference};
 use shellproof_store::{Error, Store};
 
-use super::ended;
 use crate::engines::EngineError;
 use crate::failure::Failure;
 
