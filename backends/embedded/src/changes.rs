@@ -8,9 +8,7 @@ use shellproof_api::facts::{ChangedFile, Content};
 use crate::embedded::Embedded;
 use crate::plan::{Change, ChangeKind};
 use crate::protocol::{Ask, Number};
-
-/// What a container has changed, or why nobody knows.
-pub(crate) type Changes = Result<Vec<ChangedFile>, String>;
+use crate::state::Changes;
 
 impl Embedded {
     /// What a container has changed by now.

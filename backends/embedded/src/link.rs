@@ -95,6 +95,11 @@ impl Link {
         &self.ids
     }
 
+    /// Whether the holder has ended, and with it all that it held.
+    pub(crate) fn is_gone(&self) -> bool {
+        lock(&self.waiting).is_gone
+    }
+
     /// A number that nothing else has.
     pub(crate) fn number(&self) -> Number {
         self.next.fetch_add(1, Ordering::Relaxed)

@@ -9,8 +9,8 @@ use futures_util::stream;
 use shellproof_api::facts::ChangedFile;
 use shellproof_api::{
     ByteStream, ContainerId, ContainerSpec, ContainerState, ContainerStatus, Credentials, Engine, ErrorKind,
-    HealthRun, ImageConfig, ImageFile, ImageReference, Inspect, Labels, NetworkSpec, OutputStream, PullProgress,
-    Resource, ResourceKind, Result, Runtime, VolumeSpec, labels,
+    HealthRun, ImageConfig, ImageFile, ImageReference, Inspect, Labels, NetworkSpec, OutputStream,
+    PullProgress, Resource, ResourceKind, Result, Runtime, VolumeSpec, labels,
 };
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
@@ -224,35 +224,16 @@ impl Runtime for Embedded {
     }
 
     async fn remove(&self, resource: &Resource) -> Result<()> {
-        let name = &resource.id;
-        match resource.kind {
-            ResourceKind::Container => self.remove_container(name).await,
-            ResourceKind::Network => {
-                let Some(network) = self.state().networks.remove(name) else {
-                    return Ok(());
-                };
-                let number = self.link.number();
-                let remove = Ask::RemoveNetwork {
-                    number,
-                    network: network.number,
-                };
-                let removed = self.link.ask(number, &remove, &[]).await;
-                removed.map(drop).map_err(self.other("remove network", name))
+        let removed = self.remove_one(resource).await;
+        if removed.is_err() && resource.kind != ResourceKind::Image && self.link.is_gone() {
+            // With its holder all of it has gone.
+            let mut state = self.state();
+            if let Some(id) = state.id_of(&resource.id) {
+                state.containers.remove(&id);
             }
-            ResourceKind::Volume => {
-                let Some(volume) = self.state().volumes.remove(name) else {
-                    return Ok(());
-                };
-                let number = self.link.number();
-                let remove = Ask::RemoveVolume {
-                    number,
-                    volume: volume.number,
-                };
-                let removed = self.link.ask(number, &remove, &[]).await;
-                removed.map(drop).map_err(self.other("remove volume", name))
-            }
-            ResourceKind::Image => self.remove_image(name).await,
+            return Ok(());
         }
+        removed
     }
 
     async fn changes(&self, id: &ContainerId) -> Option<std::result::Result<Vec<ChangedFile>, String>> {
@@ -296,6 +277,38 @@ impl Runtime for Embedded {
 }
 
 impl Embedded {
+    async fn remove_one(&self, resource: &Resource) -> Result<()> {
+        let name = &resource.id;
+        match resource.kind {
+            ResourceKind::Container => self.remove_container(name).await,
+            ResourceKind::Network => {
+                let Some(network) = self.state().networks.remove(name) else {
+                    return Ok(());
+                };
+                let number = self.link.number();
+                let remove = Ask::RemoveNetwork {
+                    number,
+                    network: network.number,
+                };
+                let removed = self.link.ask(number, &remove, &[]).await;
+                removed.map(drop).map_err(self.other("remove network", name))
+            }
+            ResourceKind::Volume => {
+                let Some(volume) = self.state().volumes.remove(name) else {
+                    return Ok(());
+                };
+                let number = self.link.number();
+                let remove = Ask::RemoveVolume {
+                    number,
+                    volume: volume.number,
+                };
+                let removed = self.link.ask(number, &remove, &[]).await;
+                removed.map(drop).map_err(self.other("remove volume", name))
+            }
+            ResourceKind::Image => self.remove_image(name).await,
+        }
+    }
+
     async fn remove_image(&self, name: &str) -> Result<()> {
         const REMOVE: &str = "remove image";
         let other = self.other(REMOVE, name);

@@ -6,16 +6,19 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use shellproof_api::facts::ChangedFile;
 use shellproof_api::{ContainerSpec, HealthCheck, Labels, Resource, ResourceKind, labels};
 use shellproof_store::Image;
 
-use crate::changes::Changes;
 use crate::health::Runs;
 use crate::link::End;
 use crate::names::Names;
 use crate::plan::Plan;
 use crate::protocol::Number;
 use crate::task::Task;
+
+/// What a container has changed, or why nobody knows.
+pub(crate) type Changes = Result<Vec<ChangedFile>, String>;
 
 /// Everything that was made and not removed yet.
 #[derive(Default)]

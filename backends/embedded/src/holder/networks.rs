@@ -17,6 +17,8 @@ const NAMES: u16 = 53;
 #[derive(Default)]
 pub(super) struct Networks {
     all: HashMap<Number, Network>,
+    /// The subnet that was given away last.
+    last: u8,
 }
 
 struct Network {
@@ -46,9 +48,8 @@ impl Network {
 impl Networks {
     /// Makes a network, and gives the socket on which its containers ask for names.
     pub(super) fn make(&mut self, netlink: &mut Netlink, number: Number) -> io::Result<UdpSocket> {
-        let is_free = |subnet: &u8| self.all.values().all(|network| network.subnet != *subnet);
         let full = || io::Error::other("a run has 255 networks at most");
-        let subnet = (1..=u8::MAX).find(is_free).ok_or_else(full)?;
+        let subnet = self.free_subnet().ok_or_else(full)?;
         let bridge = netlink
             .bridge(&format!("bridge{subnet}"))
             .map_err(named("a bridge"))?;
@@ -58,12 +59,30 @@ impl Networks {
             hosts: HashMap::new(),
             last: 1,
         };
-        netlink.address(bridge, network.address(1))?;
-        netlink.up(bridge)?;
-        let names = UdpSocket::bind((network.address(1), NAMES)).map_err(named("a socket for names"))?;
-        names.set_nonblocking(true)?;
-        self.all.insert(number, network);
-        Ok(names)
+        let open = |netlink: &mut Netlink| {
+            netlink.address(bridge, network.address(1))?;
+            netlink.up(bridge)?;
+            let names = UdpSocket::bind((network.address(1), NAMES)).map_err(named("a socket for names"))?;
+            names.set_nonblocking(true)?;
+            Ok(names)
+        };
+        match open(netlink) {
+            Ok(names) => {
+                self.last = subnet;
+                self.all.insert(number, network);
+                Ok(names)
+            }
+            Err(error) => {
+                netlink.remove(bridge)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// The next one that nobody has. One that was given back comes late: somebody may still have a socket there.
+    fn free_subnet(&self) -> Option<u8> {
+        let mut next = (self.last..=u8::MAX).skip(1).chain(1..=self.last);
+        next.find(|subnet| self.all.values().all(|network| network.subnet != *subnet))
     }
 
     /// Removes a network. Whoever was on it is on none.
@@ -107,5 +126,48 @@ impl Networks {
         for network in self.all.values_mut() {
             network.hosts.remove(&container);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(subnet: u8) -> Network {
+        Network {
+            subnet,
+            bridge: 0,
+            hosts: HashMap::new(),
+            last: 1,
+        }
+    }
+
+    #[test]
+    fn a_subnet_that_was_given_back_comes_late() {
+        let mut networks = Networks::default();
+        assert_eq!(networks.free_subnet(), Some(1));
+        networks.last = 1;
+        assert_eq!(networks.free_subnet(), Some(2));
+        networks.last = u8::MAX;
+        networks.all.insert(7, network(1));
+        assert_eq!(networks.free_subnet(), Some(2));
+        networks.all = (1..=u8::MAX)
+            .map(|subnet| (subnet.into(), network(subnet)))
+            .collect();
+        assert_eq!(networks.free_subnet(), None);
+    }
+
+    #[test]
+    fn an_address_that_was_given_back_comes_late() {
+        let mut networks = Networks::default();
+        networks.all.insert(1, network(3));
+        let address = |networks: &mut Networks, container| networks.join(1, container).unwrap().address;
+        assert_eq!(address(&mut networks, 10), Ipv4Addr::new(10, 88, 3, 2));
+        networks.leave(10);
+        assert_eq!(address(&mut networks, 11), Ipv4Addr::new(10, 88, 3, 3));
+        for container in 12..264 {
+            address(&mut networks, container);
+        }
+        assert!(networks.join(1, 999).is_err() && networks.join(2, 999).is_err());
     }
 }
