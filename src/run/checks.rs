@@ -1,9 +1,9 @@
 //! Whether the programs of health checks are in their images: an engine may never run a check, or say no word of one that
 //! fails.
 
-use shellproof_api::Error;
 use shellproof_api::facts::{Fact, What};
-use shellproof_wire::{InspectedContainer, Recording};
+use shellproof_api::{Error, HealthTest};
+use shellproof_wire::Recording;
 
 use super::images::Images;
 use crate::invocation::Invocation;
@@ -26,36 +26,61 @@ pub(crate) async fn look(
         let Some(subject) = subjects.find(|subject| Some(&subject.id) == id.as_ref()) else {
             continue;
         };
+        let mut made = recording.records.iter();
+        let made = made.find(|record| record.made.as_ref() == Some(&subject.id));
+        let has_path = made.is_none_or(|record| {
+            let body = record.body.to_string();
+            body.contains("\"PATH=") || body.contains("\"PATH\":")
+        });
+        let place = Place {
+            image: &subject.image,
+            mounts: &subject.mounts,
+            has_path,
+        };
         for check in &mut start.checks {
-            let Some(program) = health::program(&check.test) else {
-                continue;
-            };
-            if is_to_be_found(recording, subject, &program)
-                && let Ok(false) = is_there(images, invocation, &subject.image, &program).await
-            {
-                check.lacking = Some(program);
-            }
+            check.lacking = lacking(images, invocation, &place, &check.test).await;
         }
     }
 }
 
-/// Whether a program is where its image says, if it is anywhere.
-fn is_to_be_found(recording: &Recording, subject: &InspectedContainer, program: &str) -> bool {
-    let is_mounted = |path: &str| {
-        let mut mounts = subject.mounts.iter();
-        mounts.any(|mount| path.starts_with(mount.as_str()))
+/// Where a check's program is looked for.
+pub(super) struct Place<'a> {
+    /// The container's image, by its id.
+    pub(super) image: &'a str,
+    /// Where something is mounted into the container.
+    pub(super) mounts: &'a [String],
+    /// The container may have a `PATH` of its own.
+    pub(super) has_path: bool,
+}
+
+/// The program that a check runs, or that its cure would name, if the image lacks it.
+pub(super) async fn lacking(
+    images: &Images,
+    invocation: &Invocation,
+    place: &Place<'_>,
+    test: &HealthTest,
+) -> Option<String> {
+    let program = health::program(test)?;
+    let is_missing = place.has(&program) && {
+        let found = is_there(images, invocation, place.image, &program).await;
+        matches!(found, Ok(false))
     };
-    if program.contains('/') {
-        return program.starts_with('/') && !is_mounted(program);
+    is_missing.then_some(program)
+}
+
+impl Place<'_> {
+    /// Whether a program is where its image says, if it is anywhere.
+    fn has(&self, program: &str) -> bool {
+        if program.contains('/') {
+            let is_mounted = self
+                .mounts
+                .iter()
+                .any(|mount| program.starts_with(mount.as_str()));
+            return program.starts_with('/') && !is_mounted;
+        }
+        // A mount may cover any directory of `PATH`.
+        !self.has_path && !self.mounts.iter().any(|mount| mount.contains("bin"))
     }
-    let mut made = recording.records.iter();
-    let made = made.find(|record| record.made.as_ref() == Some(&subject.id));
-    let has_path = made.is_none_or(|record| {
-        let body = record.body.to_string();
-        body.contains("\"PATH=") || body.contains("\"PATH\":")
-    });
-    // A mount may cover any directory of `PATH`.
-    !has_path && !subject.mounts.iter().any(|mount| mount.contains("bin"))
 }
 
 async fn is_there(
@@ -78,7 +103,7 @@ mod tests {
     use serde_json::{Value, json};
     use shellproof_api::{FileKind, ImageConfig, ImageFile};
     use shellproof_fake::{Behaviour, Fake};
-    use shellproof_wire::{Record, Route};
+    use shellproof_wire::{InspectedContainer, Record, Route};
 
     use super::*;
 

@@ -15,6 +15,7 @@ pub mod archive;
 mod engine;
 mod error;
 pub mod facts;
+mod health;
 mod image;
 pub mod labels;
 mod reference;
@@ -25,13 +26,13 @@ mod state;
 
 pub use engine::{Engine, EngineKind, Seccomp};
 pub use error::{Error, ErrorKind, Result};
+pub use health::{HealthCheck, HealthRun, HealthTest};
 pub use image::{Credentials, FileKind, ImageConfig, ImageFile, PullProgress};
 pub use labels::Labels;
 pub use reference::{ImageReference, ReferenceError};
 pub use resource::{Resource, ResourceKind};
 pub use runtime::{ByteStream, Inspect, Naming, Output, OutputChunk, OutputStream, Runtime, StdStream};
 pub use spec::{
-    ContainerId, ContainerSpec, HealthCheck, HealthTest, Mount, MountSource, NetworkAttachment, NetworkSpec,
-    Port, Relabel, VolumeSpec,
+    ContainerId, ContainerSpec, Mount, MountSource, NetworkAttachment, NetworkSpec, Port, Relabel, VolumeSpec,
 };
-pub use state::{ContainerState, ContainerStatus, HealthRun};
+pub use state::{ContainerState, ContainerStatus};

@@ -15,18 +15,6 @@ pub struct ContainerState {
     pub argv: Vec<String>,
 }
 
-/// One run of a container's health check.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HealthRun {
-    /// When it began, as the engine writes it.
-    pub began: String,
-    /// Its exit code: 0 says that the container is healthy. Engines have others for a run that could not be started, or took
-    /// too long.
-    pub exit_code: i64,
-    /// What it wrote, or why it could not be started; engines keep the beginning.
-    pub output: String,
-}
-
 /// Where a container is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ContainerStatus {

@@ -1,8 +1,9 @@
-//! A stub in a user namespace of its own, of this very test: it has no harness, since that has threads.
+//! A stub in a user namespace of its own, of this very test: its `main` has to be asked first whether it is one.
 
 use std::io;
-use std::time::Instant;
+use std::process::ExitCode;
 
+use libtest_mimic::{Arguments, Failed, Trial};
 use shellproof_userns::{Inside, Started, Stub, Wanted, run_if_meant};
 
 /// Answers with its ids and what it was sent, until it is told nothing more.
@@ -33,36 +34,39 @@ fn echo(inside: Inside) -> io::Result<()> {
     }
 }
 
-fn main() {
-    if run_if_meant(&[ECHO, GONE]) {
-        return;
-    }
-    // A machine that forbids it is no failure of this test, and says why.
-    let started = match Started::start(&ECHO, Wanted::One) {
-        Ok(started) => started,
-        Err(error) => {
-            println!("ignored: {error}");
-            return;
-        }
-    };
+fn one_id() -> Result<(), Failed> {
+    let started = Started::start(&ECHO, Wanted::One)?;
     assert!(!started.ids().are_many());
-    started.channel().send(b"hello", &[]).expect("it listens");
-    let answer = started.channel().receive().expect("it answers").bytes;
+    started.channel().send(b"hello", &[])?;
+    let answer = started.channel().receive()?.bytes;
     assert_eq!(String::from_utf8_lossy(&answer), "0 1 hello");
-    let (process, since) = (started.process(), Instant::now());
+    let process = started.process();
     drop(started);
     assert!(!std::path::Path::new(&format!("/proc/{process}")).exists());
-    println!("ok: one id; it ended within {:?}", since.elapsed());
+    Ok(())
+}
 
-    let many = Started::start(&ECHO, Wanted::Many).expect("one was had before");
-    let narrow = many.ids().narrow.clone();
-    assert_eq!(many.ids().are_many(), narrow.is_none(), "{:?}", many.ids());
-    println!(
-        "ok: many ids: {}",
-        narrow.unwrap_or_else(|| format!("{:?}", many.ids().users))
-    );
+fn many_ids_or_the_reason_why_not() -> Result<(), Failed> {
+    let many = Started::start(&ECHO, Wanted::Many)?;
+    let ids = many.ids();
+    assert_eq!(ids.are_many(), ids.narrow.is_none(), "{ids:?}");
+    Ok(())
+}
 
-    let gone = Started::start(&GONE, Wanted::One).expect("it starts");
-    assert!(gone.channel().receive().expect("it is told").is_end());
-    println!("ok: whose stub has ended is told");
+fn a_stub_that_has_ended_is_told() -> Result<(), Failed> {
+    let gone = Started::start(&GONE, Wanted::One)?;
+    assert!(gone.channel().receive()?.is_end());
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    if run_if_meant(&[ECHO, GONE]) {
+        return ExitCode::SUCCESS;
+    }
+    let trials = vec![
+        Trial::test("one_id", one_id),
+        Trial::test("many_ids_or_the_reason_why_not", many_ids_or_the_reason_why_not),
+        Trial::test("a_stub_that_has_ended_is_told", a_stub_that_has_ended_is_told),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

@@ -5,6 +5,7 @@ use shellproof_api::facts::{Check, CheckKind, Container, Fact, Gap, Outcome, Sta
 use shellproof_api::{ContainerId, ContainerSpec, ImageConfig};
 
 use super::state::Execution;
+use crate::run::checks::{self, Place};
 
 /// Where this is known from.
 const SOURCE: &str = "this run";
@@ -46,17 +47,27 @@ impl Execution<'_> {
         let none = ImageConfig::default();
         let config = image.as_ref().unwrap_or(&none);
         let test = spec.health_check.as_ref().or(config.health_check.as_ref());
-        let check = test.map(|check| Check {
-            kind: CheckKind::Regular,
-            test: check.test.clone(),
-            lacking: None,
-        });
+        let mounts: Vec<_> = spec.mounts.iter().map(|mount| mount.target.clone()).collect();
+        let mut checks = Vec::new();
+        if let Some(check) = test {
+            let place = Place {
+                image: &config.id,
+                mounts: &mounts,
+                has_path: spec.env.iter().any(|(name, _)| name == "PATH"),
+            };
+            let (images, invocation) = (self.context.images, self.context.invocation);
+            checks.push(Check {
+                kind: CheckKind::Regular,
+                test: check.test.clone(),
+                lacking: checks::lacking(images, invocation, &place, &check.test).await,
+            });
+        }
         let start = Start {
             argv: spec.argv(config),
-            checks: check.into_iter().collect(),
+            checks,
             image: image.as_ref().map(|image| image.id.clone()),
             image_name: spec.image.clone(),
-            mounts: spec.mounts.iter().map(|mount| mount.target.clone()).collect(),
+            mounts,
             has_init: false,
             service: None,
             made_here: true,
