@@ -19,17 +19,25 @@ fn main() -> ExitCode {
         |_, engines| {
             let (with, without): (Vec<_>, Vec<_>) =
                 engines.into_iter().partition(lab::Engine::has_kernel_witness);
-            let matrix = || Matrix::new(["scenarios", "tests/scenarios"]).env_file("scenarios/fixtures.env");
+            let matrix = |files: &[&str]| Matrix::new(files).env_file("scenarios/fixtures.env");
+            let common = ["scenarios", "tests/scenarios"];
             let mut ended = Vec::new();
             if !with.is_empty() {
-                ended.push(matrix().engines(choices::of(with)).run());
+                // The wire sees nothing of some.
+                let all = [&common[..], &["tests/scenarios-of-the-kernel"]].concat();
+                ended.push(matrix(&all).engines(choices::of(with)).run());
             }
             if !without.is_empty() {
                 let options = RunOptions {
                     kernel: Some(Need::IfAvailable),
                     ..RunOptions::default()
                 };
-                ended.push(matrix().engines(choices::of(without)).options(options).run());
+                ended.push(
+                    matrix(&common)
+                        .engines(choices::of(without))
+                        .options(options)
+                        .run(),
+                );
             }
             // `FAILURE` is more than a failed test: nothing may hide it.
             let worst = ended.iter().find(|code| **code == ExitCode::FAILURE);
