@@ -326,7 +326,7 @@ async fn read_beside(recorder: &Recorder, images: &run::Images, mode: Mode) -> I
     loop {
         tokio::time::sleep(GLANCE).await;
         if mode == Mode::Prebuilt {
-            run::contents::begin(&images.contents, &recorder.recording().facts());
+            recorder.images().iter().for_each(|id| images.contents.begin(id));
         }
     }
 }

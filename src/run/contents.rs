@@ -38,7 +38,11 @@ impl Contents {
     }
 
     /// Begins to read the image of an id, unless somebody has, and goes on whether anybody waits or not.
-    pub(crate) fn begin(&self, id: &str) -> Reading {
+    pub(crate) fn begin(&self, id: &str) {
+        drop(self.reading(id));
+    }
+
+    fn reading(&self, id: &str) -> Reading {
         let mut readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
         let begin = || {
             let (runtime, turns, id) = (self.runtime.clone(), self.turns.clone(), id.to_owned());
@@ -92,24 +96,17 @@ fn starts(seen: &[Fact]) -> Vec<(&Fact, &Start)> {
     starts
 }
 
-/// Begins to read the images of all containers whose starts were seen by now.
-pub(crate) fn begin(contents: &Contents, seen: &[Fact]) {
-    for (_, start) in starts(seen) {
-        if let Some(id) = &start.image {
-            drop(contents.begin(id));
-        }
-    }
-}
-
 /// What the images are and contain whose containers were started: all of them, or those that are known by now. What
 /// cannot be read is a gap.
 pub(crate) async fn facts(contents: &Contents, seen: &[Fact], is_awaited: bool) -> Vec<Fact> {
-    begin(contents, seen);
+    let starts = starts(seen);
+    let ids = starts.iter().filter_map(|(_, start)| start.image.as_deref());
+    ids.for_each(|id| contents.begin(id));
     let mut facts = Vec::new();
-    for (fact, start) in starts(seen) {
+    for (fact, start) in starts {
         let content = match (&start.image, is_awaited) {
             (None, _) => Err("its engine does not say which it is".to_owned()),
-            (Some(id), true) => contents.begin(id).await,
+            (Some(id), true) => contents.reading(id).await,
             (Some(id), false) => contents
                 .by_now(id)
                 .unwrap_or_else(|| Err("nobody waited for it to be read".to_owned())),

@@ -42,7 +42,7 @@ impl<'a> Execution<'a> {
             let image = image.await?;
             if self.needs_images() {
                 // Only the verdict waits for it.
-                drop(self.context.images.contents.begin(&image.config.id));
+                self.context.images.contents.begin(&image.config.id);
             }
             if !self.images.contains(&image) {
                 self.images.push(image.clone());

@@ -58,6 +58,12 @@ pub struct Storage {
 }
 
 impl InspectedContainer {
+    /// Its image's id with the kind of hash that it is, which Podman leaves out; none where there is no image.
+    pub fn image_id(&self) -> Option<String> {
+        let hash = self.image.trim_start_matches("sha256:");
+        (!hash.is_empty()).then(|| format!("sha256:{hash}"))
+    }
+
     /// Reads the answer to an inspect of either dialect.
     pub fn from_inspect(inspect: &Value) -> Option<Self> {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

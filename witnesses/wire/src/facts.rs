@@ -149,7 +149,7 @@ fn start(subject: &InspectedContainer, known: &Known<'_>, outcome: Outcome) -> S
     Start {
         argv: subject.argv.clone(),
         checks: checks(subject),
-        image: image_id(&subject.image),
+        image: subject.image_id(),
         image_name: subject.image_name.clone(),
         mounts: subject.mounts.clone(),
         has_init: subject.init,
@@ -158,12 +158,6 @@ fn start(subject: &InspectedContainer, known: &Known<'_>, outcome: Outcome) -> S
         doors: subject.doors.clone(),
         outcome,
     }
-}
-
-/// Podman leaves out what kind of hash it is.
-fn image_id(id: &str) -> Option<String> {
-    let hash = id.trim_start_matches("sha256:");
-    (!hash.is_empty()).then(|| format!("sha256:{hash}"))
 }
 
 fn outcome(record: &Record) -> Outcome {

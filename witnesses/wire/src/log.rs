@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::changes::Changes;
+use crate::container::InspectedContainer;
 use crate::record::{Client, Record, Recording};
 use crate::route::Route;
 
@@ -108,6 +109,14 @@ impl Log {
             let subjects = recording.starts().filter_map(|record| record.subject.as_ref());
             let started: BTreeSet<&String> = subjects.map(|subject| &subject.id).collect();
             started.into_iter().cloned().collect()
+        })
+    }
+
+    /// The ids of the images of the containers that were started here.
+    pub(crate) fn images(&self) -> BTreeSet<String> {
+        self.with(|recording| {
+            let subjects = recording.starts().filter_map(|record| record.subject.as_ref());
+            subjects.filter_map(InspectedContainer::image_id).collect()
         })
     }
 

@@ -1,6 +1,6 @@
 //! The socket in front of an engine.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -87,6 +87,12 @@ impl Recorder {
     /// What was recorded so far. A request is in it before the engine's answer reaches the client.
     pub fn recording(&self) -> Recording {
         self.shared.log.snapshot()
+    }
+
+    /// The ids of the images, `sha256:…`, of the containers that were to be started so far: all that is needed of the recording
+    /// while it goes on, without a copy of the rest.
+    pub fn images(&self) -> BTreeSet<String> {
+        self.shared.log.images()
     }
 
     /// Asks what the containers that are still there have changed, if that is wanted, and gives the recording.

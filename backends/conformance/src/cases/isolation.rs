@@ -329,17 +329,21 @@ async fn a_published_port_can_be_chosen(bench: &Bench) {
     bench.refused(taken, ErrorKind::AlreadyExists, &[]);
 }
 
+/// A health check that is run several times in the time of a test.
+fn frequent_check(subject: &[&str]) -> HealthCheck {
+    HealthCheck {
+        test: HealthTest::Command(words(&[&[SUBJECT], subject].concat())),
+        interval: Some(Duration::from_millis(200)),
+        timeout: Some(Duration::from_secs(5)),
+        start_period: None,
+        retries: Some(1),
+    }
+}
+
 async fn the_runs_of_a_health_check_are_told(bench: &Bench) {
     let told = async |code: &str| {
-        let check = HealthCheck {
-            test: HealthTest::Command(words(&[SUBJECT, "exit", code])),
-            interval: Some(Duration::from_millis(200)),
-            timeout: Some(Duration::from_secs(5)),
-            start_period: None,
-            retries: Some(1),
-        };
         let spec = ContainerSpec {
-            health_check: Some(check),
+            health_check: Some(frequent_check(&["exit", code])),
             ..bench.spec(&["wait"])
         };
         let id = bench.start_ready(&spec).await;
@@ -364,14 +368,7 @@ async fn the_runs_of_a_health_check_are_told(bench: &Bench) {
 
 async fn a_health_check_is_run_without_a_shell(bench: &Bench) {
     let volume = bench.volume().await;
-    let test = HealthTest::Command(words(&[SUBJECT, "write", "/shared/beat", "$HOME"]));
-    let check = HealthCheck {
-        test,
-        interval: Some(Duration::from_millis(200)),
-        timeout: Some(Duration::from_secs(5)),
-        start_period: None,
-        retries: Some(1),
-    };
+    let check = frequent_check(&["write", "/shared/beat", "$HOME"]);
     let spec = ContainerSpec {
         health_check: Some(check),
         ..with_volume(bench, &["wait"], &volume, false)
