@@ -5,6 +5,7 @@ mod check;
 mod clean;
 mod config;
 mod doctor;
+mod manual;
 mod run;
 mod verify;
 
@@ -55,6 +56,9 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Remove what interrupted runs have left.
     Clean(clean::Clean),
+    /// Write the manual pages, and the completions for shells, into a directory.
+    #[command(hide = true)]
+    Manual(manual::Manual),
 }
 
 /// How to report.
@@ -104,6 +108,7 @@ pub fn main() -> ExitCode {
     let ended = match cli.command {
         Command::Check(check) => check.run(),
         Command::Config(config) => config.run(),
+        Command::Manual(manual) => manual.run(),
         Command::Run(run) => block_on(run.run()),
         Command::Audit(audit) => block_on(audit.run()),
         Command::Verify(verify) => block_on(verify.run()),

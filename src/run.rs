@@ -394,8 +394,9 @@ async fn carry_out<'a>(
     } else {
         execution.last_traces().await
     };
-    if result.mode == Mode::Prebuilt {
-        execution.note_changes().await;
+    match result.mode {
+        Mode::Prebuilt => execution.note_changes().await,
+        Mode::Layered => execution.forget_changes().await,
     }
     result.judgement = judge(&result, execution, &recording().await, interrupt).await;
     execution.name_shells(&mut result.images);

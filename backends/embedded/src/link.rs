@@ -154,7 +154,11 @@ fn listen(channel: &Channel, waiting: &Mutex<Waiting>) {
         let (number, answer) = match said {
             Say::Done(number) => (number, Ok(Answer::Done(message.descriptors))),
             Say::Made(number, address) => (number, Ok(Answer::Made(address))),
-            Say::Failed(number, why) => (number, Err(why)),
+            Say::Failed(number, why) => {
+                // What never began has no end.
+                waiting.ends.remove(&number);
+                (number, Err(why))
+            }
             Say::Ended(number, code) => {
                 if let Some(end) = waiting.ends.remove(&number) {
                     end.send_replace(Some(Ok(code)));

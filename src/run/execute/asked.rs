@@ -16,12 +16,7 @@ const HELP: &str = "run it again; where that does not help, run it on Podman or 
 impl Execution<'_> {
     /// Notes what its containers have changed in their file systems, where no wire looks at that. They have been removed.
     pub(in crate::run) async fn note_changes(&mut self) {
-        let begun = |fact: &Fact| match &fact.what {
-            What::Start(start) if start.outcome == Outcome::Begun => fact.container.clone(),
-            _ => None,
-        };
-        let begun: Vec<Container> = self.asked.iter().filter_map(begun).collect();
-        for container in begun {
+        for container in self.begun() {
             let id = ContainerId(container.id.clone().unwrap_or_default());
             let changes = self.context.runtime.changes(&id).await;
             let what = match changes.unwrap_or_else(|| Err("nobody looked before it was gone".into())) {
@@ -35,6 +30,22 @@ impl Execution<'_> {
             let fact = Fact::new(Witness::Wire, SOURCE, what);
             self.asked.push(fact.about(container));
         }
+    }
+
+    /// What nobody asks for is not kept: a layered install changes thousands of files.
+    pub(in crate::run) async fn forget_changes(&self) {
+        for container in self.begun() {
+            let id = ContainerId(container.id.unwrap_or_default());
+            drop(self.context.runtime.changes(&id).await);
+        }
+    }
+
+    fn begun(&self) -> Vec<Container> {
+        let begun = |fact: &Fact| match &fact.what {
+            What::Start(start) if start.outcome == Outcome::Begun => fact.container.clone(),
+            _ => None,
+        };
+        self.asked.iter().filter_map(begun).collect()
     }
 
     /// Notes a container that was started here, or could not be.

@@ -59,7 +59,10 @@ impl Files {
         let directory = self.container(number);
         fs::create_dir(&directory)?;
         // One for each: the kernel gives back all of it at once.
-        in_memory(&directory)?;
+        if let Err(error) = in_memory(&directory) {
+            fs::remove_dir(&directory)?;
+            return Err(error);
+        }
         for name in ["upper", "work", "root"] {
             fs::create_dir(directory.join(name))?;
         }
