@@ -60,6 +60,7 @@ async fn embedded(engine: &EngineSpec, directory: &Path) -> Result<Connection, E
             name,
             directory,
             store: Store::open().map_err(|error| error.to_string())?,
+            on_disk: false,
             ids: Wanted::Many,
             profile: DOCKER_DEFAULT.to_owned(),
         };

@@ -109,7 +109,7 @@ impl Holder {
         mount("proc", "/proc", "proc", flags, None)
             .map_err(io::Error::from)
             .map_err(step(Step::Proc))?;
-        let files = Files::mount(setup.scratch).map_err(step(Step::Scratch))?;
+        let files = Files::mount(setup).map_err(step(Step::Scratch))?;
         let ready = || -> io::Result<_> {
             let mut netlink = Netlink::open()?;
             netlink.up(LOOPBACK)?;

@@ -227,7 +227,12 @@ impl Store {
         let kind = failures.last().map_or(ErrorKind::Other, |failure| failure.1);
         let said: Vec<_> = failures
             .iter()
-            .map(|(asked, _, message)| format!("`{asked}`: {message}"))
+            .map(|(asked, _, message)| {
+                format!(
+                    "registry `{}`, asked for `{asked}`: {message}",
+                    asked.canonical_registry()
+                )
+            })
             .collect();
         Err(Error::Registry {
             reference: reference.to_string(),

@@ -102,6 +102,7 @@ fn embedded_with(store: Store, directory: &Path) -> Embedded {
         name: "embedded".into(),
         directory: directory.to_owned(),
         store,
+        on_disk: false,
         ids: Wanted::Many,
         profile: DOCKER_DEFAULT.to_owned(),
     };
