@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use shellproof_api::facts::{ImageContent, Traced};
 use shellproof_api::{Engine, ImageConfig, labels};
 
-use crate::policy::{Evidence, Judgement, Weight, image};
+use crate::policy::{Evidence, Judgement, Rule, Weight, image};
 use crate::scenario::{Outcome, Scenario};
 use crate::source::Diagnostic;
 use crate::vocabulary::{Mode, Status, VerdictKind};
@@ -188,7 +188,7 @@ impl CaseResult {
         let is_expected = self.is_expected_verdict();
         match self.verdict() {
             Some(VerdictKind::Violated) if !is_expected => Status::Violated,
-            _ if self.has_failed() => Status::Failed,
+            _ if self.has_failed() && !self.is_beyond_its_engine() => Status::Failed,
             _ if self.broken.is_some() => Status::Broken,
             None => Status::Broken,
             // Nobody asked to keep what passed: what is left of it could not be removed.
@@ -239,6 +239,11 @@ impl CaseResult {
 
     fn evidence(&self) -> impl Iterator<Item = &Evidence> {
         self.judgement.iter().flat_map(|judgement| &judgement.evidence)
+    }
+
+    /// Whether what failed may have failed since its engine lacks something, which says nothing of the images.
+    fn is_beyond_its_engine(&self) -> bool {
+        self.evidence().any(|one| one.rule == Rule::NoWayOut)
     }
 
     fn is_waived(&self) -> bool {

@@ -50,6 +50,12 @@ pub enum EngineError {
     /// The machine or an engine failed on the way.
     #[error("{0}")]
     Machine(String),
+    /// Containers cannot outlive the program that makes them itself.
+    #[error(
+        "containers of engine `{0}` cannot be kept: they end with the run that made them\nhelp: leave `--keep` out, or run it on \
+         Podman or Docker (`--engine podman`)"
+    )]
+    KeepsNothing(String),
     /// Nobody can tell which of two engines an audited program means.
     #[error(
         "`CONTAINER_HOST` and `DOCKER_HOST` name different engines, and one program is audited on one engine\nhelp: name it \
@@ -65,7 +71,7 @@ impl EngineError {
     /// Whether what was asked for cannot be meant, whatever runs on this machine.
     pub fn is_bad_input(&self) -> bool {
         match self {
-            Self::SameName(_) | Self::TwoNamed => true,
+            Self::SameName(_) | Self::TwoNamed | Self::KeepsNothing(_) => true,
             Self::Address { reason, .. } => match reason {
                 EndpointError::NoPath(_) => true,
                 // Other ways to reach an engine: there is one, and we do not take it.

@@ -216,8 +216,12 @@ impl Heard {
                 What::Unseen { gap, .. } => gap == Gap::Changes,
                 _ => false,
             };
-            if let (Standing::Absent(_), Mode::Prebuilt) = (seen.wire, mode) {
-                let known = seen.facts.iter().filter(is_known);
+            let is_limit = |fact: &&Fact| matches!(fact.what, What::Unseen { gap: Gap::WayOut, .. });
+            if let Standing::Absent(_) = seen.wire {
+                let known = seen
+                    .facts
+                    .iter()
+                    .filter(|fact| is_limit(fact) || mode == Mode::Prebuilt && is_known(fact));
                 self.evidence.extend(known.flat_map(wire::judge));
             }
             return;

@@ -190,6 +190,28 @@ fn an_image_that_could_not_be_read_counts_where_all_of_them_are_needed() {
 }
 
 #[test]
+fn what_an_engine_cannot_reach_proves_nothing_in_any_mode() {
+    let facts = [Fact::new(
+        Witness::Wire,
+        "x",
+        What::Unseen {
+            gap: Gap::WayOut,
+            why: "a container asked for more".into(),
+            help: None,
+        },
+    )];
+    for mode in [Mode::Layered, Mode::Prebuilt] {
+        let seen = Seen {
+            wire: Standing::Absent("there is none"),
+            ..by_wire(&facts, &[])
+        };
+        let judgement = judge(mode, &scenario(""), seen);
+        assert_eq!(judgement.verdict, Verdict::Unproven);
+        assert!(judgement.rules().any(|rule| rule == Rule::NoWayOut));
+    }
+}
+
+#[test]
 fn with_every_witness_off_nothing_is_proven() {
     let shell = recording(run("1", &["sh"], &[])).facts();
     let started = ["1".to_owned()];

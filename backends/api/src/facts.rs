@@ -135,6 +135,8 @@ pub enum Gap {
     Programs,
     /// Any program of a container at all.
     AnyProgram,
+    /// What containers asked for outside of their network, on an engine that has no way there.
+    WayOut,
 }
 
 impl Fact {

@@ -30,6 +30,13 @@ pub trait Runtime: Send + Sync {
         false
     }
 
+    /// Names outside of a network that its containers asked for in vain, since this runtime has no way out; a few of them, if there
+    /// are many. None on one that has.
+    fn asked_outside(&self, network: &str) -> Vec<String> {
+        let _ = network;
+        Vec::new()
+    }
+
     /// Loads an image archive in the `docker save` format. Loading an image twice is no error.
     async fn load_image(&self, archive: &Path) -> Result<()>;
 

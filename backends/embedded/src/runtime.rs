@@ -33,6 +33,12 @@ impl Runtime for Embedded {
         &self.engine
     }
 
+    fn asked_outside(&self, network: &str) -> Vec<String> {
+        let state = self.state();
+        let network = state.networks.get(network);
+        network.map_or_else(Vec::new, |network| network.names.outside())
+    }
+
     async fn load_image(&self, archive: &Path) -> Result<()> {
         const LOAD: &str = "load image";
         let name = archive.display().to_string();
