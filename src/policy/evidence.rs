@@ -98,6 +98,8 @@ rules! {
     EventsMissing = "events-missing", Gap;
     /// What a container changed in its file system could not be read.
     ChangesMissing = "changes-missing", Gap;
+    /// What came of containers rests on users that the machine does not tell apart.
+    OneUser = "one-user", Gap;
     /// An image that is to hold no shell has one.
     ShellInImage = "shell-in-image", Violation;
     /// An image that is to hold no package manager has one.

@@ -39,6 +39,7 @@ mod netlink;
 mod output;
 mod plan;
 mod ports;
+mod probe;
 mod program;
 mod protocol;
 mod runtime;
@@ -54,3 +55,4 @@ mod users;
 
 pub use embedded::{Embedded, OpenError, Options};
 pub use holder::STUB;
+pub use probe::{PROBE, Tried, try_steps};
