@@ -5,6 +5,7 @@ mod examine;
 mod human;
 
 use serde::Serialize;
+use shellproof_api::EngineKind;
 use shellproof_userns::Narrow;
 
 use crate::engines::{self, Choice, EngineError, EngineSpec, Found, Outcome, Problem, Trial};
@@ -147,8 +148,8 @@ impl Document {
     }
 }
 
-/// Looks at everything that is here.
-pub(crate) async fn look(invocation: &Invocation) -> Document {
+/// Looks at everything that is here, or at these engines alone.
+pub(crate) async fn look(choices: &[Choice], invocation: &Invocation) -> Document {
     let mut document = Document {
         schema: SCHEMA,
         auto: None,
@@ -168,19 +169,38 @@ pub(crate) async fn look(invocation: &Invocation) -> Document {
             help: None,
         }),
     };
-    let own = EngineSpec::embedded();
-    document.engines.push(match embedded {
-        None => examine(&own, invocation).await,
-        Some(problem) => EngineEntry::not(&own, EngineState::Unusable, problem.into()),
-    });
-    let found = listening(&mut document, invocation).await;
-    for engine in found.iter().flat_map(|found| &found.engines) {
-        document.engines.push(examine(engine, invocation).await);
+    let is_all = choices == [Choice::All];
+    let found = match is_all {
+        true => listening(&mut document, invocation).await,
+        false => match engines::find(choices, &invocation.path("")).await {
+            Ok(found) => Some(found),
+            Err(error) => {
+                document.errors.push(error.to_string());
+                None
+            }
+        },
+    };
+    let mut engines: Vec<EngineSpec> = is_all.then(EngineSpec::embedded).into_iter().collect();
+    engines.extend(found.iter().flat_map(|found| found.engines.clone()));
+    for engine in &engines {
+        let entry = match (engine.kind(), &embedded) {
+            (EngineKind::Embedded, Some(problem)) => {
+                EngineEntry::not(engine, EngineState::Unusable, problem.clone().into())
+            }
+            _ => examine(engine, invocation).await,
+        };
+        document.engines.push(entry);
     }
     document
         .notes
         .extend(found.iter().flat_map(|found| found.notes.clone()));
-    document.engines.extend(absent(&document.engines).await);
+    if is_all {
+        document.engines.extend(absent(&document.engines).await);
+    }
+    // Stable: the rest keeps its order.
+    document
+        .engines
+        .sort_by_key(|one| one.name != EngineKind::Embedded.as_str());
     document.auto = document.auto();
     document
 }
@@ -205,7 +225,7 @@ async fn listening(document: &mut Document, invocation: &Invocation) -> Option<F
                 ..EngineEntry::not(&spec, EngineState::Unusable, told)
             });
             // It hides the others.
-            let docker = [Choice::Kind(shellproof_api::EngineKind::Docker)];
+            let docker = [Choice::Kind(EngineKind::Docker)];
             return engines::find_for_program(None, &docker, &directory).await.ok();
         }
         Err(error) => error,

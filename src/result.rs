@@ -261,7 +261,8 @@ impl CaseResult {
 
     /// Whether nobody knows what the containers would have come to elsewhere.
     fn is_undecided(&self) -> bool {
-        self.evidence().any(|one| one.rule == Rule::OneUser)
+        self.evidence()
+            .any(|one| one.rule == Rule::OneUser && one.waived.is_none())
     }
 
     /// A program that started nothing, with nothing else against it.
