@@ -4,6 +4,7 @@ mod asked;
 mod fate;
 mod health;
 mod launch;
+mod one_user;
 mod probe;
 mod running;
 mod spec;
