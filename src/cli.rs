@@ -82,7 +82,11 @@ struct Engines {
 /// Whether this process is one of those that the program starts of itself, and has done its work. To be called before
 /// anything else.
 pub fn is_stub() -> bool {
-    shellproof_userns::run_if_meant(&[shellproof_embedded::STUB, shellproof_store::STUB])
+    shellproof_userns::run_if_meant(&[
+        shellproof_embedded::STUB,
+        shellproof_embedded::PROBE,
+        shellproof_store::STUB,
+    ])
 }
 
 /// Reads the command line and runs the command.

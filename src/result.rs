@@ -188,13 +188,14 @@ impl CaseResult {
         let is_expected = self.is_expected_verdict();
         match self.verdict() {
             Some(VerdictKind::Violated) if !is_expected => Status::Violated,
-            _ if self.has_failed() && !self.is_beyond_its_engine() => Status::Failed,
+            _ if self.has_failed() && !self.is_undecided() => Status::Failed,
             _ if self.broken.is_some() => Status::Broken,
             None => Status::Broken,
             // Nobody asked to keep what passed: what is left of it could not be removed.
             Some(_) if is_expected && self.scenario().is_some() && !self.leftovers.is_empty() => {
                 Status::Broken
             }
+            Some(_) if self.has_failed() => Status::Unproven,
             Some(_) if self.is_silent() => Status::NothingRan,
             Some(_) if is_expected && self.is_waived() => Status::Waived,
             Some(_) if is_expected => Status::Passed,
@@ -241,11 +242,6 @@ impl CaseResult {
         self.judgement.iter().flat_map(|judgement| &judgement.evidence)
     }
 
-    /// Whether what failed may have failed since its engine lacks something, which says nothing of the images.
-    fn is_beyond_its_engine(&self) -> bool {
-        self.evidence().any(|one| one.rule == Rule::NoWayOut)
-    }
-
     fn is_waived(&self) -> bool {
         self.evidence().any(|one| one.waived.is_some())
     }
@@ -261,6 +257,13 @@ impl CaseResult {
                 .expectations
                 .iter()
                 .any(|expectation| expectation.failure.is_some())
+    }
+
+    /// Whether what failed may have failed for what its engine lacks: nobody knows what the containers come to elsewhere.
+    fn is_undecided(&self) -> bool {
+        let lacks = [Rule::OneUser, Rule::NoWayOut];
+        self.evidence()
+            .any(|one| lacks.contains(&one.rule) && one.waived.is_none())
     }
 
     /// A program that started nothing, with nothing else against it.

@@ -436,6 +436,7 @@ async fn judge(
         execution.look_for_checks(recording, &mut facts).await;
     }
     facts.extend(execution.unchecked());
+    facts.extend(execution.one_user(&result.expectations));
     // Nobody waits for what broke.
     let waits = result.broken.is_none();
     let images = tokio::select! {

@@ -75,22 +75,14 @@ pub(crate) async fn run(order: Order, mut interrupt: watch::Receiver<bool>) -> R
         interrupted: false,
         leftovers: Vec::new(),
     };
-    let is_of_engine = images.iter().any(|image| matches!(image, Named::OfEngine(_)));
-    let connection = match is_of_engine {
-        true => Some(engine::connect(&order.engines, &invocation).await?),
-        false => None,
-    };
+    let mut places = engine::Places::new(&order.engines, &invocation);
     for (name, image) in order.images.iter().zip(images) {
         let began = Instant::now();
         let read = async {
-            match (image, &connection) {
-                (Named::OfEngine(reference), Some(connection)) => {
-                    let content = engine::read(&*connection.runtime, &reference).await?;
-                    Ok::<_, Failure>((content, connection.runtime.engine().clone()))
-                }
-                (Named::OfRegistry(reference), _) => Ok((registry::read(&reference).await?, no_engine())),
-                (Named::OfEngine(_), None) => unreachable!("an engine was found for it"),
-                (Named::File(source), _) => {
+            match image {
+                Named::OfEngine(reference) => places.read(&reference).await,
+                Named::OfRegistry(reference) => Ok((registry::read(&reference).await?, no_engine())),
+                Named::File(source) => {
                     let reading = tokio::task::spawn_blocking(move || shellproof_image::read(&source)).await;
                     Ok((ended(reading).map_err(|error| failure(name, error))?, no_engine()))
                 }

@@ -212,6 +212,29 @@ fn what_an_engine_cannot_reach_proves_nothing_in_any_mode() {
 }
 
 #[test]
+fn what_rests_on_users_that_are_all_one_is_unproven_in_both_modes() {
+    let started = ["1".to_owned()];
+    let mut facts = recording(run("1", &["/app"], &[])).facts();
+    facts.push(Fact::new(
+        Witness::Kernel,
+        "this run",
+        What::OneUser {
+            why: "there is one user id only".into(),
+            help: Some("as root".into()),
+        },
+    ));
+    for mode in [Mode::Layered, Mode::Prebuilt] {
+        let judgement = judge(mode, &scenario(""), by_wire(&facts, &started));
+        assert_eq!(judgement.verdict, Verdict::Unproven);
+        let against: Vec<_> = judgement
+            .against()
+            .map(|one| (one.rule, one.help.as_deref()))
+            .collect();
+        assert_eq!(against, [(Rule::OneUser, Some("as root"))]);
+    }
+}
+
+#[test]
 fn with_every_witness_off_nothing_is_proven() {
     let shell = recording(run("1", &["sh"], &[])).facts();
     let started = ["1".to_owned()];

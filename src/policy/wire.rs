@@ -98,7 +98,11 @@ pub(super) fn judge(fact: &Fact) -> Vec<Evidence> {
         // What was asked could not be followed: that is a gap in every mode.
         What::Unseen { .. } => Vec::new(),
         // The kernel's, and the image's.
-        What::Program(_) | What::Entered(_) | What::Outlives(_) | What::Image { .. } => Vec::new(),
+        What::Program(_)
+        | What::Entered(_)
+        | What::Outlives(_)
+        | What::Image { .. }
+        | What::OneUser { .. } => Vec::new(),
     }
 }
 

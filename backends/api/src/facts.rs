@@ -109,6 +109,13 @@ pub enum What {
     /// A container that was watched still runs, and its watcher has left: the process that answers in its place from now on, or
     /// why there is none.
     Outlives(Result<u32, String>),
+    /// What came of containers rests on users that the machine does not tell apart.
+    OneUser {
+        /// What, and why, in one line.
+        why: String,
+        /// What to do about it.
+        help: Option<String>,
+    },
     /// Something could not be seen.
     Unseen {
         /// What.

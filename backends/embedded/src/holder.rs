@@ -349,7 +349,7 @@ fn has_many(map: &str) -> bool {
 }
 
 /// A map that gives a namespace inside all that this one has, extent by extent: one must lie within one of the parent's.
-fn identity(map: &str) -> String {
+pub(crate) fn identity(map: &str) -> String {
     let extent = |line: &str| {
         let mut words = line.split_whitespace();
         let (first, count) = (words.next()?, words.nth(1)?);

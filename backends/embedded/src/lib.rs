@@ -41,6 +41,7 @@ mod netlink;
 mod output;
 mod plan;
 mod ports;
+mod probe;
 mod program;
 mod protocol;
 mod runtime;
@@ -56,3 +57,4 @@ mod users;
 
 pub use embedded::{Embedded, OpenError, Options};
 pub use holder::STUB;
+pub use probe::{PROBE, Tried, try_steps};
