@@ -1,64 +1,39 @@
 //! Images, read and judged without anything being started.
 
+mod config;
 mod engine;
+mod named;
 mod registry;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shellproof_api::facts::{Fact, ImageContent, What};
-use shellproof_api::{Engine, EngineKind, ImageReference, Seccomp};
-use shellproof_image::{Error, Source};
+use shellproof_api::{Engine, EngineKind, Seccomp};
+use shellproof_image::Error;
 use tokio::sync::watch;
 
 use crate::engines::Choice;
 use crate::failure::Failure;
 use crate::invocation::Invocation;
-use crate::policy::{Seen, Standing, Witness, judge_image};
+use crate::policy::{Promise, Seen, Standing, Witness, judge_image};
 use crate::result::{Case, CaseResult, Image, Report};
 use crate::saved_image::ended;
 use crate::vocabulary::Mode;
+
+pub(crate) use config::images_of;
+use named::Named;
+pub(crate) use named::Wanted;
 
 /// Why nobody but the image witness speaks.
 const NOTHING_STARTED: &str = "nothing was started";
 
 /// Which images are to be judged, and how.
 pub(crate) struct Order {
-    pub(crate) images: Vec<String>,
+    pub(crate) images: Vec<Wanted>,
     /// Which engine has those that are no files; one must be left.
     pub(crate) engines: Vec<Choice>,
-    /// They are to hold no shell and no package manager at all.
-    pub(crate) is_strict: bool,
-}
-
-/// An image, as somebody named it.
-enum Named {
-    /// A file or a directory.
-    File(Source),
-    /// An image of an engine.
-    OfEngine(ImageReference),
-    /// An image of a registry.
-    OfRegistry(ImageReference),
-}
-
-impl Named {
-    fn of(image: &str) -> Result<Self, Failure> {
-        if Source::is_meant(image) {
-            return image.parse().map(Self::File).map_err(Failure::Input);
-        }
-        let (name, meant): (_, fn(ImageReference) -> Self) = match image.strip_prefix(registry::PREFIX) {
-            Some(name) => (name, Self::OfRegistry),
-            None => (image, Self::OfEngine),
-        };
-        let reference: Result<ImageReference, _> = name.parse();
-        reference.map(meant).map_err(|error| {
-            Failure::Input(format!(
-                "`{}` names no image: {error}\nhelp: name one of an engine, or `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, \
-                 `docker-archive:FILE[:TAG]` or `registry:REFERENCE`",
-                image.escape_debug()
-            ))
-        })
-    }
+    pub(crate) promise: Promise,
 }
 
 /// Reads images one after the other and judges each.
@@ -66,8 +41,6 @@ impl Named {
 /// # Errors
 /// A name makes no sense, there is no image behind it, or the engine or the machine failed.
 pub(crate) async fn run(order: Order, mut interrupt: watch::Receiver<bool>) -> Result<Report, Failure> {
-    let images = order.images.iter().map(|image| Named::of(image));
-    let images: Vec<Named> = images.collect::<Result<_, _>>()?;
     let invocation = Invocation::start().map_err(Failure::machine("no private directory can be made"))?;
     let mut report = Report {
         run_id: invocation.id().to_owned(),
@@ -75,22 +48,27 @@ pub(crate) async fn run(order: Order, mut interrupt: watch::Receiver<bool>) -> R
         interrupted: false,
         leftovers: Vec::new(),
     };
-    let is_of_engine = images.iter().any(|image| matches!(image, Named::OfEngine(_)));
+    let is_of_engine = order
+        .images
+        .iter()
+        .any(|one| matches!(one.image, Named::OfEngine(_)));
     let connection = match is_of_engine {
         true => Some(engine::connect(&order.engines, &invocation).await?),
         false => None,
     };
-    for (name, image) in order.images.iter().zip(images) {
+    for wanted in order.images {
         let began = Instant::now();
         let read = async {
-            match (image, &connection) {
+            let name = &wanted.name;
+            match (&wanted.image, &connection) {
                 (Named::OfEngine(reference), Some(connection)) => {
-                    let content = engine::read(&*connection.runtime, &reference).await?;
+                    let content = engine::read(&*connection.runtime, reference, &wanted).await?;
                     Ok::<_, Failure>((content, connection.runtime.engine().clone()))
                 }
-                (Named::OfRegistry(reference), _) => Ok((registry::read(&reference).await?, no_engine())),
+                (Named::OfRegistry(reference), _) => Ok((registry::read(reference).await?, no_engine())),
                 (Named::OfEngine(_), None) => unreachable!("an engine was found for it"),
                 (Named::File(source), _) => {
+                    let source = source.clone();
                     let reading = tokio::task::spawn_blocking(move || shellproof_image::read(&source)).await;
                     Ok((ended(reading).map_err(|error| failure(name, error))?, no_engine()))
                 }
@@ -104,9 +82,8 @@ pub(crate) async fn run(order: Order, mut interrupt: watch::Receiver<bool>) -> R
                 break;
             }
         };
-        report
-            .results
-            .push(judged(name, content, engine, order.is_strict, began.elapsed()));
+        let judged = judged(&wanted, content, engine, order.promise, began.elapsed());
+        report.results.push(judged);
     }
     Ok(report)
 }
@@ -122,12 +99,19 @@ fn failure(name: &str, error: Error) -> Failure {
 }
 
 fn judged(
-    name: &str,
-    content: ImageContent,
+    wanted: &Wanted,
+    mut content: ImageContent,
     engine: Engine,
-    is_strict: bool,
+    promise: Promise,
     duration: Duration,
 ) -> CaseResult {
+    let name = wanted.name.as_str();
+    let names = &mut content.configuration.names;
+    if let Named::OfEngine(asked) | Named::OfRegistry(asked) = &wanted.image
+        && !names.iter().any(|one| one == asked.as_str())
+    {
+        names.push(asked.as_str().to_owned());
+    }
     let image = Image::read(name, &content);
     let id = content.configuration.id.clone();
     let content = Arc::new(content);
@@ -140,11 +124,15 @@ fn judged(
         image: Standing::Heard,
         kernel: Standing::Off(NOTHING_STARTED),
     };
+    let case = Case::Verified {
+        image: wanted.name.clone(),
+        roles: wanted.roles(),
+    };
     CaseResult {
         images: vec![image],
-        judgement: Some(judge_image(is_strict, seen)),
+        judgement: Some(judge_image(promise, seen)),
         duration,
-        ..CaseResult::new(Case::Verified(name.to_owned()), Mode::Prebuilt, engine)
+        ..CaseResult::new(case, Mode::Prebuilt, engine)
     }
 }
 

@@ -56,8 +56,12 @@ fn image(entrypoint: &str, programs: Vec<ImageProgram>, links: &[(&str, &str)]) 
 }
 
 fn found(is_strict: bool, image: ImageContent) -> Vec<Evidence> {
-    judge(
+    let promise = Promise {
         is_strict,
+        ..Promise::default()
+    };
+    judge(
+        promise,
         &Fact::new(
             Witness::Image,
             "x",

@@ -4,6 +4,7 @@ use shellproof_api::facts::ImageContent;
 use shellproof_api::{ErrorKind, ImageReference, Runtime};
 
 use super::failure;
+use super::named::Wanted;
 use crate::engines::{self, Choice, Connection, EngineError};
 use crate::failure::Failure;
 use crate::invocation::Invocation;
@@ -22,15 +23,21 @@ pub(super) async fn connect(choices: &[Choice], invocation: &Invocation) -> Resu
 }
 
 /// Reads an image.
-pub(super) async fn read(runtime: &dyn Runtime, reference: &ImageReference) -> Result<ImageContent, Failure> {
+pub(super) async fn read(
+    runtime: &dyn Runtime,
+    reference: &ImageReference,
+    wanted: &Wanted,
+) -> Result<ImageContent, Failure> {
     let name = reference.to_string();
-    saved_image::read(runtime, &name).await.map_err(|unread| match unread {
-        Unread::Image(error) => failure(&name, error),
-        Unread::Engine(error) => match error.kind {
-            ErrorKind::ImageMissing | ErrorKind::Invalid => Failure::Input(format!(
-                "{error}\nhelp: pull it first, or name a file as `docker-archive:FILE` or `oci-archive:FILE`"
-            )),
-            _ => Failure::Engine(EngineError::Machine(error.to_string())),
-        },
-    })
+    saved_image::read(runtime, &name)
+        .await
+        .map_err(|unread| match unread {
+            Unread::Image(error) => failure(&name, error),
+            Unread::Engine(error) => match error.kind {
+                ErrorKind::ImageMissing | ErrorKind::Invalid => {
+                    Failure::Input(format!("{}{error}\nhelp: {}", wanted.place(), wanted.cure()))
+                }
+                _ => Failure::Engine(EngineError::Machine(error.to_string())),
+            },
+        })
 }

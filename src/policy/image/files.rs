@@ -14,7 +14,7 @@ pub(super) fn judge(is_strict: bool, fact: &Fact, image: &ImageContent) -> Vec<E
     let judge = |program: &ImageProgram| {
         let source = layer(image, program);
         let found = [judge_program(is_strict, image, program), privileges(program)];
-        let found = found.into_iter().flatten();
+        let found = found.into_iter().flatten().map(|found| found.at(&program.path));
         found.map(|found| found.about(fact, &source)).collect::<Vec<_>>()
     };
     let scripts = scripts(image).map(|found| found.about(fact, "its files"));

@@ -31,6 +31,15 @@ impl Source {
         }
     }
 
+    /// The only image of an archive as `docker save` writes it.
+    pub const fn saved(file: PathBuf) -> Self {
+        Self {
+            form: Form::DockerArchive,
+            path: file,
+            tag: None,
+        }
+    }
+
     /// Whether a text names a file or a directory rather than an image of an engine.
     pub fn is_meant(text: &str) -> bool {
         Form::ALL.iter().any(|form| text.starts_with(form.prefix()))
