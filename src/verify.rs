@@ -4,6 +4,7 @@ mod config;
 mod engine;
 mod named;
 mod registry;
+mod role;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,10 +17,10 @@ use tokio::sync::watch;
 use crate::engines::Choice;
 use crate::failure::Failure;
 use crate::invocation::Invocation;
-use crate::policy::{Promise, Seen, Standing, Witness, judge_image};
+use crate::policy::{Judgement, Promise, Rule, Seen, Standing, Witness, judge_image};
 use crate::result::{Case, CaseResult, Image, Report};
 use crate::saved_image::ended;
-use crate::vocabulary::Mode;
+use crate::vocabulary::{Mode, Role};
 
 pub(crate) use config::images_of;
 use named::Named;
@@ -34,6 +35,8 @@ pub(crate) struct Order {
     /// Which engine has those that are no files; one must be left.
     pub(crate) engines: Vec<Choice>,
     pub(crate) promise: Promise,
+    /// The role whose scenario each is to run.
+    pub(crate) role: Option<Role>,
 }
 
 /// Reads images one after the other and judges each.
@@ -52,18 +55,19 @@ pub(crate) async fn run(order: Order, mut interrupt: watch::Receiver<bool>) -> R
         .images
         .iter()
         .any(|one| matches!(one.image, Named::OfEngine(_)));
-    let connection = match is_of_engine {
+    let chosen = match is_of_engine {
         true => Some(engine::connect(&order.engines, &invocation).await?),
         false => None,
     };
-    for wanted in order.images {
+    for wanted in &order.images {
         let began = Instant::now();
         let read = async {
             let name = &wanted.name;
-            match (&wanted.image, &connection) {
-                (Named::OfEngine(reference), Some(connection)) => {
-                    let content = engine::read(&*connection.runtime, reference, &wanted).await?;
-                    Ok::<_, Failure>((content, connection.runtime.engine().clone()))
+            match (&wanted.image, &chosen) {
+                (Named::OfEngine(reference), Some(chosen)) => {
+                    let runtime = &*chosen.connection.runtime;
+                    let content = engine::read(runtime, reference, wanted).await?;
+                    Ok::<_, Failure>((content, runtime.engine().clone()))
                 }
                 (Named::OfRegistry(reference), _) => Ok((registry::read(reference).await?, no_engine())),
                 (Named::OfEngine(_), None) => unreachable!("an engine was found for it"),
@@ -82,8 +86,32 @@ pub(crate) async fn run(order: Order, mut interrupt: watch::Receiver<bool>) -> R
                 break;
             }
         };
-        let judged = judged(&wanted, content, engine, order.promise, began.elapsed());
+        let judged = judged(
+            wanted,
+            order.role,
+            content,
+            engine,
+            order.promise,
+            began.elapsed(),
+        );
         report.results.push(judged);
+    }
+    let Some(role) = order.role else {
+        return Ok(report);
+    };
+    if !report.interrupted {
+        for (place, wanted) in order.images.iter().enumerate() {
+            let judgement = report.results[place].judgement.iter();
+            let is_debug = judgement
+                .flat_map(Judgement::rules)
+                .any(|rule| rule == Rule::DebugImage);
+            let spec = chosen.as_ref().map(|chosen| &chosen.spec);
+            let ran = role::run(role, wanted, spec, is_debug, interrupt.clone()).await?;
+            report.interrupted |= ran.interrupted;
+            report.run_id = ran.run_id;
+            report.results.extend(ran.results);
+            report.leftovers.extend(ran.leftovers);
+        }
     }
     Ok(report)
 }
@@ -100,6 +128,7 @@ fn failure(name: &str, error: Error) -> Failure {
 
 fn judged(
     wanted: &Wanted,
+    role: Option<Role>,
     mut content: ImageContent,
     engine: Engine,
     promise: Promise,
@@ -126,7 +155,7 @@ fn judged(
     };
     let case = Case::Verified {
         image: wanted.name.clone(),
-        roles: wanted.roles(),
+        roles: wanted.roles().into_iter().chain(role).collect(),
     };
     CaseResult {
         images: vec![image],

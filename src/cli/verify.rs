@@ -13,7 +13,7 @@ use crate::policy::Promise;
 use crate::report::{self, Document, Styles};
 use crate::run::RunOptions;
 use crate::verify::{self, Wanted};
-use crate::vocabulary::Mode;
+use crate::vocabulary::{Mode, Role};
 
 #[derive(Debug, Args)]
 pub(super) struct Verify {
@@ -34,6 +34,9 @@ pub(super) struct Verify {
     /// The image mode whose images are meant; images are judged for prebuilt mode in any case
     #[arg(long, value_name = "MODE", default_value = "prebuilt", requires = "config")]
     mode: Mode,
+    /// Also run the scenario of this role on each image, under all witnesses
+    #[arg(long, value_name = "ROLE", conflicts_with = "config")]
+    role: Option<Role>,
     /// How to report
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -59,8 +62,9 @@ impl Verify {
             engines: self.engines.choices.clone(),
             promise: Promise {
                 is_strict: self.strict,
-                ..Promise::default()
+                is_no_debug: self.strict || self.role.is_some(),
             },
+            role: self.role,
         };
         let report = verify::run(order, interrupt()?).await?;
         let document = Document::of(&report);

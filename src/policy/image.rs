@@ -33,7 +33,7 @@ pub(super) fn judge(promise: Promise, fact: &Fact) -> Vec<Evidence> {
     let found = program(image)
         .into_iter()
         .chain(health_check(image))
-        .chain(debug::judge(promise.is_no_debug || promise.is_strict, image))
+        .chain(debug::judge(promise.is_no_debug, image))
         .chain(on_build(image))
         .chain(user(image))
         .chain(secrets(image));

@@ -58,7 +58,7 @@ fn image(entrypoint: &str, programs: Vec<ImageProgram>, links: &[(&str, &str)]) 
 fn found(is_strict: bool, image: ImageContent) -> Vec<Evidence> {
     let promise = Promise {
         is_strict,
-        ..Promise::default()
+        is_no_debug: is_strict,
     };
     judge(
         promise,

@@ -5,13 +5,21 @@ use shellproof_api::{ErrorKind, ImageReference, Runtime};
 
 use super::failure;
 use super::named::Wanted;
-use crate::engines::{self, Choice, Connection, EngineError};
+use crate::engines::{self, Choice, Connection, EngineError, EngineSpec, Found};
 use crate::failure::Failure;
 use crate::invocation::Invocation;
 use crate::saved_image::{self, Unread};
 
-/// Connects to the one engine whose images are meant.
-pub(super) async fn connect(choices: &[Choice], invocation: &Invocation) -> Result<Connection, Failure> {
+/// The one engine whose images are meant.
+pub(super) struct Chosen {
+    pub(super) spec: EngineSpec,
+    pub(super) connection: Connection,
+    /// A service that was started for it ends with this.
+    _found: Found,
+}
+
+/// Connects to it.
+pub(super) async fn connect(choices: &[Choice], invocation: &Invocation) -> Result<Chosen, Failure> {
     let found = engines::find(choices, &invocation.path("")).await?;
     found.tell_notes();
     let [spec] = found.engines.as_slice() else {
@@ -19,7 +27,11 @@ pub(super) async fn connect(choices: &[Choice], invocation: &Invocation) -> Resu
             "images are read from one engine\nhelp: name it with `--engine NAME=unix:///path`".into(),
         ));
     };
-    Ok(engines::connect(spec, &invocation.path("engine.sock")).await?)
+    Ok(Chosen {
+        connection: engines::connect(spec, &invocation.path("engine.sock")).await?,
+        spec: spec.clone(),
+        _found: found,
+    })
 }
 
 /// Reads an image.

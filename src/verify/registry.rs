@@ -45,7 +45,7 @@ fn machine(error: std::io::Error) -> Failure {
     }
 }
 
-fn failure(error: Error) -> Failure {
+pub(super) fn failure(error: Error) -> Failure {
     match &error {
         Error::Registry { kind, .. } => match kind {
             ErrorKind::Unreachable | ErrorKind::Other => {

@@ -215,3 +215,75 @@ fn an_image_of_the_platform_that_nobody_has_is_told_with_its_variable_and_a_cure
         assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
     }
 }
+
+#[test]
+fn a_role_that_is_none_is_bad_input_and_tells_of_those_that_are() {
+    let ended = verify(&["--role", "database", "x:1"]);
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("`postgres`"), "{}", ended.stderr);
+}
+
+/// Verifies for a role without an engine, in a store of its own.
+fn for_role(role: &str, image: &str) -> (Option<i32>, Value) {
+    let data = TempDir::new().unwrap();
+    let ended: Ended = Command::new(env!("CARGO_BIN_EXE_shellproof"))
+        .args(["verify", "--role", role, "--format", "json", image])
+        .env("XDG_DATA_HOME", data.path())
+        .output()
+        .expect("the binary starts")
+        .into();
+    let report = serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{}", ended.stderr));
+    let index = fs::read_to_string(data.path().join("shellproof/index.json")).unwrap();
+    assert!(
+        !index.contains("shellproof/verified"),
+        "what was taken is left: {index}"
+    );
+    (ended.code, report)
+}
+
+#[test]
+#[ignore = "needs the fixtures"]
+fn the_scenario_of_a_role_runs_on_the_image_and_both_are_one_report() {
+    let (code, report) = for_role("python", &fixture("python"));
+    assert_eq!(code, Some(0), "{report:#}");
+    let results = report["results"].as_array().unwrap();
+    assert_eq!((results.len(), &results[0]["roles"]), (2, &json!(["python"])));
+    assert_eq!(results[1]["scenario"], "role-python");
+    assert_eq!(results[1]["witnesses"]["kernel"]["state"], "spoke");
+    assert_eq!(report["criteria"][0]["verdict"], "clean");
+    // Not what it is for.
+    let (code, report) = for_role("python", &fixture("tiny"));
+    assert_eq!(
+        (code, &report["results"][1]["status"]),
+        (Some(1), &json!("failed"))
+    );
+}
+
+#[test]
+#[ignore = "needs the fixtures"]
+fn a_debug_variant_is_refused_for_a_role_and_shows_no_criterion() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("debug.tar");
+    let saved = fs::read(fixtures::directory().join("python.tar")).unwrap();
+    let mut copy = tar::Builder::new(fs::File::create(&path).unwrap());
+    for entry in tar::Archive::new(&saved[..]).entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let name = entry.path().unwrap().display().to_string();
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut entry, &mut bytes).unwrap();
+        if name == "manifest.json" {
+            let mut manifest: Value = serde_json::from_slice(&bytes).unwrap();
+            manifest[0]["RepoTags"] = json!(["localhost/python:1-debug"]);
+            bytes = manifest.to_string().into_bytes();
+        }
+        let mut header = entry.header().clone();
+        header.set_size(bytes.len() as u64);
+        copy.append_data(&mut header, &name, &bytes[..]).unwrap();
+    }
+    copy.finish().unwrap();
+    let (code, report) = for_role("python", &format!("docker-archive:{}", path.display()));
+    assert_eq!(code, Some(1), "{report:#}");
+    assert_eq!(report["results"][0]["evidence"][0]["rule"], "debug-image");
+    assert_eq!(report["criteria"][0]["id"], "distroless-prebuilt");
+    assert_eq!(report["criteria"][0]["verdict"], "unproven");
+}
