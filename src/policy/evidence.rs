@@ -121,6 +121,8 @@ rules! {
     DebugVariant = "debug-variant", Note;
     /// An image has scripts that a shell would run.
     ShellScript = "shell-script", Note;
+    /// An image has programs that are no shells, and start one for whoever tells them to.
+    ShellEscape = "shell-escape", Note;
     /// An image's program runs as root unless it is told otherwise.
     RootUser = "root-user", Note;
     /// An image's configuration or history has what looks like a secret.
