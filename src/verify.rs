@@ -1,64 +1,42 @@
 //! Images, read and judged without anything being started.
 
+mod config;
 mod engine;
+mod named;
 mod registry;
+mod role;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shellproof_api::facts::{Fact, ImageContent, What};
-use shellproof_api::{Engine, EngineKind, ImageReference, Seccomp};
-use shellproof_image::{Error, Source};
+use shellproof_api::{Engine, EngineKind, Seccomp};
+use shellproof_image::Error;
 use tokio::sync::watch;
 
 use crate::engines::Choice;
 use crate::failure::Failure;
 use crate::invocation::Invocation;
-use crate::policy::{Seen, Standing, Witness, judge_image};
+use crate::policy::{Judgement, Promise, Rule, Seen, Standing, Witness, judge_image};
 use crate::result::{Case, CaseResult, Image, Report};
 use crate::saved_image::ended;
-use crate::vocabulary::Mode;
+use crate::vocabulary::{Mode, Role};
+
+pub(crate) use config::images_of;
+use named::Named;
+pub(crate) use named::Wanted;
 
 /// Why nobody but the image witness speaks.
 const NOTHING_STARTED: &str = "nothing was started";
 
 /// Which images are to be judged, and how.
 pub(crate) struct Order {
-    pub(crate) images: Vec<String>,
+    pub(crate) images: Vec<Wanted>,
     /// Which engine has those that are no files; one must be left.
     pub(crate) engines: Vec<Choice>,
-    /// They are to hold no shell and no package manager at all.
-    pub(crate) is_strict: bool,
-}
-
-/// An image, as somebody named it.
-enum Named {
-    /// A file or a directory.
-    File(Source),
-    /// An image of an engine.
-    OfEngine(ImageReference),
-    /// An image of a registry.
-    OfRegistry(ImageReference),
-}
-
-impl Named {
-    fn of(image: &str) -> Result<Self, Failure> {
-        if Source::is_meant(image) {
-            return image.parse().map(Self::File).map_err(Failure::Input);
-        }
-        let (name, meant): (_, fn(ImageReference) -> Self) = match image.strip_prefix(registry::PREFIX) {
-            Some(name) => (name, Self::OfRegistry),
-            None => (image, Self::OfEngine),
-        };
-        let reference: Result<ImageReference, _> = name.parse();
-        reference.map(meant).map_err(|error| {
-            Failure::Input(format!(
-                "`{}` names no image: {error}\nhelp: name one of an engine, or `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, \
-                 `docker-archive:FILE[:TAG]` or `registry:REFERENCE`",
-                image.escape_debug()
-            ))
-        })
-    }
+    pub(crate) promise: Promise,
+    /// The role whose scenario each is to run.
+    pub(crate) role: Option<Role>,
 }
 
 /// Reads images one after the other and judges each.
@@ -66,8 +44,6 @@ impl Named {
 /// # Errors
 /// A name makes no sense, there is no image behind it, or the engine or the machine failed.
 pub(crate) async fn run(order: Order, mut interrupt: watch::Receiver<bool>) -> Result<Report, Failure> {
-    let images = order.images.iter().map(|image| Named::of(image));
-    let images: Vec<Named> = images.collect::<Result<_, _>>()?;
     let invocation = Invocation::start().map_err(Failure::machine("no private directory can be made"))?;
     let mut report = Report {
         run_id: invocation.id().to_owned(),
@@ -76,19 +52,26 @@ pub(crate) async fn run(order: Order, mut interrupt: watch::Receiver<bool>) -> R
         leftovers: Vec::new(),
     };
     let mut places = engine::Places::new(&order.engines, &invocation);
-    for (name, image) in order.images.iter().zip(images) {
+    let mut specs = Vec::new();
+    for wanted in &order.images {
         let began = Instant::now();
         let read = async {
-            match image {
-                Named::OfEngine(reference) => places.read(&reference).await,
-                Named::OfRegistry(reference) => Ok((registry::read(&reference).await?, no_engine())),
+            let name = &wanted.name;
+            match &wanted.image {
+                Named::OfEngine(reference) => {
+                    let (content, engine, spec) = places.read(reference, wanted).await?;
+                    Ok((content, engine, Some(spec)))
+                }
+                Named::OfRegistry(reference) => Ok((registry::read(reference).await?, no_engine(), None)),
                 Named::File(source) => {
+                    let source = source.clone();
                     let reading = tokio::task::spawn_blocking(move || shellproof_image::read(&source)).await;
-                    Ok((ended(reading).map_err(|error| failure(name, error))?, no_engine()))
+                    let content = ended(reading).map_err(|error| failure(name, error))?;
+                    Ok::<_, Failure>((content, no_engine(), None))
                 }
             }
         };
-        let (content, engine) = tokio::select! {
+        let (content, engine, spec) = tokio::select! {
             read = read => read?,
             // A thread that reads ends with the program.
             _ = interrupt.wait_for(|is_wanted| *is_wanted) => {
@@ -96,9 +79,32 @@ pub(crate) async fn run(order: Order, mut interrupt: watch::Receiver<bool>) -> R
                 break;
             }
         };
-        report
-            .results
-            .push(judged(name, content, engine, order.is_strict, began.elapsed()));
+        let judged = judged(
+            wanted,
+            order.role,
+            content,
+            engine,
+            order.promise,
+            began.elapsed(),
+        );
+        report.results.push(judged);
+        specs.push(spec);
+    }
+    let Some(role) = order.role else {
+        return Ok(report);
+    };
+    if !report.interrupted {
+        for (place, (wanted, spec)) in order.images.iter().zip(&specs).enumerate() {
+            let judgement = report.results[place].judgement.iter();
+            let is_debug = judgement
+                .flat_map(Judgement::rules)
+                .any(|rule| rule == Rule::DebugImage);
+            let ran = role::run(role, wanted, spec.as_ref(), is_debug, interrupt.clone()).await?;
+            report.interrupted |= ran.interrupted;
+            report.run_id = ran.run_id;
+            report.results.extend(ran.results);
+            report.leftovers.extend(ran.leftovers);
+        }
     }
     Ok(report)
 }
@@ -114,12 +120,20 @@ fn failure(name: &str, error: Error) -> Failure {
 }
 
 fn judged(
-    name: &str,
-    content: ImageContent,
+    wanted: &Wanted,
+    role: Option<Role>,
+    mut content: ImageContent,
     engine: Engine,
-    is_strict: bool,
+    promise: Promise,
     duration: Duration,
 ) -> CaseResult {
+    let name = wanted.name.as_str();
+    let names = &mut content.configuration.names;
+    if let Named::OfEngine(asked) | Named::OfRegistry(asked) = &wanted.image
+        && !names.iter().any(|one| one == asked.as_str())
+    {
+        names.push(asked.as_str().to_owned());
+    }
     let image = Image::read(name, &content);
     let id = content.configuration.id.clone();
     let content = Arc::new(content);
@@ -132,11 +146,15 @@ fn judged(
         image: Standing::Heard,
         kernel: Standing::Off(NOTHING_STARTED),
     };
+    let case = Case::Verified {
+        image: wanted.name.clone(),
+        roles: wanted.roles().into_iter().chain(role).collect(),
+    };
     CaseResult {
         images: vec![image],
-        judgement: Some(judge_image(is_strict, seen)),
+        judgement: Some(judge_image(promise, seen)),
         duration,
-        ..CaseResult::new(Case::Verified(name.to_owned()), Mode::Prebuilt, engine)
+        ..CaseResult::new(case, Mode::Prebuilt, engine)
     }
 }
 

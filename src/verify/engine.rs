@@ -5,8 +5,9 @@ use shellproof_api::{Engine, EngineKind, ErrorKind, ImageReference, Runtime, Sec
 use shellproof_store::Store;
 
 use super::failure;
+use super::named::Wanted;
 use super::registry;
-use crate::engines::{self, Choice, Connection, EngineError};
+use crate::engines::{self, Choice, Connection, EngineError, EngineSpec, Found};
 use crate::failure::Failure;
 use crate::invocation::Invocation;
 use crate::saved_image::{self, Unread};
@@ -19,7 +20,15 @@ pub(super) struct Places<'a> {
     has_engine: bool,
     choices: &'a [Choice],
     invocation: &'a Invocation,
-    connection: Option<Connection>,
+    chosen: Option<Chosen>,
+}
+
+/// The one engine whose images are meant.
+struct Chosen {
+    spec: EngineSpec,
+    connection: Connection,
+    /// A service that was started for it ends with this.
+    _found: Found,
 }
 
 impl<'a> Places<'a> {
@@ -35,34 +44,37 @@ impl<'a> Places<'a> {
             has_engine,
             choices,
             invocation,
-            connection: None,
+            chosen: None,
         }
     }
 
-    /// Reads an image, and says who had it.
+    /// Reads an image, and says who had it, and how that one is reached.
     pub(super) async fn read(
         &mut self,
         reference: &ImageReference,
-    ) -> Result<(ImageContent, Engine), Failure> {
+        wanted: &Wanted,
+    ) -> Result<(ImageContent, Engine, EngineSpec), Failure> {
         let name = reference.to_string();
         if self.has_store
             && let Some(store) = Store::open_existing().map_err(registry::failure)?
             && let Some(content) = registry::content(store, name.clone()).await?
         {
-            return Ok((content, embedded()));
+            return Ok((content, embedded(), EngineSpec::embedded()));
         }
         if !self.has_engine {
             return Err(Failure::Input(format!(
-                "the store of images has no `{name}`\nhelp: name it as `registry:{name}`, or name a file as `docker-archive:FILE` \
-                 or `oci-archive:FILE`"
+                "{}the store of images has no `{name}`\nhelp: name it as `registry:{name}`, or name a file as \
+                 `docker-archive:FILE` or `oci-archive:FILE`",
+                wanted.place()
             )));
         }
-        let connection = match &mut self.connection {
-            Some(connection) => connection,
+        let chosen = match &mut self.chosen {
+            Some(chosen) => chosen,
             none => none.insert(connect(self.choices, self.invocation).await?),
         };
-        let content = read(&*connection.runtime, &name).await?;
-        Ok((content, connection.runtime.engine().clone()))
+        let runtime = &*chosen.connection.runtime;
+        let content = read(runtime, &name, wanted).await?;
+        Ok((content, runtime.engine().clone(), chosen.spec.clone()))
     }
 }
 
@@ -78,7 +90,7 @@ fn embedded() -> Engine {
 }
 
 /// Connects to the one engine whose images are meant.
-async fn connect(choices: &[Choice], invocation: &Invocation) -> Result<Connection, Failure> {
+async fn connect(choices: &[Choice], invocation: &Invocation) -> Result<Chosen, Failure> {
     let found = engines::find_for_program(None, choices, &invocation.path("")).await?;
     found.tell_notes();
     let [spec] = found.engines.as_slice() else {
@@ -86,16 +98,20 @@ async fn connect(choices: &[Choice], invocation: &Invocation) -> Result<Connecti
             "images are read from one engine\nhelp: name it with `--engine NAME=unix:///path`".into(),
         ));
     };
-    Ok(engines::connect(spec, &invocation.path("engine.sock")).await?)
+    Ok(Chosen {
+        connection: engines::connect(spec, &invocation.path("engine.sock")).await?,
+        spec: spec.clone(),
+        _found: found,
+    })
 }
 
-async fn read(runtime: &dyn Runtime, name: &str) -> Result<ImageContent, Failure> {
+async fn read(runtime: &dyn Runtime, name: &str, wanted: &Wanted) -> Result<ImageContent, Failure> {
     saved_image::read(runtime, name).await.map_err(|unread| match unread {
         Unread::Image(error) => failure(name, error),
         Unread::Engine(error) => match error.kind {
-            ErrorKind::ImageMissing | ErrorKind::Invalid => Failure::Input(format!(
-                "{error}\nhelp: pull it first, or name a file as `docker-archive:FILE` or `oci-archive:FILE`"
-            )),
+            ErrorKind::ImageMissing | ErrorKind::Invalid => {
+                Failure::Input(format!("{}{error}\nhelp: {}", wanted.place(), wanted.cure()))
+            }
             _ => Failure::Engine(EngineError::Machine(error.to_string())),
         },
     })

@@ -47,4 +47,4 @@ pub use read::read_stream;
 pub use shellproof_api::facts::ImageContent;
 pub use source::{Source, read};
 pub use stream::digest_of;
-pub use take::{Taken, take_all, take_layout, take_stream};
+pub use take::{Taken, take_all, take_layout, take_source, take_stream};

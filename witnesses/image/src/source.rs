@@ -15,10 +15,10 @@ use crate::read::read_stream;
 /// An image that no engine is needed for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    form: Form,
-    path: PathBuf,
+    pub(crate) form: Form,
+    pub(crate) path: PathBuf,
     /// Which of its images; none where there is but one.
-    tag: Option<String>,
+    pub(crate) tag: Option<String>,
 }
 
 impl Source {
@@ -28,6 +28,31 @@ impl Source {
             form: Form::Layout,
             path: directory,
             tag,
+        }
+    }
+
+    /// The only image of an archive as `docker save` writes it.
+    pub const fn saved(file: PathBuf) -> Self {
+        Self {
+            form: Form::DockerArchive,
+            path: file,
+            tag: None,
+        }
+    }
+
+    /// Opens the file of an archive.
+    pub(crate) fn open(&self) -> Result<File> {
+        let named = |error: std::io::Error| {
+            Error::Name(format!(
+                "`{}` cannot be read: {error}\nhelp: `{}` wants the file of an archive, `oci:` a directory",
+                self.path.display(),
+                self.form.prefix()
+            ))
+        };
+        let file = File::open(&self.path).map_err(named)?;
+        match file.metadata().map_err(named)?.is_dir() {
+            true => Err(named(std::io::ErrorKind::IsADirectory.into())),
+            false => Ok(file),
         }
     }
 
@@ -81,18 +106,7 @@ pub fn read(source: &Source) -> Result<ImageContent> {
     if source.form == Form::Layout {
         return layout::read(&source.path, tag);
     }
-    let named = |error: std::io::Error| {
-        Error::Name(format!(
-            "`{}` cannot be read: {error}\nhelp: `{}` wants the file of an archive, `oci:` a directory",
-            source.path.display(),
-            source.form.prefix()
-        ))
-    };
-    let file = File::open(&source.path).map_err(named)?;
-    if file.metadata().map_err(named)?.is_dir() {
-        return Err(named(std::io::ErrorKind::IsADirectory.into()));
-    }
-    read_stream(file, source.form, tag)
+    read_stream(source.open()?, source.form, tag)
 }
 
 #[cfg(test)]
