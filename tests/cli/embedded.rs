@@ -191,10 +191,13 @@ fn where_memory_keeps_no_notes_the_disk_does() {
     let ended = forbidden("attributes", directory.path(), &["doctor", "--format", "json"]);
     let steps = json(&ended)["steps"].clone();
     let steps = steps.as_array().expect("a list");
-    let overlay = steps.iter().find(|one| one["step"] == "mount an overlay of directories");
+    let overlay = steps
+        .iter()
+        .find(|one| one["step"] == "mount an overlay of directories");
     assert_eq!(overlay.expect("the step")["state"], "done", "{steps:#?}");
-    let left = fs::read_dir(directory.path().join("data/shellproof/partial")).expect("it is there");
-    assert_eq!(left.count(), 0);
+    let partial = fs::read_dir(directory.path().join("data/shellproof/partial")).expect("it is there");
+    let mut names = partial.map(|entry| entry.expect("an entry").file_name());
+    assert!(!names.any(|name| name.to_string_lossy().starts_with("try-")));
 }
 
 #[test]
