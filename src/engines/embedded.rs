@@ -77,7 +77,13 @@ impl Trial {
                 return Self { steps, narrow: None };
             }
         };
-        let tried = try_steps(scratch, store.directory(), Wanted::Many);
+        let disk = format!("partial/try-{}", std::process::id());
+        let tried = try_steps(
+            scratch,
+            &store.directory().join(disk),
+            &store.directory().join("layers"),
+            Wanted::Many,
+        );
         let mut failed = tried.failed.map(|error| Problem {
             cause: error.cause.to_string(),
             help: error.help,

@@ -184,6 +184,22 @@ fn what_keeps_a_user_from_having_several_ids_is_told(
     );
 }
 
+/// As before Linux 6.6: an overlay's notes cannot be kept in memory.
+#[test]
+fn where_memory_keeps_no_notes_the_disk_does() {
+    let directory = directory();
+    let ended = forbidden("attributes", directory.path(), &["doctor", "--format", "json"]);
+    let steps = json(&ended)["steps"].clone();
+    let steps = steps.as_array().expect("a list");
+    let overlay = steps
+        .iter()
+        .find(|one| one["step"] == "mount an overlay of directories");
+    assert_eq!(overlay.expect("the step")["state"], "done", "{steps:#?}");
+    let partial = fs::read_dir(directory.path().join("data/shellproof/partial")).expect("it is there");
+    let mut names = partial.map(|entry| entry.expect("an entry").file_name());
+    assert!(!names.any(|name| name.to_string_lossy().starts_with("try-")));
+}
+
 #[test]
 fn a_place_that_cannot_be_written_to_is_named() {
     let directory = directory();

@@ -5,6 +5,7 @@
 namespaces   the user may make no more user namespaces
 unshare      a filter refuses new user namespaces, as in a container
 listener     a filter refuses filters that have a listener
+attributes   no file system keeps attributes of users
 proc         some of /proc is covered, as in a container
 ids          the user has a range in /etc/subuid, and no program that gives ids is in PATH
 range        the user has no range in /etc/subuid
@@ -18,8 +19,11 @@ import tempfile
 
 libc = ctypes.CDLL(None, use_errno=True)
 NEWNS, NEWUSER = 0x20000, 0x10000000
-EPERM, EINVAL = 1, 22
-CALLS = {"x86_64": {"unshare": 272, "seccomp": 317}, "aarch64": {"unshare": 97, "seccomp": 277}}
+EPERM, EINVAL, EOPNOTSUPP = 1, 22, 95
+CALLS = {
+    "x86_64": {"unshare": 272, "seccomp": 317, "setxattr": 188},
+    "aarch64": {"unshare": 97, "seccomp": 277, "setxattr": 5},
+}
 
 
 def checked(result):
@@ -72,6 +76,8 @@ elif what == "unshare":
     refuse("unshare", EPERM)
 elif what == "listener":
     refuse("seccomp", EINVAL, with_flags=8)
+elif what == "attributes":
+    refuse("setxattr", EOPNOTSUPP)
 elif what == "proc":
     enter(0, 0, NEWNS)
     bind("/dev/null", "/proc/cmdline")

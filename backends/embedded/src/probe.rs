@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{self, CWD, Mode, OFlags, XattrFlags};
-use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
+use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount};
 use rustix::process::{self, Pid, Signal, WaitOptions};
 use serde::{Deserialize, Serialize};
 use shellproof_userns::{Channel, Error, Ids, Inside, Started, Step, Stub, Wanted};
@@ -35,6 +35,7 @@ pub struct Tried {
 #[derive(Debug, Serialize, Deserialize)]
 struct Places {
     scratch: PathBuf,
+    disk: PathBuf,
     lower: PathBuf,
 }
 
@@ -42,8 +43,9 @@ struct Places {
 #[derive(Debug, Serialize, Deserialize)]
 struct Told(Step, Option<(i32, String)>);
 
-/// Tries each step. `scratch` is an empty directory, and `lower` one that images lie in. Blocks for some milliseconds.
-pub fn try_steps(scratch: &Path, lower: &Path, wanted: Wanted) -> Tried {
+/// Tries each step. `scratch` is an empty directory, `lower` one that images lie in, and `disk` one that nobody has made yet, where
+/// containers write if they cannot in memory. Blocks for some milliseconds.
+pub fn try_steps(scratch: &Path, disk: &Path, lower: &Path, wanted: Wanted) -> Tried {
     let before = |step: Step| Step::ALL.iter().copied().take_while(move |one| *one != step);
     let failed = |error: Error, ids| Tried {
         done: before(error.step).collect(),
@@ -58,6 +60,7 @@ pub fn try_steps(scratch: &Path, lower: &Path, wanted: Wanted) -> Tried {
     let mut done: Vec<Step> = before(Step::Surroundings).collect();
     let places = Places {
         scratch: scratch.to_owned(),
+        disk: disk.to_owned(),
         lower: lower.to_owned(),
     };
     let told = serde_json::to_vec(&places).map_err(io::Error::from);
@@ -176,15 +179,26 @@ fn in_memory(directory: &Path) -> io::Result<()> {
 
 /// An overlay on where images lie, as containers have it.
 fn overlay(places: &Places) -> io::Result<()> {
-    let [upper, work, merged] = ["upper", "work", "merged"].map(|name| places.scratch.join(name));
+    // What an overlay notes on what is written. In memory it takes Linux 6.6.
+    let attribute = fs::setxattr(&places.scratch, "user.overlay", b"y", XattrFlags::empty());
+    if attribute.is_ok() {
+        return overlay_in(&places.scratch, &places.lower);
+    }
+    std::fs::create_dir(&places.disk)?;
+    let tried = overlay_in(&places.disk, &places.lower);
+    // Where it was not mounted there is nothing to unmount.
+    let _ = unmount(places.disk.join("merged"), UnmountFlags::DETACH);
+    std::fs::remove_dir_all(&places.disk)?;
+    tried
+}
+
+fn overlay_in(above: &Path, lower: &Path) -> io::Result<()> {
+    let [upper, work, merged] = ["upper", "work", "merged"].map(|name| above.join(name));
     for directory in [&upper, &work, &merged] {
         fs::mkdir(directory, Mode::from_raw_mode(0o755))?;
     }
-    // What an overlay notes on what is written.
-    fs::setxattr(&upper, c"user.overlay.opaque", b"n", XattrFlags::empty())?;
-    fs::removexattr(&upper, c"user.overlay.opaque")?;
     let directory = |path: &Path| fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
-    let lower = directory(&places.lower)?;
+    let lower = directory(lower)?;
     let path = |descriptor: &OwnedFd| format!("/proc/self/fd/{}", descriptor.as_raw_fd());
     let (upper, work) = (directory(&upper)?, directory(&work)?);
     let options = CString::new(format!(

@@ -146,11 +146,7 @@ fn cure(step: Step, cause: &io::Error, setting: &dyn Fn(&str) -> Option<u64>) ->
                 .into(),
         ),
         Step::Overlay if errno == Some(Errno::NODEV) => Some("as root: `modprobe overlay`".into()),
-        Step::Overlay => Some(
-            "overlays in user namespaces need Linux 5.11 or newer, and a file system in memory as the place for what is written \
-             Linux 6.6"
-                .into(),
-        ),
+        Step::Overlay => Some("overlays in user namespaces need Linux 5.11 or newer".into()),
         Step::Network if matches!(errno, Some(Errno::OPNOTSUPP | Errno::NODEV | Errno::NOENT)) => {
             Some("as root: `modprobe -a bridge veth`".into())
         }
