@@ -5,6 +5,7 @@ mod apart;
 mod killed;
 mod limits;
 mod many;
+mod measure;
 mod world;
 
 use std::path::{Path, PathBuf};
@@ -190,7 +191,8 @@ fn main() -> ExitCode {
     };
     let short = [killed::TESTS, limits::TESTS, apart::TESTS, many::TESTS].concat();
     let mut trials: Vec<_> = short.into_iter().map(|one| trial(one, false)).collect();
-    trials.extend(many::LONG.iter().map(|one| trial(*one, true)));
+    let long = [many::LONG, measure::TESTS].concat();
+    trials.extend(long.into_iter().map(|one| trial(one, true)));
     // Each counts the processes of this one.
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
