@@ -180,6 +180,12 @@ fn what_a_scenario_mounts_is_named_and_may_be_allowed() {
     ] {
         assert_eq!(told(in_mount(), &[other]).len(), 1);
     }
+    let help = |programs| {
+        let found = judge(Mode::Prebuilt, &facts(programs), &[]);
+        found[0].help.clone().unwrap()
+    };
+    assert!(help(in_mount()).contains("foreign_programs"));
+    assert_eq!(help(vec![ran("/tmp/x", 9)]), "put the program into the image");
     // The kernel says where a link of the image leads.
     assert_eq!(told(vec![ran("/media/x", 9)], &[allowed("job", "/mnt")]), [""; 0]);
 }
@@ -196,6 +202,7 @@ fn the_init_of_an_engine_is_its_own() {
         let others = [
             init(path, &[path, "--", "/app", "y"]),
             init(path, &[path]),
+            init(path, &[path, "-g", "/app", "x"]),
             init("/tmp/init", &[path, "--", "/app", "x"]),
             Program {
                 parent: Some(0),
@@ -242,7 +249,10 @@ fn layered_mode_notes_what_was_added_once_for_each_container() {
     let [note] = found.as_slice() else {
         panic!("{found:?}")
     };
-    assert_eq!(note.rule, Rule::ProgramAdded);
+    assert_eq!(
+        (note.rule, note.source.as_str()),
+        (Rule::ProgramAdded, "its supervisor")
+    );
     assert_eq!(
         note.detail,
         "7 programs were started that its image does not have: `/tmp/10`, `/tmp/11`, `/tmp/12`, `/tmp/13`, `/tmp/14` and 2 more"
@@ -254,11 +264,15 @@ fn layered_mode_notes_what_was_added_once_for_each_container() {
 fn a_container_of_an_unknown_image_is_a_gap() {
     let mut facts = vec![image()];
     facts.extend(kernel_facts(vec![ran("/app", 1), ran("/app", 1)]));
-    let rules: Vec<_> = judge(Mode::Prebuilt, &facts, &[])
-        .iter()
-        .map(|one| one.rule)
-        .collect();
-    assert_eq!(rules, [Rule::ImageFault]);
+    let found = judge(Mode::Prebuilt, &facts, &[]);
+    let [gap] = found.as_slice() else {
+        panic!("{found:?}")
+    };
+    // It is the image that is not known; what ran was seen.
+    assert_eq!(
+        (gap.rule, gap.witness, gap.source.as_str()),
+        (Rule::ImageFault, Witness::Image, "shellproof")
+    );
     assert_eq!(judge(Mode::Layered, &facts, &[]), []);
 }
 

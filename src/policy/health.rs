@@ -274,6 +274,22 @@ mod tests {
     }
 
     #[test]
+    fn a_check_that_was_not_run_is_told_as_it_was_given() {
+        for (test, line) in [
+            (&["CMD", "/probe", "x"][..], "/probe x"),
+            (&["CMD-SHELL", "curl x"], "curl x"),
+        ] {
+            let test: Vec<_> = test.iter().map(|word| (*word).to_owned()).collect();
+            assert_eq!(
+                not_run(&HealthTest::from_api(&test).unwrap()),
+                format!(
+                    "the engine told of no run of the health check `{line}` (Podman runs none without systemd)"
+                )
+            );
+        }
+    }
+
+    #[test]
     fn the_program_is_the_one_that_would_run_without_a_shell() {
         for (test, expected) in [
             (&["CMD", "/probe", "x"][..], Some("/probe")),
