@@ -157,8 +157,14 @@ fn block_on(command: impl Future<Output = Result<ExitCode, Failure>>) -> Result<
         .enable_all()
         .build()
         .map_err(Failure::machine("the runtime does not start"))?;
-    runtime.block_on(command)
+    let done = runtime.block_on(command);
+    // A thread that still reads a file which has no end is not waited for.
+    runtime.shutdown_timeout(ENDS);
+    done
 }
+
+/// How long threads have that nobody waits for any longer.
+const ENDS: Duration = Duration::from_millis(100);
 
 /// Signals that come so soon after the first are the same wish: `timeout` sends two within a millisecond, to the program and
 /// to its group, and so does who holds the key.

@@ -1,6 +1,7 @@
 //! From facts to a verdict. Nothing here knows how a fact was seen, or talks to an engine.
 
 mod evidence;
+mod fold;
 mod foreign;
 pub(crate) mod health;
 pub(crate) mod image;

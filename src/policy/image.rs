@@ -126,12 +126,19 @@ fn program(image: &ImageContent) -> Option<Finding> {
 /// A program that is not in the image: nobody can say what somebody else would bring in its place.
 fn missing(image: &ImageContent, argv: &[String], rule: Rule, what: &str) -> Option<Finding> {
     let line = shown(&without_secrets(argv).join(" "));
-    (!start::is_there(image, argv)).then(|| {
-        Finding::new(
-            rule,
-            format!("{what} `{line}`: `{}` is not in the image", argv[0]),
-        )
-    })
+    let missing = start::missing(image, argv)?;
+    let of = match argv.first() {
+        Some(program) if *program != missing => ", which a `#!` line names,",
+        _ => "",
+    };
+    let is = match image.resolve(&missing) {
+        None => "is a link that leads in a circle",
+        Some(_) => "is not in the image, or is no program there",
+    };
+    Some(Finding::new(
+        rule,
+        format!("{what} `{line}`: `{}`{of} {is}", missing.escape_debug()),
+    ))
 }
 
 fn of_reading(image: &ImageContent, argv: &[String], what: &str) -> Option<Finding> {

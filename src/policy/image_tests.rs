@@ -91,6 +91,7 @@ fn what_is_started_is_seen_through_links_wrappers_and_scripts() {
             script("/app/by-env", "/usr/bin/env", Some("renamed")),
             script("/app/main.py", "/usr/bin/env", Some("python3")),
             script("/app/circle", "/app/circle", None),
+            script("/app/relative", "renamed", None),
             program("/app/rc", None),
         ]
     };
@@ -115,6 +116,7 @@ fn what_is_started_is_seen_through_links_wrappers_and_scripts() {
         "/app/nested x",
         "/app/by-env",
         "/app/renamed",
+        "/app/relative",
         "/app/linked",
         "tini -- /app/linked",
         "env A=b linked",
@@ -378,6 +380,23 @@ fn a_secret_is_named_and_never_shown() {
     for one in found {
         assert_eq!(one.rule, Rule::SecretInImage);
         assert!(!one.detail.contains("geheim"), "{}", one.detail);
+    }
+}
+
+#[test]
+fn an_interpreter_that_is_not_there_may_be_brought_by_anybody() {
+    for (interpreter, is_there) in [("/usr/bin/python3", true), ("/opt/python3", false), ("/bin/sh\r", false)] {
+        let programs = vec![
+            script("/app/start", interpreter, None),
+            program("/usr/bin/python3", None),
+        ];
+        let found = found(true, image("/app/start", programs, &[]));
+        let missing = found.iter().find(|one| one.rule == Rule::ProgramMissing);
+        assert_eq!(missing.is_none(), is_there, "{interpreter:?}: {found:?}");
+        if let Some(missing) = missing {
+            let named = format!("`{}`, which a `#!` line names", interpreter.escape_debug());
+            assert!(missing.detail.contains(&named), "{}", missing.detail);
+        }
     }
 }
 

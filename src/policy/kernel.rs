@@ -1,6 +1,6 @@
 //! The kernel witness: what the programs that were started in the containers say about the policy.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use shellproof_api::HealthTest;
 use shellproof_api::facts::{
@@ -11,8 +11,6 @@ use super::programs::{self, Content, Reading};
 use super::{Evidence, Rule};
 use crate::vocabulary::Mode;
 
-/// How many pieces of evidence of one rule a container's trace gives; the rest is counted.
-const SHOWN: usize = 10;
 /// How much of a command line is shown, in characters.
 const LINE: usize = 200;
 
@@ -22,6 +20,15 @@ const REMOVED: &str = " (deleted)";
 /// What this witness saw.
 pub(super) fn facts(all: &[Fact]) -> impl Iterator<Item = &Fact> {
     all.iter().filter(|fact| fact.witness == Witness::Kernel)
+}
+
+/// Whether it saw a program that was there.
+pub(super) fn has_programs(all: &[Fact]) -> bool {
+    facts(all).any(|fact| match &fact.what {
+        What::Program(program) => program.file.is_some(),
+        What::Entered(first) => first.is_some(),
+        _ => false,
+    })
 }
 
 /// What was not seen: this holds in every mode, since a witness that did not see the run has nothing to say about it.
@@ -63,7 +70,7 @@ pub(super) fn judge(mode: Mode, all: &[Fact]) -> Vec<Evidence> {
         (What::Outlives(keeper), _) => Some(judge_outliving(fact, keeper)),
         _ => None,
     });
-    bounded(evidence)
+    evidence.collect()
 }
 
 /// A container that still runs, and who answers for it from now on.
@@ -212,8 +219,8 @@ fn content(file: Option<&Executable>, is_script: bool) -> Content {
         Some((None, _)) if is_script => Content::ManagerScript,
         None | Some((None, None)) => Content::Unknown,
         Some((Some(Likeness::Shell), _)) => Content::Shell,
-        Some((Some(Likeness::PackageManager), _)) if is_script => Content::ManagerScript,
         Some((Some(Likeness::PackageManager), _)) => Content::PackageManager,
+        Some((Some(Likeness::ManagerScript), _)) => Content::ManagerScript,
         Some((Some(Likeness::MultiCall), _)) => Content::MultiCall,
         Some((Some(Likeness::Loader), _)) => Content::Loader,
         Some((Some(Likeness::Script), _)) => Content::Script,
@@ -374,28 +381,6 @@ fn unwatched<'a>(
 fn is_refused(starts: &[(&Fact, &Start)], fact: &Fact) -> bool {
     let mut starts = starts_of(starts, fact).peekable();
     starts.peek().is_some() && starts.all(|start| start.outcome == Outcome::Failed)
-}
-
-/// The first findings of each rule in each container, and how many there were beyond.
-pub(super) fn bounded(evidence: impl Iterator<Item = Evidence>) -> Vec<Evidence> {
-    let mut counts: BTreeMap<(Option<String>, Rule), usize> = BTreeMap::new();
-    let mut shown = Vec::new();
-    for one in evidence {
-        let count = counts.entry((one.container.clone(), one.rule)).or_default();
-        *count += 1;
-        if *count <= SHOWN {
-            shown.push(one);
-        }
-    }
-    let beyond = counts.into_iter().filter(|(_, count)| *count > SHOWN);
-    shown.extend(beyond.map(|((container, rule), count)| {
-        let detail = format!("{} more of rule `{rule}`", count - SHOWN);
-        Evidence {
-            container,
-            ..Evidence::new(Witness::Kernel, "its supervisor", rule, detail)
-        }
-    }));
-    shown
 }
 
 #[cfg(test)]

@@ -150,16 +150,6 @@ fn whatever_is_missing_of_a_trace_is_a_gap_in_every_mode() {
 }
 
 #[test]
-fn evidence_is_bounded_and_says_how_much_more_there_was() {
-    let many = |count| traced(vec![session(Kind::Start, vec![program(&["sh"]); count])]);
-    let seen = |count| judge(Mode::Prebuilt, &facts_of(&many(count), &started(&[])));
-    assert_eq!(seen(SHOWN).len(), SHOWN);
-    let more = seen(SHOWN + 2);
-    assert_eq!(more.len(), SHOWN + 1);
-    assert_eq!(more[SHOWN].detail, "2 more of rule `shell`");
-}
-
-#[test]
 fn evidence_names_what_was_run_by_whom() {
     let shown = |program: Program| {
         let traced = traced(vec![session(Kind::Start, vec![program])]);

@@ -2,6 +2,7 @@
 //!
 //! What is a shell, a package manager, an interpreter or a wrapper is data, in the modules below.
 
+mod applets;
 mod escapes;
 mod interpreters;
 mod managers;
@@ -194,7 +195,10 @@ fn read_one(argv: &[&str], content: Content) -> Reading {
         Content::Shell => Reading::Shell((*program).to_owned()),
         Content::Loader => read_loader(program, arguments),
         // What it is called by is no file's name.
-        Content::MultiCall if is_multi_call(program) => read_one(arguments, Content::MultiCall),
+        Content::MultiCall if is_multi_call(program) => match applets::is_answered(arguments) {
+            true => Reading::Other,
+            false => read_one(arguments, Content::MultiCall),
+        },
         Content::Unknown | Content::Other if is_loader(base_name(program)) => read_loader(program, arguments),
         _ => read_itself(program, arguments, content, |applet| {
             read_one(applet, Content::MultiCall)
@@ -271,6 +275,10 @@ fn read_itself(
             Told::Cut => Reading::Cut(program.to_owned()),
             Told::Ask | Told::Other => Reading::Other,
         });
+    }
+    if content == Content::MultiCall && !applets::is_applet(name) {
+        // Its words say what it is, and its name that it is not.
+        return Some(unreadable(program));
     }
     interpreters::read(program, arguments)
 }

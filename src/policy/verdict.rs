@@ -2,6 +2,7 @@ use std::collections::HashSet;
 
 use shellproof_api::facts::{Fact, Gap, What, Witness};
 
+use super::fold::fold;
 use super::image::{Images, Promise};
 use super::{Allowed, Evidence, Rule, Usage, Weight, foreign, image, kernel, usage, waiver, wire};
 use crate::scenario::Scenario;
@@ -275,8 +276,8 @@ impl Heard {
         let gaps = kernel::gaps(seen.facts, seen.started);
         let state = match gaps.first() {
             Some(gap) => WitnessState::Missing(gap.to_string()),
-            None if kernel::facts(seen.facts).next().is_none() => {
-                WitnessState::Missing("no container was started".into())
+            None if !kernel::has_programs(seen.facts) => {
+                WitnessState::Missing("no program was started in any container".into())
             }
             None => WitnessState::Spoke,
         };
@@ -346,6 +347,7 @@ impl Heard {
             evidence,
             usage,
         } = self;
+        let evidence = fold(evidence);
         let nobody_spoke = witnesses.iter().all(|(_, state)| *state != WitnessState::Spoke);
         let heaviest = evidence.iter().map(Evidence::weight).max();
         let verdict = match heaviest {

@@ -352,7 +352,7 @@ fn a_kernel_witness_with_nothing_to_watch_did_not_speak() {
     let (_, kernel) = &nothing.witnesses[2];
     assert_eq!(
         (kernel.as_str(), kernel.reason()),
-        ("missing", Some("no container was started"))
+        ("missing", Some("no program was started in any container"))
     );
 }
 

@@ -18,7 +18,9 @@ pub(super) fn apply(waivers: &[Waiver], evidence: &mut [Evidence], today: NaiveD
 
 /// Whether a waiver is meant for a violation: of its rule, and with its program in what was seen.
 fn covers(waiver: &Waiver, evidence: &Evidence) -> bool {
-    let mut words = evidence.detail.split(|c: char| c.is_whitespace() || c == '`');
+    // Between backticks is what was seen; the rest are our own words about it.
+    let quoted = evidence.detail.split('`').skip(1).step_by(2);
+    let mut words = quoted.flat_map(str::split_whitespace);
     evidence.rule.weight() == Weight::Violation
         && waiver.rule.value == evidence.rule.as_str()
         && words.any(|word| word == waiver.program.value)

@@ -56,6 +56,15 @@ fn a_waiver_covers_its_rule_and_program_until_its_day() {
 }
 
 #[test]
+fn a_waiver_covers_no_words_that_are_our_own() {
+    let text = WAIVED.replace("program: /bin/sh", "program: a");
+    let scenario = scenario::parse("waived.yaml", &text).unwrap();
+    let mut all = [seen(Rule::Shell, "`/bin/sh -c true`, a shell, was about to run")];
+    apply(&scenario.waivers, &mut all, day(2026, 1, 1));
+    assert_eq!(all[0].waived, None);
+}
+
+#[test]
 fn a_waiver_covers_what_is_seen_today() {
     assert!(today() > day(2026, 1, 1));
 }

@@ -9,6 +9,11 @@ use super::{Evidence, Rule, Weight, health};
 
 /// How many names or files a finding lists.
 const NAMED: usize = 5;
+/// What is said of files that a container has installed.
+pub(super) const INSTALLED: &str = "programs, libraries or packages were added or changed at run time";
+/// What to do about them.
+const INTO_THE_IMAGE: &str = "install it when the image is built, in its Dockerfile; what only lies somewhere for a while can lie in \
+                              a tmpfs or a volume";
 /// What to do about a container that can make others.
 const DOOR: &str = "take the mount or the privilege away; a test library's reaper is switched off with \
                     TESTCONTAINERS_RYUK_DISABLED=true";
@@ -172,22 +177,23 @@ fn judge_program(fact: &Fact, argv: &[String]) -> Option<Evidence> {
 
 /// Run-time installs, whatever made them.
 fn judge_changes(fact: &Fact, files: &[ChangedFile]) -> Vec<Evidence> {
-    let installed: Vec<&str> = files
-        .iter()
-        .filter(|file| is_installed(file))
-        .map(|file| file.path.as_str())
-        .collect();
+    let installed: Vec<_> = files.iter().filter(|file| is_installed(file)).collect();
     let unread = files
         .iter()
         .filter(|file| file.content == Content::Unread)
         .count();
     match (installed.is_empty(), unread) {
         (false, _) => {
-            let detail = format!(
-                "programs, libraries or packages were added or changed at run time: {}",
-                listed(&installed)
-            );
-            vec![Evidence::of(fact, Rule::RunTimeInstall, detail)]
+            let found = |file: &&ChangedFile| Evidence {
+                path: Some(file.path.clone()),
+                help: Some(INTO_THE_IMAGE.to_owned()),
+                ..Evidence::of(
+                    fact,
+                    Rule::RunTimeInstall,
+                    format!("{INSTALLED}: `{}`", file.path),
+                )
+            };
+            installed.iter().map(found).collect()
         }
         (true, 0) => Vec::new(),
         (true, unread) => {
@@ -239,7 +245,7 @@ fn judge_foreign(fact: &Fact, names: &[String], happened: &str, door: Option<&st
 }
 
 /// The first of some names, and how many there are beyond.
-fn listed(names: &[impl AsRef<str>]) -> String {
+pub(super) fn listed(names: &[impl AsRef<str>]) -> String {
     let shown: Vec<_> = names
         .iter()
         .take(NAMED)

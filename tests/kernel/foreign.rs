@@ -23,6 +23,25 @@ running.wait()
 "#,
     ),
     foreign(
+        "foreign-through-a-mapping",
+        BOTH,
+        r#"
+import mmap, time
+shutil.copy(sys.executable, "/tmp/tool")
+fd = os.open("/tmp/tool", os.O_RDWR)
+memory = mmap.mmap(fd, 0)
+for at in range(0, len(memory), 4096):
+    memory[at] = memory[at]
+time.sleep(0.3)
+# The kernel refuses it, and whoever looks has read it by then.
+run("/tmp/tool", "-V")
+memory[9] = 1
+memory.close()
+os.close(fd)
+run("/tmp/tool", "-V")
+"#,
+    ),
+    foreign(
         "foreign-without-a-name",
         BOTH,
         r#"

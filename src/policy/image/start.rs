@@ -37,7 +37,7 @@ fn within(image: &ImageContent, argv: &[String], deep: usize) -> Reading {
             reading = reading.or(started(&program.path));
         }
         if let Some((interpreter, argument)) = &program.interpreter {
-            let script = [interpreter.clone()]
+            let script = [absolute(image, interpreter)]
                 .into_iter()
                 .chain(argument.clone())
                 .chain([program.path.clone()])
@@ -52,9 +52,24 @@ fn within(image: &ImageContent, argv: &[String], deep: usize) -> Reading {
     }
 }
 
-/// Whether the program of an argument vector is in the image; also where there is none.
-pub(super) fn is_there(image: &ImageContent, argv: &[String]) -> bool {
-    argv.first().is_none_or(|name| find(image, name).is_some())
+/// What of the program of an argument vector is not in the image: itself, or an interpreter that it or another one names.
+pub(super) fn missing(image: &ImageContent, argv: &[String]) -> Option<String> {
+    let mut name = argv.first()?.clone();
+    for _ in 0..DEEP {
+        let Some(program) = find(image, &name) else {
+            return Some(name);
+        };
+        name = absolute(image, &program.interpreter.as_ref()?.0);
+    }
+    None
+}
+
+/// A path as the kernel takes it, which looks for nothing.
+fn absolute(image: &ImageContent, path: &str) -> String {
+    match path.starts_with('/') {
+        true => path.to_owned(),
+        false => format!("{}/{path}", image.configuration.directory),
+    }
 }
 
 /// The path of the program of an argument vector, links followed: in the image, or as it is given.
@@ -68,11 +83,10 @@ pub(super) fn path(image: &ImageContent, argv: &[String]) -> Option<String> {
 
 /// What a file shows.
 pub(super) fn content(program: &ImageProgram) -> Content {
-    let is_script = program.interpreter.is_some();
     match program.likeness {
         Some(Likeness::Shell) => Content::Shell,
-        Some(Likeness::PackageManager) if is_script => Content::ManagerScript,
         Some(Likeness::PackageManager) => Content::PackageManager,
+        Some(Likeness::ManagerScript) => Content::ManagerScript,
         Some(Likeness::MultiCall) => Content::MultiCall,
         Some(Likeness::Loader) => Content::Loader,
         Some(Likeness::Script) => Content::Script,
@@ -87,7 +101,7 @@ fn find<'a>(image: &'a ImageContent, name: &str) -> Option<&'a ImageProgram> {
         return image.find(name);
     }
     if name.contains('/') {
-        return image.find(&format!("{}/{name}", image.configuration.directory));
+        return image.find(&absolute(image, name));
     }
     let env = image.configuration.env.iter();
     let path = env.filter_map(|one| one.strip_prefix("PATH=")).next_back();

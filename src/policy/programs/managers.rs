@@ -150,14 +150,16 @@ impl Manager {
         while let Some(item) = scan.next() {
             match item {
                 Item::Cut => return Told::Cut,
-                Item::Option { name, .. } if has(self.asks, name) => return Told::Ask,
+                Item::Option { name, value, .. } if self.is_asked(&scan, self.asks, name, value) => {
+                    return Told::Ask;
+                }
                 Item::Option {
                     name,
                     is_known,
                     value,
                     ..
                 } => {
-                    is_dry |= has(self.dry, name) && matches!(value, None | Some("true"));
+                    is_dry |= self.is_asked(&scan, self.dry, name, value);
                     is_unknown = !is_known && value.is_none();
                 }
                 Item::Operand => {
@@ -195,6 +197,11 @@ impl Manager {
         if bare && !is_dry { Told::Act } else { Told::Ask }
     }
 
+    /// Whether this is one of these options, and stays so to the end.
+    fn is_asked(&self, scan: &Scan<'_>, options: &str, name: &str, value: Option<&str>) -> bool {
+        has(options, name) && scan.is_on(name, value) && !scan.clone().switches_off(options)
+    }
+
     /// Whether an option among the rest says that nothing is to be done.
     fn is_dry(&self, mut scan: Scan<'_>) -> bool {
         // It may be the value of an unknown option before it.
@@ -206,11 +213,11 @@ impl Manager {
                     scan.operand();
                     is_sure = true;
                 }
-                Item::Option {
-                    name,
-                    value: None | Some("true"),
-                    ..
-                } if is_sure && has(self.dry, name) => return true,
+                Item::Option { name, value, .. }
+                    if is_sure && self.is_asked(&scan, self.dry, name, value) =>
+                {
+                    return true;
+                }
                 Item::Option { is_known, value, .. } => is_sure = is_known || value.is_some(),
             }
         }
@@ -228,10 +235,13 @@ impl Manager {
                     scan.operand();
                     does |= operands;
                 }
-                Item::Option { name, .. } if has(asks, name) || has(self.asks, name) => {
+                Item::Option { name, value, .. }
+                    if [asks, self.asks, self.dry]
+                        .iter()
+                        .any(|options| self.is_asked(&scan, options, name, value)) =>
+                {
                     return Told::Ask;
                 }
-                Item::Option { name, .. } if has(self.dry, name) => return Told::Ask,
                 Item::Option { is_known, .. } => does |= !is_known,
             }
         }
@@ -239,11 +249,18 @@ impl Manager {
     }
 
     fn told_anything(&self, words: &[&str], bare: bool) -> Told {
-        for item in self.scan(words) {
+        let mut scan = self.scan(words);
+        while let Some(item) = scan.next() {
             match item {
                 Item::Cut => return Told::Cut,
                 Item::Operand => return Told::Act,
-                Item::Option { name, .. } if has(self.asks, name) || has(self.dry, name) => return Told::Ask,
+                Item::Option { name, value, .. }
+                    if [self.asks, self.dry]
+                        .iter()
+                        .any(|options| self.is_asked(&scan, options, name, value)) =>
+                {
+                    return Told::Ask;
+                }
                 Item::Option { is_known: false, .. } => return Told::Act,
                 Item::Option { .. } => {}
             }

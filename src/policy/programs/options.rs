@@ -102,13 +102,45 @@ impl<'a> Scan<'a> {
         Some(*word)
     }
 
+    /// Whether an option that is on by its name is so here: `--dry-run=false` and npm's `--dry-run false` switch it off.
+    pub(super) fn is_on(&self, name: &str, value: Option<&str>) -> bool {
+        match value {
+            None => !matches!(self.rest, ["false", ..]) || !self.cluster.is_empty(),
+            Some(_) if self.options.needs_value(name) => true,
+            Some(value) => ["true", "yes", "on", "with", "enable", "1"].contains(&value),
+        }
+    }
+
+    /// Whether one of these options is switched off again in what is left.
+    pub(super) fn switches_off(mut self, options: &str) -> bool {
+        let mut is_off = false;
+        while let Some(item) = self.next() {
+            match item {
+                Item::Cut => return is_off,
+                Item::Operand => drop(self.operand()),
+                Item::Option { name, value, .. } if has(options, name) => is_off = !self.is_on(name, value),
+                Item::Option { name, .. } => {
+                    is_off |= name.strip_prefix("no-").is_some_and(|name| has(options, name));
+                }
+            }
+        }
+        is_off
+    }
+
     fn short(&mut self) -> Item<'a> {
         let first = self.cluster.chars().next().map_or(0, char::len_utf8);
         let (name, rest) = self.cluster.split_at(first);
         self.cluster = rest;
         let is_valued = self.options.valued.contains(name);
         let value = match is_valued {
-            false => None,
+            // apt takes `-s=no`.
+            false => match rest.strip_prefix('=') {
+                Some(value) => {
+                    self.cluster = "";
+                    Some(value)
+                }
+                None => None,
+            },
             true if !rest.is_empty() => {
                 self.cluster = "";
                 Some(rest)

@@ -71,6 +71,23 @@ fn a_shell_by_content_has_any_name() {
 }
 
 #[test]
+fn what_holds_many_programs_is_called_by_one_of_their_names() {
+    for line in ["/opt/server -c x", "/opt/server", "busybox -c x"] {
+        let called = line.trim_start_matches("busybox ");
+        assert_eq!(started(line, Content::MultiCall), unreadable(called), "{line}");
+    }
+    for line in [
+        "/bin/ls -l",
+        "busybox",
+        "busybox ls",
+        "busybox --list",
+        "/usr/bin/tail -f x",
+    ] {
+        assert_eq!(started(line, Content::MultiCall), Reading::Other, "{line}");
+    }
+}
+
+#[test]
 fn package_managers_by_content_and_name() {
     for line in [
         "uv pip install x",

@@ -169,6 +169,20 @@ fn other_languages() {
 }
 
 #[test]
+fn an_option_that_is_switched_off_makes_nobody_only_answer() {
+    acts(
+        "apt-get -h=no update; apt-get -s=no install x; apt-get -s=0 install x; apt-get -v=0 install x; \
+        apt-get install --dry-run --no-dry-run x; apt-get --dry-run install x --no-dry-run; \
+        npm install --dry-run false x; npm --help=false install x; npm --version=false install x; \
+        npm install --dry-run=false x; apk -s=no add x; dpkg -i --no-act=no x.deb; pnpm --help=false add x",
+    );
+    asks(
+        "apt-get -s=yes install x; apt-get --no-dry-run --dry-run install x; npm install --dry-run=true x; \
+        npm install --dry-run x; dpkg -i --no-act x.deb; apt-get install --dry-run=yes x",
+    );
+}
+
+#[test]
 fn what_a_wrapper_runs_is_read_too() {
     for (line, program) in [
         ("env DEBIAN_FRONTEND=noninteractive apt-get install x", "apt-get"),

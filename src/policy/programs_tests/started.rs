@@ -85,7 +85,7 @@ fn a_script_is_what_its_interpreter_and_its_content_make_it() {
         (
             &["/app/pip", "install", "x"],
             python,
-            Some(Likeness::PackageManager),
+            Some(Likeness::ManagerScript),
             Some(Rule::PackageManager),
         ),
         (
@@ -94,17 +94,19 @@ fn a_script_is_what_its_interpreter_and_its_content_make_it() {
             None,
             Some(Rule::PackageManager),
         ),
+        (&["/app/pip", "list"], python, Some(Likeness::ManagerScript), None),
         (
-            &["/app/pip", "list"],
+            &["/app/deploy", "install"],
             python,
-            Some(Likeness::PackageManager),
+            Some(Likeness::ManagerScript),
             None,
         ),
+        // Pip's own command, whatever it is called.
         (
             &["/app/deploy", "install"],
             python,
             Some(Likeness::PackageManager),
-            None,
+            Some(Rule::PackageManager),
         ),
         (
             &["/app/dash"],
@@ -115,7 +117,7 @@ fn a_script_is_what_its_interpreter_and_its_content_make_it() {
         (
             &["/app/npm", "ci"],
             "/usr/bin/node",
-            Some(Likeness::PackageManager),
+            Some(Likeness::ManagerScript),
             Some(Rule::PackageManager),
         ),
         (

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use tar::EntryType;
+use tar::{EntryType, Header};
 
 use crate::path::{above, normal};
 use crate::tape::Head;
@@ -91,7 +91,7 @@ impl Entry {
             return Ok(is_meant.then_some(entry));
         }
         entry.change = match header.entry_type() {
-            kind if is_directory(kind, &head.path) => Change::Directory,
+            _ if is_directory(header, &head.path) => Change::Directory,
             EntryType::Symlink => Change::Symlink(head.target.clone()),
             EntryType::Link => Change::Hardlink(normal(&head.target)),
             EntryType::Fifo => Change::Fifo,
@@ -110,7 +110,12 @@ impl Entry {
     }
 }
 
-/// Old archives have no mark for directories, but the slash.
-fn is_directory(kind: EntryType, path: &[u8]) -> bool {
-    kind == EntryType::Directory || kind == EntryType::Regular && path.ends_with(b"/")
+/// Old archives have no mark for directories, but the slash. Behind any other mark it is no directory for engines, though it is
+/// for other readers.
+fn is_directory(header: &Header, path: &[u8]) -> bool {
+    let is_old = header.as_bytes()[MARK] == 0;
+    header.entry_type() == EntryType::Directory || is_old && path.ends_with(b"/")
 }
+
+/// Where a header has its mark.
+const MARK: usize = 156;

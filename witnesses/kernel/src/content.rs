@@ -30,7 +30,7 @@ const OPEN_FILE: u64 = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How many hashes are remembered.
 const REMEMBERED: usize = 4096;
-/// A file that changed so recently may change again without its time showing it.
+/// How far the time of a change may lag behind.
 const TICK: Duration = Duration::from_millis(100);
 
 /// The content of one executed file.
@@ -109,7 +109,12 @@ pub(crate) struct Hasher {
     progress: Arc<Progress>,
     /// When it began, since 1970.
     started: Duration,
+    /// When the first of this process began.
+    first: Duration,
 }
+
+/// See [`Hasher`].
+static FIRST: OnceLock<Duration> = OnceLock::new();
 
 #[derive(Debug, Default)]
 struct Progress {
@@ -127,11 +132,13 @@ impl Hasher {
         std::thread::Builder::new()
             .name("content".into())
             .spawn(move || own.work(&jobs))?;
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Self {
             queue,
             known: Mutex::default(),
             progress,
-            started: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            started,
+            first: *FIRST.get_or_init(|| started),
         })
     }
 
@@ -179,7 +186,7 @@ impl Hasher {
         if !self.progress.reserve(weight) {
             return unread(Unread::TooMany, Format::of(&file));
         }
-        let is_lasting = key.is_settled() && has_extents(&file);
+        let is_lasting = key.is_older_than(self.first) && has_extents(&file);
         let (data, format) = match is_copied {
             true => {
                 let mut copy = Vec::with_capacity(key.size as usize);
@@ -340,9 +347,10 @@ impl Key {
         }
     }
 
-    fn is_settled(&self) -> bool {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        now.saturating_sub(self.changed()) > TICK
+    /// Whether nobody whom we watch can have written it: what was written once can be written again through a shared mapping,
+    /// and its times do not show it.
+    fn is_older_than(&self, time: Duration) -> bool {
+        self.changed() + TICK < time
     }
 
     /// When it changed, since 1970.

@@ -114,9 +114,26 @@ const PROGRAMS: &[Family] = &[
     manager(&["STACK_ROOT", "stack-work"]),
 ];
 
-/// Scripts by which a package manager is started; one of these is enough.
-const SCRIPTS: &[&str] = &[
+/// Scripts by which a package manager is started, whatever they are called; one of these is enough.
+const STARTERS: &[&str] = &[
     // What pip and distutils write for a command of a Python package: `from pip._internal.cli.main import main`.
+    "from pip._internal",
+    "from pip.__main__ import",
+    "from poetry.console.application import main",
+    "from pipx.main import",
+    "from pipenv.cli import",
+    "from pipenv import cli",
+    "from conda.cli",
+    "from mamba.mamba import",
+    "from pdm.core import",
+    "from hatch.cli import",
+    "from setuptools.command.easy_install import",
+    "require 'rubygems/gem_runner'",
+    "require \"rubygems/gem_runner\"",
+];
+
+/// Words of scripts that may be a package manager's; one of these is enough.
+const SCRIPTS: &[&str] = &[
     "pip._internal",
     "from pip ",
     "import pip",
@@ -165,7 +182,7 @@ static PROGRAM_WORDS: LazyLock<(AhoCorasick, Vec<&'static str>)> = LazyLock::new
     finder(words)
 });
 static SCRIPT_WORDS: LazyLock<(AhoCorasick, Vec<&'static str>)> =
-    LazyLock::new(|| finder(SCRIPTS.iter().copied()));
+    LazyLock::new(|| finder(SCRIPTS.iter().chain(STARTERS).copied()));
 
 fn finder(words: impl Iterator<Item = &'static str>) -> (AhoCorasick, Vec<&'static str>) {
     let words: Vec<_> = words.collect::<HashSet<_>>().into_iter().collect();
@@ -222,7 +239,10 @@ impl Signs {
     pub fn likeness(&self) -> Option<Likeness> {
         match self.kind {
             Some(Kind::Script) if self.words.is_empty() => Some(Likeness::Script),
-            Some(Kind::Script) => Some(Likeness::PackageManager),
+            Some(Kind::Script) if STARTERS.iter().any(|word| self.words.contains(word)) => {
+                Some(Likeness::PackageManager)
+            }
+            Some(Kind::Script) => Some(Likeness::ManagerScript),
             _ => {
                 let has = |word: &&str| self.words.contains(word);
                 let fits = |family: &&Family| {

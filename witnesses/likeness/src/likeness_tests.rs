@@ -92,11 +92,15 @@ fn a_script_is_a_script_or_how_a_package_manager_is_started() {
         ),
         (
             "#!/usr/bin/env node\nrequire('../lib/cli.js')(process)\n",
-            Likeness::PackageManager,
+            Likeness::ManagerScript,
         ),
         (
             "#!/usr/bin/ruby3.1\nrequire 'rubygems/gem_runner'\n",
             Likeness::PackageManager,
+        ),
+        (
+            "#!/usr/bin/python3\n# not what composer does\n",
+            Likeness::ManagerScript,
         ),
         ("#!/usr/bin/python3\nprint('a dash')\n", Likeness::Script),
         ("#!/bin/sh\ngetopts OPTIND PS4 readonly umask\n", Likeness::Script),
@@ -137,7 +141,9 @@ fn measured_on_folders_of_programs() {
     measure("SHELLPROOF_SHELLS", |one| {
         matches!(one, Some(Likeness::Shell | Likeness::MultiCall))
     });
-    measure("SHELLPROOF_MANAGERS", |one| one == Some(Likeness::PackageManager));
+    measure("SHELLPROOF_MANAGERS", |one| {
+        matches!(one, Some(Likeness::PackageManager | Likeness::ManagerScript))
+    });
     measure("SHELLPROOF_OTHERS", |one| {
         matches!(one, None | Some(Likeness::Loader))
     });

@@ -174,6 +174,8 @@ pub enum Likeness {
     Loader,
     /// A package manager, as a program or as the script by which it is started.
     PackageManager,
+    /// A script with a word that such a script has, which others may have too.
+    ManagerScript,
     /// A script (`#!`) of something else.
     Script,
 }

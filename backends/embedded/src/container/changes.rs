@@ -47,13 +47,9 @@ fn list(directory: &OwnedFd, path: &str, depth: usize, found: &mut Vec<Change>) 
                 let deeper =
                     deeper.ok_or_else(|| io::Error::other("directories lie too deep in each other"))?;
                 let inner = fs::openat(directory, name, DIRECTORY, Mode::empty())?;
-                let before = found.len();
+                // It is there for what is in it.
                 list(&inner, &path, deeper, found)?;
-                if found.len() > before {
-                    // It is there for what is in it, as with engines.
-                    continue;
-                }
-                ChangeKind::Other
+                continue;
             }
             _ => ChangeKind::Other,
         };
@@ -114,7 +110,6 @@ mod tests {
             found,
             [
                 ("/d/program", ChangeKind::Elf),
-                ("/empty", ChangeKind::Other),
                 ("/link", ChangeKind::Other),
                 ("/script", ChangeKind::Script),
                 ("/text", ChangeKind::Other),

@@ -166,6 +166,15 @@ fn a_shell_counts_whatever_its_mode_and_data_does_not() {
 }
 
 #[test]
+fn a_slash_makes_a_directory_of_old_entries_only() {
+    // As Go's reader has it, and so engines.
+    let content = read(vec![Layer::new().file("opt/x/", 0o755, SHELL)]);
+    assert_eq!(content.find("/opt/x").unwrap().likeness, Some(Likeness::Shell));
+    let old = Layer::new().entry("opt/old/", EntryType::new(0), 0o755, "", b"");
+    assert_eq!(read(vec![old]).find("/opt/old"), None);
+}
+
+#[test]
 fn a_script_tells_its_interpreter_and_a_file_its_capabilities() {
     let layer = Layer::new()
         .file("app/start", 0o755, b"#! /bin/sh -e\nexec server\n")
