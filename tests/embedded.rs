@@ -173,7 +173,10 @@ fn nothing_can_be_kept(user: &User) {
     );
 }
 
-const TESTS: &[(&str, fn(&User))] = &[
+/// A test, which gets a user of its own.
+type Test = fn(&User);
+
+const TESTS: &[(&str, Test)] = &[
     (
         "a_program_that_does_not_end_is_ended",
         a_program_that_does_not_end_is_ended,
@@ -194,7 +197,7 @@ fn main() -> ExitCode {
         }
         ended.code == Some(4)
     };
-    let trial = |(name, test): &(&'static str, fn(&User))| {
+    let trial = |(name, test): &(&'static str, Test)| {
         let test = *test;
         let run = move || -> Result<(), Failed> {
             test(&User::new());

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::filter::{Filter, FilterError, Target, compile};
 use crate::sys::Instruction;
@@ -11,8 +11,11 @@ use crate::sys::Instruction;
 const LISTENER: &str = "\"listenerPath\":\"";
 
 /// Programs by what they were made of: a profile without its listener's path, and capabilities.
+type Known = HashMap<(String, Vec<String>), Arc<Vec<Instruction>>>;
+
+/// The programs of a run.
 #[derive(Default)]
-pub(crate) struct Filters(Mutex<HashMap<(String, Vec<String>), Arc<Vec<Instruction>>>>);
+pub(crate) struct Filters(Mutex<Known>);
 
 impl Filters {
     /// The filter of a profile, compiled or known already.
@@ -38,7 +41,7 @@ impl Filters {
         Ok(filter)
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<(String, Vec<String>), Arc<Vec<Instruction>>>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         // What is put in is whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

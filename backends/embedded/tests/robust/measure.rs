@@ -40,7 +40,8 @@ impl Watched {
 
     fn check(&self) {
         assert!(self.supervisor.wait_ended(Duration::from_secs(5)));
-        assert_eq!(self.supervisor.trace().programs().count(), 1);
+        let sessions = self.supervisor.trace().sessions;
+        assert!(sessions.iter().any(|session| !session.programs.is_empty()));
     }
 }
 
