@@ -106,13 +106,15 @@ async fn connect(choices: &[Choice], invocation: &Invocation) -> Result<Chosen, 
 }
 
 async fn read(runtime: &dyn Runtime, name: &str, wanted: &Wanted) -> Result<ImageContent, Failure> {
-    saved_image::read(runtime, name).await.map_err(|unread| match unread {
-        Unread::Image(error) => failure(name, error),
-        Unread::Engine(error) => match error.kind {
-            ErrorKind::ImageMissing | ErrorKind::Invalid => {
-                Failure::Input(format!("{}{error}\nhelp: {}", wanted.place(), wanted.cure()))
-            }
-            _ => Failure::Engine(EngineError::Machine(error.to_string())),
-        },
-    })
+    saved_image::read(runtime, name)
+        .await
+        .map_err(|unread| match unread {
+            Unread::Image(error) => failure(name, error),
+            Unread::Engine(error) => match error.kind {
+                ErrorKind::ImageMissing | ErrorKind::Invalid => {
+                    Failure::Input(format!("{}{error}\nhelp: {}", wanted.place(), wanted.cure()))
+                }
+                _ => Failure::Engine(EngineError::Machine(error.to_string())),
+            },
+        })
 }
