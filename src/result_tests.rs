@@ -66,7 +66,7 @@ pub(crate) fn failed(result: &CaseResult) -> Expectation {
 }
 
 #[test]
-fn a_failure_that_may_be_for_want_of_users_is_unproven_and_a_violation_stays_one() {
+fn a_failure_that_may_be_for_want_of_something_here_is_unproven_and_a_violation_stays_one() {
     let status = |verdict, rules: &[Rule], lines: &str| {
         let mut result = of_scenario(lines);
         result.judgement = Some(judgement(verdict, rules, None));
@@ -77,6 +77,7 @@ fn a_failure_that_may_be_for_want_of_users_is_unproven_and_a_violation_stays_one
     for (verdict, rules, lines, expected) in [
         (VerdictKind::Clean, &[][..], "", Status::Failed),
         (VerdictKind::Unproven, &[Rule::OneUser][..], "", Status::Unproven),
+        (VerdictKind::Unproven, &[Rule::NoWayOut][..], "", Status::Unproven),
         (
             VerdictKind::Violated,
             &[Rule::OneUser, Rule::Shell][..],
