@@ -385,7 +385,11 @@ fn a_secret_is_named_and_never_shown() {
 
 #[test]
 fn an_interpreter_that_is_not_there_may_be_brought_by_anybody() {
-    for (interpreter, is_there) in [("/usr/bin/python3", true), ("/opt/python3", false), ("/bin/sh\r", false)] {
+    for (interpreter, is_there) in [
+        ("/usr/bin/python3", true),
+        ("/opt/python3", false),
+        ("/bin/sh\r", false),
+    ] {
         let programs = vec![
             script("/app/start", interpreter, None),
             program("/usr/bin/python3", None),

@@ -464,7 +464,11 @@ fn what_could_not_be_read_is_said() {
 
 #[test]
 fn a_finding_names_container_and_file() {
-    let files = [("/a", FileKind::Elf), ("/b", FileKind::Elf), ("/c", FileKind::Other)];
+    let files = [
+        ("/a", FileKind::Elf),
+        ("/b", FileKind::Elf),
+        ("/c", FileKind::Other),
+    ];
     let installed = found(&files, None);
     let paths: Vec<_> = installed.iter().map(|one| one.path.as_deref().unwrap()).collect();
     assert_eq!(paths, ["/a", "/b"]);

@@ -170,8 +170,6 @@ fn a_slash_makes_a_directory_of_old_entries_only() {
     // As Go's reader has it, and so engines.
     let content = read(vec![Layer::new().file("opt/x/", 0o755, SHELL)]);
     assert_eq!(content.find("/opt/x").unwrap().likeness, Some(Likeness::Shell));
-    let old = Layer::new().entry("opt/old/", EntryType::new(0), 0o755, "", b"");
-    assert_eq!(read(vec![old]).find("/opt/old"), None);
 }
 
 #[test]
