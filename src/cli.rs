@@ -6,6 +6,7 @@ mod clean;
 mod config;
 mod doctor;
 mod files;
+mod manual;
 mod run;
 mod verify;
 
@@ -56,6 +57,9 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Remove what interrupted runs have left.
     Clean(clean::Clean),
+    /// Write the manual pages, and the completions for shells, into a directory.
+    #[command(hide = true)]
+    Manual(manual::Manual),
 }
 
 /// How to report.
@@ -79,7 +83,11 @@ struct Engines {
 /// Whether this process is one of those that the program starts of itself, and has done its work. To be called before
 /// anything else.
 pub fn is_stub() -> bool {
-    shellproof_userns::run_if_meant(&[shellproof_embedded::STUB, shellproof_store::STUB])
+    shellproof_userns::run_if_meant(&[
+        shellproof_embedded::STUB,
+        shellproof_embedded::PROBE,
+        shellproof_store::STUB,
+    ])
 }
 
 /// Reads the command line and runs the command.
@@ -105,6 +113,7 @@ pub fn main() -> ExitCode {
     let ended = match cli.command {
         Command::Check(check) => check.run(),
         Command::Config(config) => config.run(),
+        Command::Manual(manual) => manual.run(),
         Command::Run(run) => block_on(run.run()),
         Command::Audit(audit) => block_on(audit.run()),
         Command::Verify(verify) => block_on(verify.run()),

@@ -30,7 +30,7 @@ const SHARED: &str = "shared";
 const ENTERED: u32 = 0o711;
 
 impl Invocation {
-    /// Makes the directory and takes its lock.
+    /// Makes the directory and takes its lock. What killed runs have left here goes.
     ///
     /// # Errors
     /// The directory cannot be made.
@@ -38,6 +38,10 @@ impl Invocation {
         let base = base_directory()?;
         // Until its lock is taken, the new directory looks like a dead run's to whoever scans.
         let _scan = scan_lock(&base)?;
+        for dead in scan(&base)?.1 {
+            // What cannot be removed now is left to `shellproof clean`, which says why.
+            let _ = std::fs::remove_dir_all(dead);
+        }
         loop {
             // The standard library's hash keys are random in each process.
             let id = std::collections::hash_map::RandomState::new()
@@ -131,9 +135,13 @@ pub(crate) fn alive() -> io::Result<Vec<PathBuf>> {
 
 /// The directories of this user's runs: of those that are going on, and of dead ones.
 fn directories() -> io::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
-    let (mut alive, mut dead) = (Vec::new(), Vec::new());
     let base = base_directory()?;
     let _scan = scan_lock(&base)?;
+    scan(&base)
+}
+
+fn scan(base: &Path) -> io::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+    let (mut alive, mut dead) = (Vec::new(), Vec::new());
     for entry in base.read_dir()? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -251,8 +259,9 @@ mod tests {
         assert!(is_going_on(&id) && alive().unwrap().contains(&directory));
         assert!(directory.join(SHARED).exists() && !directory.join(PRIVATE).exists());
         drop(lock);
-        assert!(others().unwrap().1.contains(&directory));
-        std::fs::remove_dir_all(directory).unwrap();
+        assert!(!alive().unwrap().contains(&directory));
+        drop(Invocation::start().unwrap());
+        assert!(!directory.exists());
     }
 
     #[test]
@@ -266,13 +275,15 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_run_left_is_dead() {
+    fn what_a_killed_run_left_goes_with_the_next() {
         let invocation = Invocation::start().unwrap();
         let left = invocation.directory.with_file_name("00000000");
-        std::fs::create_dir_all(&left).unwrap();
+        std::fs::create_dir_all(left.join(PRIVATE)).unwrap();
         File::create(left.join(LOCK)).unwrap();
-        let (alive, dead) = others().unwrap();
-        assert!(dead.contains(&left) && !alive.contains(&"00000000".to_owned()));
-        std::fs::remove_dir_all(left).unwrap();
+        let (alive, _) = others().unwrap();
+        assert!(!alive.contains(&"00000000".to_owned()));
+        // The next one takes it away, and leaves what is alive.
+        drop(Invocation::start().unwrap());
+        assert!(!left.exists() && invocation.directory.exists());
     }
 }

@@ -4,6 +4,7 @@
 
 mod audit;
 pub mod cli;
+mod doctor;
 pub mod engines;
 pub mod exit;
 mod failure;

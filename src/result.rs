@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use shellproof_api::facts::{ImageContent, Traced};
 use shellproof_api::{Engine, ImageConfig, labels};
 
-use crate::policy::{Evidence, Judgement, Weight, image};
+use crate::policy::{Evidence, Judgement, Rule, Weight, image};
 use crate::scenario::{Outcome, Scenario};
 use crate::source::Diagnostic;
 use crate::vocabulary::{Mode, Role, Status, VerdictKind};
@@ -193,13 +193,14 @@ impl CaseResult {
         let is_expected = self.is_expected_verdict();
         match self.verdict() {
             Some(VerdictKind::Violated) if !is_expected => Status::Violated,
-            _ if self.has_failed() => Status::Failed,
+            _ if self.has_failed() && !self.is_undecided() => Status::Failed,
             _ if self.broken.is_some() => Status::Broken,
             None => Status::Broken,
             // Nobody asked to keep what passed: what is left of it could not be removed.
             Some(_) if is_expected && self.scenario().is_some() && !self.leftovers.is_empty() => {
                 Status::Broken
             }
+            Some(_) if self.has_failed() => Status::Unproven,
             Some(_) if self.is_silent() => Status::NothingRan,
             Some(_) if is_expected && self.is_waived() => Status::Waived,
             Some(_) if is_expected => Status::Passed,
@@ -261,6 +262,13 @@ impl CaseResult {
                 .expectations
                 .iter()
                 .any(|expectation| expectation.failure.is_some())
+    }
+
+    /// Whether what failed may have failed for what its engine lacks: nobody knows what the containers come to elsewhere.
+    fn is_undecided(&self) -> bool {
+        let lacks = [Rule::OneUser, Rule::NoWayOut];
+        self.evidence()
+            .any(|one| lacks.contains(&one.rule) && one.waived.is_none())
     }
 
     /// A program that started nothing, with nothing else against it.

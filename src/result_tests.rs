@@ -65,6 +65,36 @@ pub(crate) fn failed(result: &CaseResult) -> Expectation {
     }
 }
 
+#[test]
+fn a_failure_that_may_be_for_want_of_users_is_unproven_and_a_violation_stays_one() {
+    let status = |verdict, rules: &[Rule], lines: &str| {
+        let mut result = of_scenario(lines);
+        result.judgement = Some(judgement(verdict, rules, None));
+        result.expectations = vec![failed(&result)];
+        result.status()
+    };
+    let caught = "expect: { verdict: violated }";
+    for (verdict, rules, lines, expected) in [
+        (VerdictKind::Clean, &[][..], "", Status::Failed),
+        (VerdictKind::Unproven, &[Rule::OneUser][..], "", Status::Unproven),
+        (
+            VerdictKind::Violated,
+            &[Rule::OneUser, Rule::Shell][..],
+            "",
+            Status::Violated,
+        ),
+        (
+            VerdictKind::Violated,
+            &[Rule::OneUser, Rule::Shell][..],
+            caught,
+            Status::Unproven,
+        ),
+        (VerdictKind::Violated, &[Rule::Shell][..], caught, Status::Failed),
+    ] {
+        assert_eq!(status(verdict, rules, lines), expected, "{rules:?} {lines}");
+    }
+}
+
 fn audited(verdict: VerdictKind, rules: &[Rule], has_started: bool, exit: (i32, ExpectedExit)) -> Status {
     let program = Audited {
         name: None,

@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::{FutureExt, StreamExt};
-use shellproof_api::{Resource, ResourceKind, Runtime, labels};
+use shellproof_api::{EngineKind, Resource, ResourceKind, Runtime, labels};
 use shellproof_wire::Recording;
 use tokio::sync::watch;
 
@@ -79,13 +79,19 @@ impl Runner {
     /// Connects to the engines.
     ///
     /// # Errors
-    /// One of them cannot be connected to.
+    /// One of them cannot be connected to, or cannot keep containers that are to be kept.
     pub async fn open(
         engines: &[EngineSpec],
         platform: Platform,
         invocation: Invocation,
         options: RunOptions,
     ) -> Result<Self, EngineError> {
+        let own = engines
+            .iter()
+            .find(|engine| engine.kind() == EngineKind::Embedded);
+        if let (true, Some(own)) = (options.keep, own) {
+            return Err(EngineError::KeepsNothing(own.name.clone()));
+        }
         let mut runner = Self {
             platform,
             invocation: Arc::new(invocation),
@@ -386,6 +392,9 @@ async fn carry_out<'a>(
         result.judgement = judge(&result, execution, &recording().await, interrupt.clone()).await;
         result.status() != Status::Passed
     };
+    if result.expectations.iter().any(|one| one.failure.is_some()) {
+        execution.note_way_out();
+    }
     result.leftovers = execution.clean_up(keep).await;
     // Only now: what was asked of the engine meanwhile counts too, the last programs are recorded, and what the containers
     // had changed was read when they were removed.
@@ -394,8 +403,9 @@ async fn carry_out<'a>(
     } else {
         execution.last_traces().await
     };
-    if result.mode == Mode::Prebuilt {
-        execution.note_changes().await;
+    match result.mode {
+        Mode::Prebuilt => execution.note_changes().await,
+        Mode::Layered => execution.forget_changes().await,
     }
     result.judgement = judge(&result, execution, &recording().await, interrupt).await;
     execution.name_shells(&mut result.images);
@@ -426,6 +436,7 @@ async fn judge(
         execution.look_for_checks(recording, &mut facts).await;
     }
     facts.extend(execution.unchecked());
+    facts.extend(execution.one_user(&result.expectations));
     // Nobody waits for what broke.
     let waits = result.broken.is_none();
     let images = tokio::select! {

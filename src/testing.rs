@@ -16,7 +16,8 @@
 //! }
 //! ```
 //!
-//! `cargo test -- prebuilt::docker` then runs what its names say. An engine that is missing is a test that fails.
+//! `cargo test -- prebuilt::docker` then runs what its names say. An engine that is missing is a test that fails. Let `run` be the
+//! first thing that `main` does: without an engine, containers are made by processes of this very program.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -33,7 +34,7 @@ use crate::run::{self, Job, RunOptions, Runner};
 use crate::scenario;
 use crate::vocabulary::{Mode, Status};
 
-/// The engines of a matrix: `NAME=unix:///path` or `auto`, `all`, `docker`, `podman`, separated by commas.
+/// The engines of a matrix: `NAME=unix:///path` or `auto`, `all`, `embedded`, `docker`, `podman`, separated by commas.
 pub const ENGINES: &str = "SHELLPROOF_ENGINES";
 
 /// Scenarios, and the engines and modes in which they are tests.
@@ -47,8 +48,8 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// A matrix of the scenarios below `paths`, in both modes, on the engines that `SHELLPROOF_ENGINES` names, or
-    /// else on the first that is there.
+    /// A matrix of the scenarios below `paths`, in both modes, on the engines that `SHELLPROOF_ENGINES` names, or else as
+    /// [`Choice::Auto`] has it: without an engine, unless the environment names one.
     pub fn new<P: Into<PathBuf>>(paths: impl IntoIterator<Item = P>) -> Self {
         Self {
             paths: paths.into_iter().map(Into::into).collect(),
@@ -164,7 +165,7 @@ impl Prepared {
     }
 }
 
-/// The engines that [`ENGINES`] names, or else the first that is there.
+/// The engines that [`ENGINES`] names, or else [`Choice::Auto`].
 ///
 /// # Errors
 /// Which entry cannot be read, and why.

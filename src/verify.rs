@@ -51,34 +51,27 @@ pub(crate) async fn run(order: Order, mut interrupt: watch::Receiver<bool>) -> R
         interrupted: false,
         leftovers: Vec::new(),
     };
-    let is_of_engine = order
-        .images
-        .iter()
-        .any(|one| matches!(one.image, Named::OfEngine(_)));
-    let chosen = match is_of_engine {
-        true => Some(engine::connect(&order.engines, &invocation).await?),
-        false => None,
-    };
+    let mut places = engine::Places::new(&order.engines, &invocation);
+    let mut specs = Vec::new();
     for wanted in &order.images {
         let began = Instant::now();
         let read = async {
             let name = &wanted.name;
-            match (&wanted.image, &chosen) {
-                (Named::OfEngine(reference), Some(chosen)) => {
-                    let runtime = &*chosen.connection.runtime;
-                    let content = engine::read(runtime, reference, wanted).await?;
-                    Ok::<_, Failure>((content, runtime.engine().clone()))
+            match &wanted.image {
+                Named::OfEngine(reference) => {
+                    let (content, engine, spec) = places.read(reference, wanted).await?;
+                    Ok((content, engine, Some(spec)))
                 }
-                (Named::OfRegistry(reference), _) => Ok((registry::read(reference).await?, no_engine())),
-                (Named::OfEngine(_), None) => unreachable!("an engine was found for it"),
-                (Named::File(source), _) => {
+                Named::OfRegistry(reference) => Ok((registry::read(reference).await?, no_engine(), None)),
+                Named::File(source) => {
                     let source = source.clone();
                     let reading = tokio::task::spawn_blocking(move || shellproof_image::read(&source)).await;
-                    Ok((ended(reading).map_err(|error| failure(name, error))?, no_engine()))
+                    let content = ended(reading).map_err(|error| failure(name, error))?;
+                    Ok::<_, Failure>((content, no_engine(), None))
                 }
             }
         };
-        let (content, engine) = tokio::select! {
+        let (content, engine, spec) = tokio::select! {
             read = read => read?,
             // A thread that reads ends with the program.
             _ = interrupt.wait_for(|is_wanted| *is_wanted) => {
@@ -95,18 +88,18 @@ pub(crate) async fn run(order: Order, mut interrupt: watch::Receiver<bool>) -> R
             began.elapsed(),
         );
         report.results.push(judged);
+        specs.push(spec);
     }
     let Some(role) = order.role else {
         return Ok(report);
     };
     if !report.interrupted {
-        for (place, wanted) in order.images.iter().enumerate() {
+        for (place, (wanted, spec)) in order.images.iter().zip(&specs).enumerate() {
             let judgement = report.results[place].judgement.iter();
             let is_debug = judgement
                 .flat_map(Judgement::rules)
                 .any(|rule| rule == Rule::DebugImage);
-            let spec = chosen.as_ref().map(|chosen| &chosen.spec);
-            let ran = role::run(role, wanted, spec, is_debug, interrupt.clone()).await?;
+            let ran = role::run(role, wanted, spec.as_ref(), is_debug, interrupt.clone()).await?;
             report.interrupted |= ran.interrupted;
             report.run_id = ran.run_id;
             report.results.extend(ran.results);

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use rstest::rstest;
 use tempfile::TempDir;
 
+#[path = "cli/embedded.rs"]
+mod embedded;
 #[path = "support/ended.rs"]
 mod ended;
 #[path = "cli/engines.rs"]
@@ -31,6 +33,7 @@ fn with_environment(directory: &Path, arguments: &[&str], environment: &[(&str, 
         .env_remove("DOCKER_HOST")
         .env_remove("DOCKER_CONTEXT")
         .env("DOCKER_CONFIG", directory)
+        .env("XDG_DATA_HOME", directory.join("data"))
         .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .output()
@@ -53,7 +56,7 @@ const JOB: &str =
 ])]
 #[case(&["check", "--help"], &["Usage: shellproof check", "--env-file <FILE>", "[PATH]..."])]
 #[case(&["config", "--help"], &["Usage: shellproof config", "--env-file <FILE>", "--mode <MODE>", "--format <FORMAT>"])]
-#[case(&["doctor", "--help"], &["Usage: shellproof doctor"])]
+#[case(&["doctor", "--help"], &["Usage: shellproof doctor", "--format <FORMAT>"])]
 #[case(&["clean", "--help"], &["Usage: shellproof clean", "--engine <ENGINE>", "--images"])]
 fn help_names_what_there_is(#[case] arguments: &[&str], #[case] parts: &[&str]) {
     let ended = shellproof(directory().path(), arguments);

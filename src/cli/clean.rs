@@ -1,5 +1,4 @@
 use clap::Args;
-use shellproof_store::Store;
 
 use super::{Failure, interrupt};
 use crate::engines::{self, Choice};
@@ -10,11 +9,11 @@ use crate::run;
 
 #[derive(Debug, Args)]
 pub(super) struct Clean {
-    /// auto, all, docker, podman or NAME=unix:///path; may be given several times
+    /// auto, all, docker, podman, embedded or NAME=unix:///path; may be given several times
     #[arg(long = "engine", value_name = "ENGINE", default_value = "all")]
     choices: Vec<Choice>,
-    /// Also remove the images that shellproof made, unless something may need them; where no engine is named,
-    /// also all that its own store has
+    /// Also remove the images that shellproof has brought to an engine, unless something may need them; of the embedded one
+    /// these are all
     #[arg(long)]
     images: bool,
 }
@@ -34,11 +33,7 @@ impl Clean {
             anstream::println!("help: what still runs of these can start no program any more; make it anew");
         }
         let mut is_clean = true;
-        // The store is no engine's that was named.
-        if self.images && self.choices.contains(&Choice::All) {
-            is_clean &= clean_store().await?;
-        }
-        let found = engines::find(&self.choices, &invocation.path("")).await?;
+        let found = engines::find_to_clean(&self.choices, &invocation.path("")).await?;
         found.tell_notes();
         for cleaned in run::clean(&found.engines, &invocation, self.images).await? {
             for resource in &cleaned.removed {
@@ -68,27 +63,4 @@ impl Clean {
             ExitCode::Broken
         })
     }
-}
-
-/// Removes the images of the user's store, and says what is gone. Says whether nothing went wrong.
-async fn clean_store() -> Result<bool, Failure> {
-    let cleaning = tokio::task::spawn_blocking(|| {
-        let store = Store::open_existing()?;
-        store.map(|store| store.clean()).transpose()
-    });
-    let cleaned = cleaning.await.map_err(std::io::Error::other);
-    let cleaned = cleaned.and_then(|cleaned| cleaned.map_err(std::io::Error::other));
-    let Some(cleaned) = cleaned.map_err(Failure::machine("the store of images cannot be cleaned"))? else {
-        return Ok(true);
-    };
-    if cleaned.images > 0 {
-        anstream::println!("store: removed {} images", cleaned.images);
-    }
-    if cleaned.is_in_use {
-        anstream::println!("store: somebody uses it; what they may need goes the next time");
-    }
-    for error in &cleaned.left {
-        anstream::eprintln!("error: {error}");
-    }
-    Ok(cleaned.left.is_empty())
 }

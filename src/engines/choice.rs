@@ -65,7 +65,8 @@ impl EngineSpec {
 /// Which engines are wanted, as `--engine` says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
-    /// The first that is there: what `CONTAINER_HOST` or `DOCKER_HOST` names, rootless Podman, Podman, Docker.
+    /// What `CONTAINER_HOST`, `DOCKER_HOST` or Docker's current context names; else the one that is in this binary, and where that
+    /// cannot work the first that is there: rootless Podman, Podman, Docker.
     Auto,
     /// Every one that is there.
     All,

@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use shellproof_api::{EngineKind, Runtime};
+use shellproof_api::{EngineKind, OneId, Runtime};
 use shellproof_docker::Docker;
 use shellproof_embedded::{Embedded, Options};
 use shellproof_kernel::profile::DOCKER_DEFAULT;
@@ -60,6 +60,7 @@ async fn embedded(engine: &EngineSpec, directory: &Path) -> Result<Connection, E
             name,
             directory,
             store: Store::open().map_err(|error| error.to_string())?,
+            on_disk: false,
             ids: Wanted::Many,
             profile: DOCKER_DEFAULT.to_owned(),
         };
@@ -67,11 +68,13 @@ async fn embedded(engine: &EngineSpec, directory: &Path) -> Result<Connection, E
     });
     let opened = opened.await.unwrap_or_else(|error| Err(error.to_string()));
     let runtime = opened.map_err(|reason| engine.unconnected(reason))?;
-    let note = runtime.ids().narrow.as_ref().map(|why| {
+    let note = runtime.one_id().map(|OneId { cause, help }| {
+        let help = help.iter().map(|help| format!("\nhelp: {help}"));
         format!(
-            "containers of engine `{}` have one id only, so that what changes its user or the owner of files fails there, package \
-             managers among it: {why}",
-            engine.name
+            "containers of engine `{}` have one id only, so that users are not told apart there, and what changes its user or the \
+             owner of files fails, package managers among it: {cause}{}",
+            engine.name,
+            help.collect::<String>()
         )
     });
     Ok(Connection {

@@ -5,11 +5,19 @@ use shellproof_wire::EndpointError;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
     /// No engine at all.
-    #[error("no container engine is here: looked for {looked_for}\nhelp: {NO_ENGINE_HELP}")]
+    #[error("no container engine is here: looked for {looked_for}{}", own(.embedded))]
     None {
         /// Where was looked.
         looked_for: String,
+        /// Why the one that is in this binary cannot work, where that would do: cause, and cure if there is one.
+        embedded: Option<(String, Option<String>)>,
     },
+    /// An engine that nobody can talk to, for a program that is to.
+    #[error(
+        "nothing can be audited on engine `{0}`: it is in this binary, and no other program can talk to it\nhelp: name one that \
+         listens, as `--engine podman`; scenarios run on this one (`shellproof run`)"
+    )]
+    NoWire(String),
     /// None of a kind that was asked for.
     #[error(
         "no {kind} is here: looked for {looked_for}\nhelp: start it, or name its socket with `--engine NAME=unix:///path`"
@@ -50,6 +58,12 @@ pub enum EngineError {
     /// The machine or an engine failed on the way.
     #[error("{0}")]
     Machine(String),
+    /// Containers cannot outlive the program that makes them itself.
+    #[error(
+        "containers of engine `{0}` cannot be kept: they end with the run that made them\nhelp: leave `--keep` out, or run it on \
+         Podman or Docker (`--engine podman`)"
+    )]
+    KeepsNothing(String),
     /// Nobody can tell which of two engines an audited program means.
     #[error(
         "`CONTAINER_HOST` and `DOCKER_HOST` name different engines, and one program is audited on one engine\nhelp: name it \
@@ -65,7 +79,7 @@ impl EngineError {
     /// Whether what was asked for cannot be meant, whatever runs on this machine.
     pub fn is_bad_input(&self) -> bool {
         match self {
-            Self::SameName(_) | Self::TwoNamed => true,
+            Self::SameName(_) | Self::TwoNamed | Self::KeepsNothing(_) | Self::NoWire(_) => true,
             Self::Address { reason, .. } => match reason {
                 EndpointError::NoPath(_) => true,
                 // Other ways to reach an engine: there is one, and we do not take it.
@@ -91,7 +105,18 @@ fn help_on(reason: &EndpointError) -> String {
     }
 }
 
-const NO_ENGINE_HELP: &str = "install Podman (Debian, Ubuntu: `apt-get install podman`) and run this again: \
+fn own(embedded: &Option<(String, Option<String>)>) -> String {
+    match embedded {
+        None => format!("\nhelp: {INSTALL_PODMAN}"),
+        Some((why, cure)) => {
+            let cure = cure.iter().map(|cure| format!("{cure}; or "));
+            let cure: String = cure.collect();
+            format!("; and the one that is in this binary does not work: {why}\nhelp: {cure}{INSTALL_PODMAN}")
+        }
+    }
+}
+
+const INSTALL_PODMAN: &str = "install Podman (Debian, Ubuntu: `apt-get install podman`) and run this again: \
      it needs no daemon and no root";
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use shellproof_wire::Endpoint;
 
 use super::address::{self, Address, By};
 use super::choice::{Choice, EngineSpec};
+use super::embedded::{Problem, Trial};
 use super::error::EngineError;
 use super::service::Service;
 
@@ -20,16 +21,27 @@ pub struct Found {
     service: Option<Service>,
 }
 
+/// For whom engines are looked for.
+#[derive(Clone, Copy)]
+enum For<'a> {
+    /// Whoever runs containers.
+    Containers,
+    /// A program that is to talk to one. Without a program, whoever comes.
+    Program(Option<&'a OsStr>),
+    /// Whoever removes what others have left.
+    Cleaning,
+}
+
 /// Finds the engines that are wanted. `directory` is where a Podman service may put its socket.
 ///
 /// # Errors
 /// An engine that was asked for is not there, or its address cannot be used. That is never a skip.
 pub async fn find(choices: &[Choice], directory: &Path) -> Result<Found, EngineError> {
-    find_with(choices, directory, |here| Ok(here.engines.first())).await
+    find_for(For::Containers, choices, directory).await
 }
 
-/// The same for a program that is to be audited: `auto` is the engine that the program itself would go to. Without a
-/// program, whoever comes is audited.
+/// The same for a program that is to be audited: `auto` is the engine that the program itself would go to, and the one that is
+/// in this binary is none. Without a program, whoever comes is audited.
 ///
 /// # Errors
 /// As [`find`]; also, two engines are named by the environment and nobody can tell which of them is meant.
@@ -38,14 +50,27 @@ pub async fn find_for_program(
     choices: &[Choice],
     directory: &Path,
 ) -> Result<Found, EngineError> {
-    find_with(choices, directory, |here| here.engine_of(program)).await
+    find_for(For::Program(program), choices, directory).await
 }
 
-async fn find_with(
-    choices: &[Choice],
-    directory: &Path,
-    auto: impl Fn(&Here) -> Result<Option<&EngineSpec>, EngineError>,
-) -> Result<Found, EngineError> {
+/// The same for cleaning up: what the one in this binary has left is removed where it cannot work, too.
+///
+/// # Errors
+/// As [`find`].
+pub(crate) async fn find_to_clean(choices: &[Choice], directory: &Path) -> Result<Found, EngineError> {
+    find_for(For::Cleaning, choices, directory).await
+}
+
+/// Whether a variable or Docker's current context names an engine.
+pub(crate) fn is_named_in_environment() -> bool {
+    !environment().is_empty()
+}
+
+fn environment() -> Vec<Address> {
+    address::in_environment(&|name| std::env::var(name).ok())
+}
+
+async fn find_for(whom: For<'_>, choices: &[Choice], directory: &Path) -> Result<Found, EngineError> {
     let mut found = Found {
         engines: Vec::new(),
         notes: Vec::new(),
@@ -54,25 +79,12 @@ async fn find_with(
     for choice in choices {
         let engines = match choice {
             Choice::Named { name, url } => vec![named(name, url).await?],
-            Choice::Auto => {
-                let here = here(&mut found, directory, None).await?;
-                let looked_for = || EngineError::None { looked_for: places() };
-                vec![auto(&here)?.cloned().ok_or_else(looked_for)?]
-            }
-            Choice::All => {
-                let here = here(&mut found, directory, None).await?;
-                if here.engines.is_empty() {
-                    return Err(EngineError::None { looked_for: places() });
-                }
-                let mut different: Vec<EngineSpec> = Vec::new();
-                for engine in here.engines {
-                    if !different.iter().any(|other| is_same(other, &engine)) {
-                        different.push(engine);
-                    }
-                }
-                different
-            }
-            Choice::Kind(EngineKind::Embedded) => vec![EngineSpec::embedded()],
+            Choice::Auto => vec![auto(whom, &mut found, directory).await?],
+            Choice::All => all(whom, &mut found, directory).await?,
+            Choice::Kind(EngineKind::Embedded) => match whom {
+                For::Program(_) => return Err(EngineError::NoWire(EngineKind::Embedded.to_string())),
+                For::Containers | For::Cleaning => vec![EngineSpec::embedded()],
+            },
             Choice::Kind(kind) => {
                 let here = here(&mut found, directory, Some(*kind)).await?;
                 let looked_for = || EngineError::NoneOfKind {
@@ -93,6 +105,77 @@ async fn find_with(
         }
     }
     Ok(found)
+}
+
+/// The one engine that is meant where nobody says which.
+async fn auto(whom: For<'_>, found: &mut Found, directory: &Path) -> Result<EngineSpec, EngineError> {
+    let none = |embedded: Option<Problem>| EngineError::None {
+        looked_for: places(),
+        embedded: embedded.map(|problem| (problem.cause, problem.help)),
+    };
+    if let For::Program(program) = whom {
+        let here = here(found, directory, None).await?;
+        return here.engine_of(program)?.cloned().ok_or_else(|| none(None));
+    }
+    if let Some(engine) = in_environment(found).await?.engines.into_iter().next() {
+        return Ok(engine);
+    }
+    let Some(problem) = embedded_problem(whom, directory).await else {
+        return Ok(EngineSpec::embedded());
+    };
+    let here = here(found, directory, None).await?;
+    let engine = here.engines.into_iter().next();
+    let engine = engine.ok_or_else(|| none(Some(problem.clone())))?;
+    found.note(format!(
+        "engine `{}` is taken, since the one that is in this binary does not work here: {}",
+        engine.name,
+        problem.told()
+    ));
+    Ok(engine)
+}
+
+/// Every engine that is here.
+async fn all(whom: For<'_>, found: &mut Found, directory: &Path) -> Result<Vec<EngineSpec>, EngineError> {
+    let (embedded, problem) = match whom {
+        For::Program(_) => (None, None),
+        For::Containers | For::Cleaning => match embedded_problem(whom, directory).await {
+            None => (Some(EngineSpec::embedded()), None),
+            Some(problem) => (None, Some(problem)),
+        },
+    };
+    let here = here(found, directory, None).await?;
+    if here.engines.is_empty() && embedded.is_none() {
+        return Err(EngineError::None {
+            looked_for: places(),
+            embedded: problem.map(|problem| (problem.cause, problem.help)),
+        });
+    }
+    if let Some(problem) = problem {
+        found.note(format!(
+            "the engine that is in this binary is left out, since it does not work here: {}",
+            problem.told()
+        ));
+    }
+    let mut different: Vec<EngineSpec> = embedded.into_iter().collect();
+    for engine in here.engines {
+        if !different.iter().any(|other| is_same(other, &engine)) {
+            different.push(engine);
+        }
+    }
+    Ok(different)
+}
+
+/// Why the engine that is in this binary cannot work here, if it cannot. What it has left can always be removed.
+async fn embedded_problem(whom: For<'_>, directory: &Path) -> Option<Problem> {
+    if matches!(whom, For::Cleaning) {
+        return None;
+    }
+    let trial = Trial::run_in(directory.join("trial")).await;
+    let unmade = |error: std::io::Error| Problem {
+        cause: error.to_string(),
+        help: None,
+    };
+    trial.map_or_else(|error| Some(unmade(error)), |trial| trial.problem())
 }
 
 impl Found {
@@ -212,10 +295,10 @@ fn kind_of_program(program: &OsStr) -> Option<EngineKind> {
     kinds.into_iter().find(|kind| name.starts_with(kind.as_str()))
 }
 
-/// Every engine that is here, of one kind or of any.
-async fn here(found: &mut Found, directory: &Path, kind: Option<EngineKind>) -> Result<Here, EngineError> {
+/// The engines that the environment names.
+async fn in_environment(found: &mut Found) -> Result<Here, EngineError> {
     let (mut engines, mut named_by): (Vec<EngineSpec>, Vec<By>) = (Vec::new(), Vec::new());
-    for Address { by, url } in address::in_environment(&|name| std::env::var(name).ok()) {
+    for Address { by, url } in environment() {
         let engine = match url {
             Ok(url) => named(by.engine_name(), &url).await,
             Err(reason) => {
@@ -243,6 +326,15 @@ async fn here(found: &mut Found, directory: &Path, kind: Option<EngineKind>) -> 
             }
         }
     }
+    Ok(Here { engines, named_by })
+}
+
+/// Every engine that listens here, of one kind or of any.
+async fn here(found: &mut Found, directory: &Path, kind: Option<EngineKind>) -> Result<Here, EngineError> {
+    let Here {
+        mut engines,
+        named_by,
+    } = in_environment(found).await?;
     let named_by_user = engines.len();
     for place in usual_places() {
         // Nothing listens there, or something else does: then no engine is there.

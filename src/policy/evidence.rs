@@ -103,6 +103,10 @@ rules! {
     EventsMissing = "events-missing", Gap;
     /// What a container changed in its file system could not be read.
     ChangesMissing = "changes-missing", Gap;
+    /// Containers asked for what is outside of their network, and their engine has no way there.
+    NoWayOut = "no-way-out", Gap;
+    /// What came of containers rests on users that the machine does not tell apart.
+    OneUser = "one-user", Gap;
     /// An image that is to hold no shell has one.
     ShellInImage = "shell-in-image", Violation;
     /// An image that is to hold no package manager has one.

@@ -132,6 +132,7 @@ pub fn judge(mode: Mode, scenario: &Scenario, seen: Seen<'_>) -> Judgement {
     heard.image(mode, seen, scenario.audit.need(Witness::Image, mode));
     heard.kernel(mode, seen);
     heard.programs(mode, seen);
+    heard.users(seen);
     heard.missing(|_| true);
     heard.see_through(seen);
     waiver::apply(&scenario.waivers, &mut heard.evidence, waiver::today());
@@ -216,8 +217,12 @@ impl Heard {
                 What::Unseen { gap, .. } => gap == Gap::Changes,
                 _ => false,
             };
-            if let (Standing::Absent(_), Mode::Prebuilt) = (seen.wire, mode) {
-                let known = seen.facts.iter().filter(is_known);
+            let is_limit = |fact: &&Fact| matches!(fact.what, What::Unseen { gap: Gap::WayOut, .. });
+            if let Standing::Absent(_) = seen.wire {
+                let known = seen
+                    .facts
+                    .iter()
+                    .filter(|fact| is_limit(fact) || mode == Mode::Prebuilt && is_known(fact));
                 self.evidence.extend(known.flat_map(wire::judge));
             }
             return;
@@ -288,6 +293,18 @@ impl Heard {
         self.evidence
             .extend(foreign::judge(mode, seen.facts, seen.allowed));
         self.usage = usage::of(seen.facts);
+    }
+
+    /// What rests on users that are all one.
+    fn users(&mut self, seen: Seen<'_>) {
+        let resting = seen.facts.iter().filter_map(|fact| match &fact.what {
+            What::OneUser { why, help } => Some(Evidence {
+                help: help.clone(),
+                ..Evidence::of(fact, Rule::OneUser, why.clone())
+            }),
+            _ => None,
+        });
+        self.evidence.extend(resting);
     }
 
     /// Those that are needed and did not speak.

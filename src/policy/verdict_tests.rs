@@ -190,6 +190,51 @@ fn an_image_that_could_not_be_read_counts_where_all_of_them_are_needed() {
 }
 
 #[test]
+fn what_an_engine_cannot_reach_proves_nothing_in_any_mode() {
+    let facts = [Fact::new(
+        Witness::Wire,
+        "x",
+        What::Unseen {
+            gap: Gap::WayOut,
+            why: "a container asked for more".into(),
+            help: None,
+        },
+    )];
+    for mode in [Mode::Layered, Mode::Prebuilt] {
+        let seen = Seen {
+            wire: Standing::Absent("there is none"),
+            ..by_wire(&facts, &[])
+        };
+        let judgement = judge(mode, &scenario(""), seen);
+        assert_eq!(judgement.verdict, Verdict::Unproven);
+        assert!(judgement.rules().any(|rule| rule == Rule::NoWayOut));
+    }
+}
+
+#[test]
+fn what_rests_on_users_that_are_all_one_is_unproven_in_both_modes() {
+    let started = ["1".to_owned()];
+    let mut facts = recording(run("1", &["/app"], &[])).facts();
+    facts.push(Fact::new(
+        Witness::Kernel,
+        "this run",
+        What::OneUser {
+            why: "there is one user id only".into(),
+            help: Some("as root".into()),
+        },
+    ));
+    for mode in [Mode::Layered, Mode::Prebuilt] {
+        let judgement = judge(mode, &scenario(""), by_wire(&facts, &started));
+        assert_eq!(judgement.verdict, Verdict::Unproven);
+        let against: Vec<_> = judgement
+            .against()
+            .map(|one| (one.rule, one.help.as_deref()))
+            .collect();
+        assert_eq!(against, [(Rule::OneUser, Some("as root"))]);
+    }
+}
+
+#[test]
 fn with_every_witness_off_nothing_is_proven() {
     let shell = recording(run("1", &["sh"], &[])).facts();
     let started = ["1".to_owned()];

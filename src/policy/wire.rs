@@ -85,12 +85,24 @@ pub(super) fn judge(fact: &Fact) -> Vec<Evidence> {
             help: help.map(str::to_owned),
             ..Evidence::of(fact, Rule::ChangesMissing, why.clone())
         }],
+        What::Unseen {
+            gap: Gap::WayOut,
+            why,
+            help,
+        } => vec![Evidence {
+            help: help.map(str::to_owned),
+            ..Evidence::of(fact, Rule::NoWayOut, why.clone())
+        }],
         // That is told in every mode.
         What::Refused(_) => Vec::new(),
         // What was asked could not be followed: that is a gap in every mode.
         What::Unseen { .. } => Vec::new(),
         // The kernel's, and the image's.
-        What::Program(_) | What::Entered(_) | What::Outlives(_) | What::Image { .. } => Vec::new(),
+        What::Program(_)
+        | What::Entered(_)
+        | What::Outlives(_)
+        | What::Image { .. }
+        | What::OneUser { .. } => Vec::new(),
     }
 }
 

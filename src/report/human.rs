@@ -102,7 +102,10 @@ pub(super) fn detail(result: &ResultEntry, styles: &Styles) -> String {
         let is_against = |trace: &&TraceEntry| {
             result.evidence.iter().any(|evidence| {
                 let is_its = evidence.container.as_ref() == Some(&trace.container);
-                evidence.is_against() && evidence.witness == Witness::Kernel && is_its
+                evidence.is_against()
+                    && evidence.witness == Witness::Kernel
+                    && evidence.rule != Rule::OneUser
+                    && is_its
             })
         };
         let traces = result.traces.iter().filter(is_against);
@@ -122,7 +125,11 @@ pub(super) fn detail(result: &ResultEntry, styles: &Styles) -> String {
             result.expected_verdict
         );
     }
-    for failure in result.expectations.iter().filter_map(|one| one.failure.as_ref()) {
+    // Where nobody knows what they mean, one of them tells enough.
+    let is_undecided = result.evidence.iter().any(|one| one.rule == Rule::OneUser);
+    let shown = if is_undecided { 1 } else { usize::MAX };
+    let failures = result.expectations.iter().filter_map(|one| one.failure.as_ref());
+    for failure in failures.take(shown) {
         text.push_str(&failure_lines(failure, styles));
     }
     text.push_str(&leftover_lines(INDENT, &result.leftovers, styles));

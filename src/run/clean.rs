@@ -1,4 +1,5 @@
-use shellproof_api::{ErrorKind, Resource, ResourceKind, Runtime, labels};
+use shellproof_api::{EngineKind, ErrorKind, Labels, Resource, ResourceKind, Runtime, labels};
+use shellproof_store::Store;
 
 use crate::engines::{self, EngineError, EngineSpec};
 use crate::invocation::{self, Invocation};
@@ -67,6 +68,12 @@ pub async fn clean(
     let machine = |error: std::io::Error| EngineError::Machine(error.to_string());
     let mut all = Vec::new();
     for engine in engines {
+        if engine.kind() == EngineKind::Embedded {
+            let (alive, _) = invocation::others().map_err(machine)?;
+            let others_run = alive.iter().any(|run| run != invocation.id());
+            all.push(clean_store(engine.name.clone(), others_run, images).await?);
+            continue;
+        }
         let socket = invocation.path(&format!("images-{}.sock", engine.name));
         // The recorder is the way to the engine as long as it lives.
         let connection = engines::connect(engine, &socket).await?;
@@ -93,6 +100,61 @@ pub async fn clean(
     Ok(all)
 }
 
+/// The engine that is in this binary has nothing that outlives its run but images, all of which shellproof has brought.
+async fn clean_store(engine: String, others_run: bool, images: bool) -> Result<Cleaned, EngineError> {
+    let cleaning = tokio::task::spawn_blocking(move || {
+        let mut cleaned = Cleaned::nothing(engine);
+        // Opening it removes what somebody left unfinished.
+        let Some(store) = Store::open_existing()? else {
+            return Ok(cleaned);
+        };
+        let all = store.images()?;
+        if !images {
+            cleaned.images = all.len();
+            return Ok(cleaned);
+        }
+        let all = all.into_iter().map(|named| Resource {
+            kind: ResourceKind::Image,
+            name: named.name.unwrap_or_else(|| named.id.clone()),
+            id: named.id,
+            labels: Labels::new(),
+        });
+        if others_run {
+            cleaned.left = all.map(|image| (image, NEEDED)).collect();
+            return Ok(cleaned);
+        }
+        cleaned.removed = all.collect();
+        let done = store.clean()?;
+        cleaned.errors = done.left;
+        if done.is_in_use {
+            cleaned.errors.push(
+                "somebody is at work in the store of images, so that files of images stay\nhelp: run this again when it has ended"
+                    .into(),
+            );
+        }
+        Ok::<_, shellproof_store::Error>(cleaned)
+    });
+    let cleaned = cleaning
+        .await
+        .map_err(|error| EngineError::Machine(error.to_string()))?;
+    cleaned.map_err(|error| EngineError::Machine(format!("the store of images cannot be cleaned: {error}")))
+}
+
+/// Why an image stays.
+const NEEDED: &str = "a run that is going on may need it";
+
+impl Cleaned {
+    fn nothing(engine: String) -> Self {
+        Self {
+            engine,
+            removed: Vec::new(),
+            left: Vec::new(),
+            images: 0,
+            errors: Vec::new(),
+        }
+    }
+}
+
 /// `others_run`: a run of somebody is going on, on whatever engine.
 async fn clean_engine(
     runtime: &dyn Runtime,
@@ -101,13 +163,7 @@ async fn clean_engine(
     mut others_run: bool,
     images: bool,
 ) -> Cleaned {
-    let mut cleaned = Cleaned {
-        engine,
-        removed: Vec::new(),
-        left: Vec::new(),
-        images: 0,
-        errors: Vec::new(),
-    };
+    let mut cleaned = Cleaned::nothing(engine);
     for resource in owned {
         if resource.kind == ResourceKind::Image {
             if !is_ours(&resource) {
@@ -118,9 +174,7 @@ async fn clean_engine(
                 continue;
             }
             if others_run {
-                cleaned
-                    .left
-                    .push((resource, "a run that is going on may need it"));
+                cleaned.left.push((resource, NEEDED));
                 continue;
             }
         } else if resource

@@ -4,10 +4,12 @@ mod asked;
 mod fate;
 mod health;
 mod launch;
+mod one_user;
 mod probe;
 mod running;
 mod spec;
 mod state;
+mod users;
 mod watch;
 
 use std::time::{Duration, Instant};
@@ -176,6 +178,7 @@ impl<'a> Execution<'a> {
     async fn start(&mut self, container: &ContainerPlan, image: &Image) -> Result<(), Stop> {
         (self.context.progress)(format!("starting {}", container.name));
         let mut spec = self.spec(container, image);
+        self.note_user(container, image);
         if let Ok(kernel) = self.context.kernel {
             let watch = kernel.watch(None).map_err(Stop::Kernel)?;
             spec.seccomp_profile = Some(watch.profile().to_owned());

@@ -1,26 +1,97 @@
-//! Images that an engine has.
+//! Images that an engine has, or the store of the one that is in this binary.
 
 use shellproof_api::facts::ImageContent;
-use shellproof_api::{ErrorKind, ImageReference, Runtime};
+use shellproof_api::{Engine, EngineKind, ErrorKind, ImageReference, Runtime, Seccomp};
+use shellproof_store::Store;
 
 use super::failure;
 use super::named::Wanted;
+use super::registry;
 use crate::engines::{self, Choice, Connection, EngineError, EngineSpec, Found};
 use crate::failure::Failure;
 use crate::invocation::Invocation;
 use crate::saved_image::{self, Unread};
 
+/// Where images are looked for.
+pub(super) struct Places<'a> {
+    /// Whether the store may have them: no engine is named.
+    has_store: bool,
+    /// Whether an engine may have what the store has not.
+    has_engine: bool,
+    choices: &'a [Choice],
+    invocation: &'a Invocation,
+    chosen: Option<Chosen>,
+}
+
 /// The one engine whose images are meant.
-pub(super) struct Chosen {
-    pub(super) spec: EngineSpec,
-    pub(super) connection: Connection,
+struct Chosen {
+    spec: EngineSpec,
+    connection: Connection,
     /// A service that was started for it ends with this.
     _found: Found,
 }
 
-/// Connects to it.
-pub(super) async fn connect(choices: &[Choice], invocation: &Invocation) -> Result<Chosen, Failure> {
-    let found = engines::find(choices, &invocation.path("")).await?;
+impl<'a> Places<'a> {
+    /// An engine that is named has them. Where none is, the store comes first.
+    pub(super) fn new(choices: &'a [Choice], invocation: &'a Invocation) -> Self {
+        let (has_store, has_engine) = match choices {
+            [Choice::Kind(EngineKind::Embedded)] => (true, false),
+            [Choice::Auto] => (!engines::is_named_in_environment(), true),
+            _ => (false, true),
+        };
+        Self {
+            has_store,
+            has_engine,
+            choices,
+            invocation,
+            chosen: None,
+        }
+    }
+
+    /// Reads an image, and says who had it, and how that one is reached.
+    pub(super) async fn read(
+        &mut self,
+        reference: &ImageReference,
+        wanted: &Wanted,
+    ) -> Result<(ImageContent, Engine, EngineSpec), Failure> {
+        let name = reference.to_string();
+        if self.has_store
+            && let Some(store) = Store::open_existing().map_err(registry::failure)?
+            && let Some(content) = registry::content(store, name.clone()).await?
+        {
+            return Ok((content, embedded(), EngineSpec::embedded()));
+        }
+        if !self.has_engine {
+            return Err(Failure::Input(format!(
+                "{}the store of images has no `{name}`\nhelp: name it as `registry:{name}`, or name a file as \
+                 `docker-archive:FILE` or `oci-archive:FILE`",
+                wanted.place()
+            )));
+        }
+        let chosen = match &mut self.chosen {
+            Some(chosen) => chosen,
+            none => none.insert(connect(self.choices, self.invocation).await?),
+        };
+        let runtime = &*chosen.connection.runtime;
+        let content = read(runtime, &name, wanted).await?;
+        Ok((content, runtime.engine().clone(), chosen.spec.clone()))
+    }
+}
+
+/// Who has the images of the store.
+fn embedded() -> Engine {
+    Engine {
+        name: EngineKind::Embedded.to_string(),
+        kind: EngineKind::Embedded,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        rootless: true,
+        seccomp: Seccomp::BuiltIn,
+    }
+}
+
+/// Connects to the one engine whose images are meant.
+async fn connect(choices: &[Choice], invocation: &Invocation) -> Result<Chosen, Failure> {
+    let found = engines::find_for_program(None, choices, &invocation.path("")).await?;
     found.tell_notes();
     let [spec] = found.engines.as_slice() else {
         return Err(Failure::Input(
@@ -34,22 +105,14 @@ pub(super) async fn connect(choices: &[Choice], invocation: &Invocation) -> Resu
     })
 }
 
-/// Reads an image.
-pub(super) async fn read(
-    runtime: &dyn Runtime,
-    reference: &ImageReference,
-    wanted: &Wanted,
-) -> Result<ImageContent, Failure> {
-    let name = reference.to_string();
-    saved_image::read(runtime, &name)
-        .await
-        .map_err(|unread| match unread {
-            Unread::Image(error) => failure(&name, error),
-            Unread::Engine(error) => match error.kind {
-                ErrorKind::ImageMissing | ErrorKind::Invalid => {
-                    Failure::Input(format!("{}{error}\nhelp: {}", wanted.place(), wanted.cure()))
-                }
-                _ => Failure::Engine(EngineError::Machine(error.to_string())),
-            },
-        })
+async fn read(runtime: &dyn Runtime, name: &str, wanted: &Wanted) -> Result<ImageContent, Failure> {
+    saved_image::read(runtime, name).await.map_err(|unread| match unread {
+        Unread::Image(error) => failure(name, error),
+        Unread::Engine(error) => match error.kind {
+            ErrorKind::ImageMissing | ErrorKind::Invalid => {
+                Failure::Input(format!("{}{error}\nhelp: {}", wanted.place(), wanted.cure()))
+            }
+            _ => Failure::Engine(EngineError::Machine(error.to_string())),
+        },
+    })
 }

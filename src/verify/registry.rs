@@ -28,9 +28,15 @@ pub(super) async fn read(reference: &ImageReference) -> Result<ImageContent, Fai
     let pulled = store.pull(reference, None, &progress).await;
     bar.finish_and_clear();
     let id = pulled.map_err(failure)?.id;
-    let reading = tokio::task::spawn_blocking(move || -> shellproof_store::Result<ImageContent> {
-        let image = store.image(&id)?.ok_or(Error::Missing(id))?;
-        image.content()
+    let missing = || failure(Error::Missing(id.clone()));
+    content(store, id.clone()).await?.ok_or_else(missing)
+}
+
+/// What an image of the store is and contains, by its name or its id.
+pub(super) async fn content(store: Store, name: String) -> Result<Option<ImageContent>, Failure> {
+    let reading = tokio::task::spawn_blocking(move || -> shellproof_store::Result<_> {
+        let image = store.image(&name)?;
+        image.map(|image| image.content()).transpose()
     });
     match reading.await {
         Ok(read) => read.map_err(failure),

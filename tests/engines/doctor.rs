@@ -11,22 +11,29 @@ fn doctor_names_engine_version_and_witnesses(name: &str) {
         .as_str()
         .expect("a version")
         .to_owned();
-    let (variable, known_as, kind) = if engine.is_podman() {
-        ("CONTAINER_HOST", "container-host", "podman")
-    } else {
-        ("DOCKER_HOST", "docker-host", "docker")
+    let (variable, known_as) = match engine.is_podman() {
+        true => ("CONTAINER_HOST", "container-host"),
+        false => ("DOCKER_HOST", "docker-host"),
     };
     let told = finish(shellproof().env(variable, engine.url()).arg("doctor"))
         .expect(0)
         .stdout;
-    let rootless = if name.ends_with("-rootless") {
-        ", rootless"
-    } else {
-        ""
+    let version = match name.ends_with("-rootless") {
+        true => format!("{version} rootless"),
+        false => version,
+    };
+    let kernel = match name {
+        "docker-20" => "missing",
+        _ => "there",
     };
     let line = format!(
-        "ok    {known_as} ({kind} {version}{rootless}) on `{}`\n      witnesses: wire",
+        "usable    {known_as:<17} {version:<16} there    there    {kernel:<8} on `{}`",
         engine.socket.display()
     );
     assert!(told.contains(&line), "no `{line}` in:\n{told}");
+    // That is the engine that is asked for, whatever else is here.
+    assert!(
+        told.contains(&format!("`shellproof run` takes engine `{known_as}`")),
+        "{told}"
+    );
 }

@@ -15,6 +15,7 @@ mod kernel;
 mod kinds;
 mod missing;
 mod outcomes;
+mod same;
 mod service;
 mod support;
 mod verify;

@@ -109,6 +109,13 @@ pub enum What {
     /// A container that was watched still runs, and its watcher has left: the process that answers in its place from now on, or
     /// why there is none.
     Outlives(Result<u32, String>),
+    /// What came of containers rests on users that the machine does not tell apart.
+    OneUser {
+        /// What, and why, in one line.
+        why: String,
+        /// What to do about it.
+        help: Option<String>,
+    },
     /// Something could not be seen.
     Unseen {
         /// What.
@@ -135,6 +142,8 @@ pub enum Gap {
     Programs,
     /// Any program of a container at all.
     AnyProgram,
+    /// What containers asked for outside of their network, on an engine that has no way there.
+    WayOut,
 }
 
 impl Fact {

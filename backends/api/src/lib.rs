@@ -31,7 +31,9 @@ pub use image::{Credentials, FileKind, ImageConfig, ImageFile, PullProgress};
 pub use labels::Labels;
 pub use reference::{ImageReference, ReferenceError};
 pub use resource::{Resource, ResourceKind};
-pub use runtime::{ByteStream, Inspect, Naming, Output, OutputChunk, OutputStream, Runtime, StdStream};
+pub use runtime::{
+    ByteStream, Inspect, Naming, OneId, Output, OutputChunk, OutputStream, Runtime, StdStream,
+};
 pub use spec::{
     ContainerId, ContainerSpec, Mount, MountSource, NetworkAttachment, NetworkSpec, Port, Relabel, VolumeSpec,
 };

@@ -30,6 +30,19 @@ pub trait Runtime: Send + Sync {
         false
     }
 
+    /// Names outside of a network that its containers asked for in vain, since this runtime has no way out; a few of them, if there
+    /// are many. None on one that has.
+    fn asked_outside(&self, network: &str) -> Vec<String> {
+        let _ = network;
+        Vec::new()
+    }
+
+    /// Why the machine gives all of its containers' users one and the same id, if it does: then nobody can tell what a user may
+    /// do there and another may not, and what changes its user fails.
+    fn one_id(&self) -> Option<OneId> {
+        None
+    }
+
     /// Loads an image archive in the `docker save` format. Loading an image twice is no error.
     async fn load_image(&self, archive: &Path) -> Result<()>;
 
@@ -144,6 +157,15 @@ pub enum Naming {
     WhileInUse,
     /// Perhaps they do not: it takes a try. The cause and its cure, should they not.
     Doubtful(String),
+}
+
+/// Why a runtime has one id for all of its containers' users.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OneId {
+    /// What is missing.
+    pub cause: String,
+    /// What to do about it, where that is known.
+    pub help: Option<String>,
 }
 
 /// Collected output.

@@ -19,6 +19,15 @@ fn main() {
             thread::sleep(Duration::from_secs(600));
         }
         ["flood", bytes] => flood(bytes.parse().expect("a number of bytes")),
+        ["gush", bytes] => gush(bytes.parse().expect("a number of bytes")),
+        ["bomb"] => bomb(),
+        // A daemon: its parent has ended when its own child goes on.
+        ["daemon"] => drop(own(&["daemon-parent"]).expect("a child").wait()),
+        ["daemon-parent"] => drop(own(&["wait"]).expect("a child")),
+        ["serve-a-daemon"] => {
+            drop(own(&["daemon-parent"]).expect("a child").wait());
+            thread::sleep(Duration::from_secs(600));
+        }
         ["env", name] => println!("{}", env::var(name).unwrap_or_else(|_| "unset".into())),
         ["cwd"] => println!("{}", env::current_dir().expect("a working directory").display()),
         ["status", field] => println!("{}", status(field)),
@@ -58,6 +67,34 @@ fn flood(bytes: usize) {
         err.write_all(text.replace('0', "-").as_bytes()).expect("stderr takes it");
         written += text.len();
         line += 1;
+    }
+}
+
+/// So many bytes to stdout, in parts as large as a pipe.
+fn gush(bytes: usize) {
+    let part = [b'x'; 64 << 10];
+    let mut out = std::io::stdout().lock();
+    for _ in 0..bytes / part.len() {
+        out.write_all(&part).expect("stdout takes it");
+    }
+}
+
+/// This program once more.
+fn own(args: &[&str]) -> std::io::Result<process::Child> {
+    process::Command::new("/proc/self/exe").args(args).spawn()
+}
+
+/// Starts itself again and again, as all of them do. Says once that there is no room for more.
+fn bomb() {
+    let mut said = false;
+    loop {
+        if own(&["bomb"]).is_err() {
+            if !said {
+                println!("full");
+                said = true;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
     }
 }
 

@@ -131,7 +131,8 @@ impl Embedded {
             capabilities: &capabilities.names(),
             kernel: filter::version(&release.release().to_string_lossy()).unwrap_or_default(),
         };
-        filter::compile(given.as_ref().unwrap_or(&self.profile), target)
+        self.filters
+            .get(given.as_ref().unwrap_or(&self.profile), target)
             .map_err(|error| failed(ErrorKind::Invalid, error.to_string()))
     }
 

@@ -7,8 +7,10 @@ use shellproof_api::{Engine, EngineKind, Error, ErrorKind, ImageReference, Secco
 use shellproof_store::{Image, Store};
 use shellproof_userns::{Ids, Wanted};
 
+use crate::filters::Filters;
 use crate::images::Images;
 use crate::link::Link;
+use crate::protocol::Setup;
 use crate::state::State;
 
 /// What a runtime is made of.
@@ -20,6 +22,8 @@ pub struct Options {
     pub directory: PathBuf,
     /// Where its images are.
     pub store: Store,
+    /// What its containers write goes to the store's disk, also where memory can take it (Linux 6.6 and newer).
+    pub on_disk: bool,
     /// How many ids its containers are to have.
     pub ids: Wanted,
     /// The seccomp profile of containers that name none, in the format that Docker and Podman share.
@@ -46,6 +50,7 @@ pub enum OpenError {
 pub struct Embedded {
     pub(crate) engine: Engine,
     pub(crate) profile: String,
+    pub(crate) filters: Filters,
     pub(crate) directory: PathBuf,
     pub(crate) images: Images,
     state: Mutex<State>,
@@ -62,7 +67,12 @@ impl Embedded {
             directory: options.directory.clone(),
             error,
         })?;
-        let link = Link::open(&options.directory, options.ids)?;
+        let setup = Setup {
+            scratch: options.directory.clone(),
+            disk: options.store.room(),
+            on_disk: options.on_disk,
+        };
+        let link = Link::open(&setup, options.ids)?;
         Ok(Self {
             engine: Engine {
                 name: options.name,
@@ -72,6 +82,7 @@ impl Embedded {
                 seccomp: Seccomp::BuiltIn,
             },
             profile: options.profile,
+            filters: Filters::default(),
             directory: options.directory,
             images: Images::new(options.store),
             state: Mutex::default(),

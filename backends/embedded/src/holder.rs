@@ -86,6 +86,8 @@ struct Holder {
     files: Files,
     /// What runs: containers, processes in them and processes that look at files.
     live: HashMap<i32, Number>,
+    /// Containers whose files go when they have ended, and under which number that was asked for.
+    forgotten: HashMap<Number, Number>,
     has_many_ids: bool,
 }
 
@@ -107,7 +109,7 @@ impl Holder {
         mount("proc", "/proc", "proc", flags, None)
             .map_err(io::Error::from)
             .map_err(step(Step::Proc))?;
-        let files = Files::mount(setup.scratch).map_err(step(Step::Scratch))?;
+        let files = Files::mount(setup).map_err(step(Step::Scratch))?;
         let ready = || -> io::Result<_> {
             let mut netlink = Netlink::open()?;
             netlink.up(LOOPBACK)?;
@@ -125,6 +127,7 @@ impl Holder {
             networks: Networks::default(),
             files,
             live: HashMap::new(),
+            forgotten: HashMap::new(),
             has_many_ids,
         })
     }
@@ -163,6 +166,9 @@ impl Holder {
             if let Some(number) = self.live.remove(&pid.as_raw_nonzero().get()) {
                 self.networks.leave(number);
                 say(&self.channel, &Say::Ended(number, code), &[])?;
+                if let Some(asked) = self.forgotten.remove(&number) {
+                    self.conclude(asked, self.files.remove_container(number))?;
+                }
             }
         }
         Ok(())
@@ -188,7 +194,10 @@ impl Holder {
             }
             Ask::Run(number) => match self.run(number, given) {
                 Ok(address) => return say(&self.channel, &Say::Made(number, address), &[]),
-                Err(error) => (number, Err(error)),
+                Err(error) => {
+                    self.networks.leave(number);
+                    (number, Err(error))
+                }
             },
             Ask::RemoveNetwork { number, network } => {
                 (number, self.networks.remove(&mut self.netlink, network))
@@ -196,7 +205,15 @@ impl Holder {
             Ask::Volume(number) => (number, self.files.make_volume(number)),
             Ask::RemoveVolume { number, volume } => (number, self.files.remove_volume(volume)),
             Ask::Changes { number, container } => (number, self.changes(container, given)),
-            Ask::Forget { number, container } => (number, self.files.remove_container(container)),
+            Ask::Forget { number, container } => match self.process(container) {
+                // Whoever made it gave up waiting: a container is never forgotten while it runs.
+                Some(_) => {
+                    self.kill(container);
+                    self.forgotten.insert(container, number);
+                    return Ok(());
+                }
+                None => (number, self.files.remove_container(container)),
+            },
             Ask::Enter { number, container } => (number, self.enter(number, container, given)),
             Ask::Look(number) => (number, self.look(given)),
             Ask::Kill(number) => {
@@ -204,6 +221,10 @@ impl Holder {
                 return Ok(());
             }
         };
+        self.conclude(number, done)
+    }
+
+    fn conclude(&self, number: Number, done: io::Result<()>) -> io::Result<()> {
         let answer = match done {
             Ok(()) => Say::Done(number),
             Err(error) => Say::Failed(number, error.to_string()),
@@ -328,7 +349,7 @@ fn has_many(map: &str) -> bool {
 }
 
 /// A map that gives a namespace inside all that this one has, extent by extent: one must lie within one of the parent's.
-fn identity(map: &str) -> String {
+pub(crate) fn identity(map: &str) -> String {
     let extent = |line: &str| {
         let mut words = line.split_whitespace();
         let (first, count) = (words.next()?, words.nth(1)?);

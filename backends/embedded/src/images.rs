@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::Deserialize;
 use shellproof_api::{FileKind, ImageFile};
 use shellproof_store::{Image, Store};
 use shellproof_userns::Ids;
@@ -17,8 +16,6 @@ use crate::plan::{Look, Seen, SeenKind};
 use crate::protocol::Ask;
 use crate::users::Accounts;
 
-/// The longest manifest of an archive that is read, in bytes.
-const MANIFEST: u64 = 4 << 20;
 /// The longest line before a file's content, in bytes.
 const LINE: u64 = 64 << 10;
 /// The longest `/etc/passwd` or `/etc/group` that is read, in bytes.
@@ -40,25 +37,6 @@ pub(crate) async fn blocking<T: Send + 'static>(
         .map_err(|error| error.to_string())
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Manifest {
-    repo_tags: Option<Vec<String>>,
-}
-
-/// The names of an archive's images, one for each image.
-fn tags(archive: &Path) -> io::Result<Vec<String>> {
-    for entry in tar::Archive::new(File::open(archive)?).entries()? {
-        let entry = entry?;
-        if entry.path()?.as_ref() == Path::new("manifest.json") {
-            let manifest: Vec<Manifest> = serde_json::from_reader(entry.take(MANIFEST))?;
-            let first = |image: Manifest| image.repo_tags.unwrap_or_default().into_iter().next();
-            return Ok(manifest.into_iter().filter_map(first).collect());
-        }
-    }
-    Ok(Vec::new())
-}
-
 impl Images {
     pub(crate) fn new(store: Store) -> Self {
         Self {
@@ -75,22 +53,11 @@ impl Images {
     pub(crate) async fn load(&self, archive: PathBuf) -> Result<(), String> {
         let store = self.store.clone();
         blocking(move || {
-            let open = || {
-                File::open(&archive).map_err(|error| shellproof_store::Error::Machine {
-                    what: format!("`{}` cannot be read", archive.display()),
-                    error,
-                })
-            };
-            // What is packed, or no plain archive, says so when it is imported.
-            let tags = tags(&archive).unwrap_or_default();
-            if tags.len() < 2 {
-                store.import(open()?, None)?;
-            } else {
-                for tag in &tags {
-                    store.import(open()?, Some(tag))?;
-                }
-            }
-            Ok(())
+            let file = File::open(&archive).map_err(|error| shellproof_store::Error::Machine {
+                what: format!("`{}` cannot be read", archive.display()),
+                error,
+            });
+            store.import_all(file?).map(drop)
         })
         .await
     }

@@ -10,7 +10,8 @@
 //! the holder's memory and namespaces alone: when the caller ends, however it ends, the kernel removes all of it.
 //!
 //! # What it can and cannot
-//! - Containers have no control group: no limits of memory or time of the processor. They have a limit of processes.
+//! - Containers have no control group: no limits of memory or time of the processor. Where the machine has no memory left, their
+//!   programs are ended first. They have a limit of processes; what the machine's own root runs has one from Linux 6.14 on.
 //! - A container on a network reaches the containers of its network and nothing else. There is no way to the machine's network.
 //! - With one id only (no range in `/etc/subuid`), a container's user is that id, whatever its number: a program that changes
 //!   its user or the owner of files fails.
@@ -30,6 +31,7 @@ mod container;
 mod containers;
 mod embedded;
 mod filter;
+mod filters;
 mod health;
 mod holder;
 mod images;
@@ -39,6 +41,7 @@ mod netlink;
 mod output;
 mod plan;
 mod ports;
+mod probe;
 mod program;
 mod protocol;
 mod runtime;
@@ -54,3 +57,4 @@ mod users;
 
 pub use embedded::{Embedded, OpenError, Options};
 pub use holder::STUB;
+pub use probe::{PROBE, Tried, try_steps};

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -55,14 +54,11 @@ impl Link {
     ///
     /// # Errors
     /// The first step that failed, with its cure.
-    pub(crate) fn open(scratch: &Path, wanted: Wanted) -> Result<Self, Error> {
+    pub(crate) fn open(setup: &Setup, wanted: Wanted) -> Result<Self, Error> {
         let started = Started::start(&STUB, wanted)?;
         let failed = |error| Error::new(Step::Start, error);
         let channel = started.channel().try_clone().map_err(failed)?;
-        let setup = Setup {
-            scratch: scratch.to_owned(),
-        };
-        let setup = serde_json::to_vec(&setup).map_err(|error| failed(error.into()))?;
+        let setup = serde_json::to_vec(setup).map_err(|error| failed(error.into()))?;
         channel.send(&setup, &[]).map_err(failed)?;
         let said = channel.receive().map_err(failed)?.bytes;
         match serde_json::from_slice(&said) {
@@ -154,7 +150,11 @@ fn listen(channel: &Channel, waiting: &Mutex<Waiting>) {
         let (number, answer) = match said {
             Say::Done(number) => (number, Ok(Answer::Done(message.descriptors))),
             Say::Made(number, address) => (number, Ok(Answer::Made(address))),
-            Say::Failed(number, why) => (number, Err(why)),
+            Say::Failed(number, why) => {
+                // What never began has no end.
+                waiting.ends.remove(&number);
+                (number, Err(why))
+            }
             Say::Ended(number, code) => {
                 if let Some(end) = waiting.ends.remove(&number) {
                     end.send_replace(Some(Ok(code)));

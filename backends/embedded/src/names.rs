@@ -1,6 +1,6 @@
 //! The name server of a network: it knows the network's containers, and says of all others that there are none.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,12 +11,18 @@ use crate::task::Task;
 #[derive(Clone)]
 pub(crate) struct Names {
     known: Arc<Mutex<Known>>,
+    outside: Arc<Mutex<BTreeSet<String>>>,
     _task: Arc<Task>,
 }
 
+/// By their names, in small letters.
 type Known = HashMap<String, Vec<Ipv4Addr>>;
 
+/// How many names that nobody here has are remembered.
+const REMEMBERED: usize = 8;
+
 const TYPE_A: u16 = 1;
+const TYPE_AAAA: u16 = 28;
 const TYPE_ANY: u16 = 255;
 const CLASS_INTERNET: u16 = 1;
 const NO_SUCH_NAME: u16 = 3;
@@ -32,8 +38,9 @@ impl Names {
     pub(crate) fn serve(socket: OwnedFd) -> std::io::Result<Self> {
         let socket = tokio::net::UdpSocket::from_std(UdpSocket::from(socket))?;
         let known = Arc::new(Mutex::new(Known::new()));
+        let outside = Arc::new(Mutex::new(BTreeSet::new()));
         let task = Task::spawn({
-            let known = known.clone();
+            let (known, outside) = (known.clone(), outside.clone());
             async move {
                 let mut question = [0; 1500];
                 loop {
@@ -42,6 +49,7 @@ impl Names {
                     };
                     let answer = {
                         let known = known.lock().unwrap_or_else(PoisonError::into_inner);
+                        remember(&question[..length], &known, &outside);
                         answer(&question[..length], &known)
                     };
                     if let Some(answer) = answer {
@@ -53,6 +61,7 @@ impl Names {
         });
         Ok(Self {
             known,
+            outside,
             _task: Arc::new(task),
         })
     }
@@ -65,6 +74,12 @@ impl Names {
         }
     }
 
+    /// Names of other machines that somebody asked for.
+    pub(crate) fn outside(&self) -> Vec<String> {
+        let outside = self.outside.lock().unwrap_or_else(PoisonError::into_inner);
+        outside.iter().cloned().collect()
+    }
+
     /// From now on nothing means this address.
     pub(crate) fn forget(&self, address: Ipv4Addr) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -72,6 +87,25 @@ impl Names {
             addresses.retain(|one| *one != address);
         }
         known.retain(|_, addresses| !addresses.is_empty());
+    }
+}
+
+/// Keeps a name that can only be another machine's: its address was asked for, and it has a domain.
+fn remember(question: &[u8], known: &Known, outside: &Mutex<BTreeSet<String>>) {
+    let Some((name, rest)) = question.get(HEADER..).and_then(name) else {
+        return;
+    };
+    let kind = rest.first_chunk().map(|kind| u16::from_be_bytes(*kind));
+    let is_address = matches!(kind, Some(TYPE_A | TYPE_AAAA));
+    let is_anybodys = !name.contains('.')
+        || [".arpa", ".local", ".localdomain"]
+            .iter()
+            .any(|end| name.ends_with(end));
+    if is_address && !is_anybodys && !known.contains_key(&name) {
+        let mut outside = outside.lock().unwrap_or_else(PoisonError::into_inner);
+        if outside.len() < REMEMBERED {
+            outside.insert(name);
+        }
     }
 }
 
@@ -172,6 +206,25 @@ mod tests {
         assert_eq!((none[3] & 15, none[7]), (0, 0));
         let unknown = answer(&question("example.com", TYPE_A), &known()).unwrap();
         assert_eq!((unknown[3] & 15, unknown[7]), (3, 0));
+    }
+
+    #[test]
+    fn names_of_other_machines_are_remembered() {
+        let outside = Mutex::default();
+        for (name, kind) in [
+            ("Packages.example.com", TYPE_A),
+            ("packages.example.com", TYPE_AAAA),
+            // A container's, a misspelt one, what is asked of a name that is none of a machine, and of an address.
+            ("kdc.example.com", TYPE_A),
+            ("cahce", TYPE_A),
+            ("_kerberos.example.com", 16),
+            ("1.0.88.10.in-addr.arpa", TYPE_A),
+        ] {
+            remember(&question(name, kind), &known(), &outside);
+        }
+        remember(&[0; 5], &known(), &outside);
+        let all: Vec<_> = outside.into_inner().unwrap().into_iter().collect();
+        assert_eq!(all, ["packages.example.com"]);
     }
 
     #[test]

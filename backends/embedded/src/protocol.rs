@@ -15,6 +15,10 @@ pub(crate) type Number = u64;
 pub(crate) struct Setup {
     /// An empty directory of the run, on which the holder's own file system is mounted for itself alone.
     pub(crate) scratch: PathBuf,
+    /// Where containers write if that is not to be in memory, or cannot be. Nobody has made it yet.
+    pub(crate) disk: PathBuf,
+    /// They are to write there in any case.
+    pub(crate) on_disk: bool,
 }
 
 /// What a holder is asked for.

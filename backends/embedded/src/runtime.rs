@@ -9,7 +9,7 @@ use futures_util::stream;
 use shellproof_api::facts::ChangedFile;
 use shellproof_api::{
     ByteStream, ContainerId, ContainerSpec, ContainerState, ContainerStatus, Credentials, Engine, ErrorKind,
-    HealthRun, ImageConfig, ImageFile, ImageReference, Inspect, Labels, NetworkSpec, OutputStream,
+    HealthRun, ImageConfig, ImageFile, ImageReference, Inspect, Labels, NetworkSpec, OneId, OutputStream,
     PullProgress, Resource, ResourceKind, Result, Runtime, VolumeSpec, labels,
 };
 use tokio::io::AsyncReadExt;
@@ -31,6 +31,20 @@ const PART: usize = 256 << 10;
 impl Runtime for Embedded {
     fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    fn asked_outside(&self, network: &str) -> Vec<String> {
+        let state = self.state();
+        let network = state.networks.get(network);
+        network.map_or_else(Vec::new, |network| network.names.outside())
+    }
+
+    fn one_id(&self) -> Option<OneId> {
+        let narrow = self.ids().narrow.as_ref()?;
+        Some(OneId {
+            cause: narrow.cause.clone(),
+            help: narrow.help.clone(),
+        })
     }
 
     async fn load_image(&self, archive: &Path) -> Result<()> {

@@ -39,6 +39,12 @@ impl Store {
         self.directory.join("blobs/sha256").join(hash)
     }
 
+    /// A path for what a container writes, which nobody else has. As long as somebody holds an image nobody removes it; what
+    /// who was killed left there goes the next time.
+    pub fn room(&self) -> PathBuf {
+        self.new_partial()
+    }
+
     /// A name in `partial` that nobody else has.
     pub(crate) fn new_partial(&self) -> PathBuf {
         static NEXT: AtomicU64 = AtomicU64::new(0);

@@ -100,7 +100,8 @@ impl Store {
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Vec<Entry>) -> T) -> Result<T> {
-        let _held = self.wait_for(LOCK)?;
+        // A new index is among what is not finished, which nobody may remove now.
+        let _held = (self.hold()?, self.wait_for(LOCK)?);
         let mut index = Index {
             schema_version: 2,
             manifests: self.entries()?,

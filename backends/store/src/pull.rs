@@ -227,7 +227,12 @@ impl Store {
         let kind = failures.last().map_or(ErrorKind::Other, |failure| failure.1);
         let said: Vec<_> = failures
             .iter()
-            .map(|(asked, _, message)| format!("`{asked}`: {message}"))
+            .map(|(asked, _, message)| {
+                format!(
+                    "registry `{}`, asked for `{asked}`: {message}",
+                    asked.canonical_registry()
+                )
+            })
             .collect();
         Err(Error::Registry {
             reference: reference.to_string(),
@@ -251,17 +256,45 @@ impl Store {
         let auth = auth(asked, given)?;
         let mut client = client(asked, endpoint.is_insecure, false)?;
         let mut authorized = client.auth(&image, &auth, RegistryOperation::Pull).await;
-        if let (true, Err(OciDistributionError::RequestError(_))) = (endpoint.is_insecure, &authorized) {
-            client = self::client(asked, true, true)?;
-            authorized = client.auth(&image, &auth, RegistryOperation::Pull).await;
+        let mut broken = None;
+        if endpoint.is_insecure {
+            authorized = match authorized {
+                Err(error @ OciDistributionError::RequestError(_)) => {
+                    broken = Some(refused(error));
+                    client = self::client(asked, true, true)?;
+                    client.auth(&image, &auth, RegistryOperation::Pull).await
+                }
+                authorized => authorized,
+            };
         }
         authorized.map_err(refused)?;
+        let pulled = self.pull_with(&client, name, (&image, &auth), progress).await;
+        match (pulled, broken) {
+            // It does not speak plain HTTP: what it said in the first place counts.
+            (
+                Err(Failure::Registry {
+                    kind: ErrorKind::Other,
+                    ..
+                }),
+                Some(broken),
+            ) => Err(broken),
+            (pulled, _) => pulled,
+        }
+    }
+
+    async fn pull_with(
+        &self,
+        client: &Client,
+        name: &ImageReference,
+        (image, auth): (&Reference, &RegistryAuth),
+        progress: &(dyn Fn(PullProgress) + Send + Sync),
+    ) -> std::result::Result<Imported, Failure> {
         progress(PullProgress {
             status: format!("Pulling from {}", image.resolve_registry()),
             current: None,
             total: None,
         });
-        let (manifest, size, configuration, layers) = self.find(&client, &image, &auth).await?;
+        let (manifest, size, configuration, layers) = self.find(client, image, auth).await?;
         let mut blobs: Vec<&Descriptor> = layers.iter().collect();
         // The same layer twice comes once.
         blobs.sort_by_key(|blob| blob.digest());
@@ -270,11 +303,11 @@ impl Store {
             progress,
             blobs.iter().map(|blob| blob.size()).sum::<u64>() + configuration.size(),
         );
-        self.fetch(&client, &image, &configuration, &meter).await?;
+        self.fetch(client, image, &configuration, &meter).await?;
         // Not by `map`: that future would be no `Send` one.
         let mut fetching = Vec::new();
         for blob in blobs {
-            fetching.push(self.fetch(&client, &image, blob, &meter));
+            fetching.push(self.fetch(client, image, blob, &meter));
         }
         stream::iter(fetching)
             .buffer_unordered(AT_ONCE)

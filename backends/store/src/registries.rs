@@ -173,7 +173,8 @@ impl Registries {
             .values()
             .filter_map(|one| Some((one.matches(&whole)?, one)));
         let Some((length, registry)) = matching.max_by_key(|(length, _)| *length) else {
-            return Ok(vec![endpoint(whole.clone(), false)?]);
+            let is_insecure = is_loopback(reference.canonical_registry());
+            return Ok(vec![endpoint(whole.clone(), is_insecure)?]);
         };
         if registry.blocked {
             return Err(format!("`{whole}` is blocked by `registries.conf`"));
@@ -196,6 +197,18 @@ impl Registries {
         all.push(endpoint(own, registry.insecure)?);
         Ok(all)
     }
+}
+
+/// Whether a registry is on this very machine. Docker takes those without a certificate, unless somebody says otherwise.
+fn is_loopback(registry: &str) -> bool {
+    let host = match registry.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, _)) => host,
+        None => registry.split(':').next().unwrap_or_default(),
+    };
+    host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 /// The files to read, in their order.
@@ -294,6 +307,22 @@ mod tests {
         assert!(blocked.unwrap_err().contains("is blocked"));
         let later = "[[registry]]\nlocation = \"reg.example\"";
         assert_eq!(asked(&[MIRRORS, later], "reg.example/x:1"), ["reg.example/x:1"]);
+    }
+
+    #[test]
+    fn a_registry_on_this_machine_needs_no_certificate_unless_somebody_says_so() {
+        for (reference, is_insecure) in [
+            ("localhost:5000/x:1", true),
+            ("127.0.0.9/x:1", true),
+            ("[::1]:5000/x:1", true),
+            ("128.0.0.1:5000/x:1", false),
+            ("localhost.example/x:1", false),
+        ] {
+            let asked = asked(&[], reference);
+            assert_eq!(asked[0].ends_with(" insecure"), is_insecure, "{asked:?}");
+        }
+        let secure = "[[registry]]\nlocation = \"localhost:5000\"";
+        assert_eq!(asked(&[secure], "localhost:5000/x:1"), ["localhost:5000/x:1"]);
     }
 
     #[test]

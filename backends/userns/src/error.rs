@@ -26,9 +26,30 @@ pub enum Step {
     Scratch,
     /// An overlay of directories.
     Overlay,
+    /// The namespaces of a container, inside of those.
+    Container,
+    /// A bridge, and a wire from it to a container.
+    Network,
+    /// A filter of system calls that asks somebody.
+    Filter,
 }
 
 impl Step {
+    /// All of them, in their order.
+    pub const ALL: &'static [Self] = &[
+        Self::Start,
+        Self::Namespace,
+        Self::Map,
+        Self::Root,
+        Self::Surroundings,
+        Self::Proc,
+        Self::Scratch,
+        Self::Overlay,
+        Self::Container,
+        Self::Network,
+        Self::Filter,
+    ];
+
     /// What was tried, in words that follow "cannot".
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -40,6 +61,9 @@ impl Step {
             Self::Proc => "mount a file system of processes",
             Self::Scratch => "mount a file system in memory",
             Self::Overlay => "mount an overlay of directories",
+            Self::Container => "make a container's namespaces",
+            Self::Network => "make a bridge and a wire to a container",
+            Self::Filter => "install a seccomp filter with a listener",
         }
     }
 }
@@ -110,18 +134,29 @@ fn cure(step: Step, cause: &io::Error, setting: &dyn Fn(&str) -> Option<u64>) ->
             Some("the kernel is built without user namespaces (CONFIG_USER_NS): use another".into())
         }
         _ if is_denied && restricted() => by_sysctl("kernel.apparmor_restrict_unprivileged_userns", "0"),
-        Step::Namespace | Step::Surroundings if is_denied => Some(IN_CONTAINER.into()),
+        Step::Namespace | Step::Surroundings | Step::Container if is_denied => Some(IN_CONTAINER.into()),
         Step::Proc if is_denied => Some(
             "some of `/proc` is covered, as in a container: start that with `--security-opt systempaths=unconfined` (Podman: \
              `--security-opt unmask=ALL`)"
                 .into(),
         ),
-        Step::Surroundings if errno == Some(Errno::NOSPC) => Some(
-            "the user may make no more namespaces: as root, raise `user.max_mnt_namespaces`, `user.max_net_namespaces` and \
-             `user.max_pid_namespaces`"
+        Step::Surroundings | Step::Container if errno == Some(Errno::NOSPC) => Some(
+            "the user may make no more namespaces: as root, raise `user.max_user_namespaces`, `user.max_mnt_namespaces`, \
+             `user.max_net_namespaces` and `user.max_pid_namespaces`"
                 .into(),
         ),
+        Step::Overlay if errno == Some(Errno::NODEV) => Some("as root: `modprobe overlay`".into()),
         Step::Overlay => Some("overlays in user namespaces need Linux 5.11 or newer".into()),
+        Step::Network if matches!(errno, Some(Errno::OPNOTSUPP | Errno::NODEV | Errno::NOENT)) => {
+            Some("as root: `modprobe -a bridge veth`".into())
+        }
+        Step::Network => None,
+        Step::Filter if errno == Some(Errno::BUSY) => Some(
+            "somebody listens to this process's system calls already, as in a container that is watched: run shellproof outside \
+             of it"
+                .into(),
+        ),
+        Step::Filter => Some("it needs Linux 5.5 or newer with CONFIG_SECCOMP_FILTER".into()),
         _ => None,
     }
 }
@@ -163,6 +198,21 @@ mod tests {
             (Step::Proc, Errno::PERM, &[][..], "systempaths=unconfined"),
             (Step::Start, Errno::ACCESS, &[][..], "noexec"),
             (Step::Overlay, Errno::INVAL, &[][..], "5.11"),
+            (Step::Overlay, Errno::NODEV, &[][..], "modprobe overlay"),
+            (
+                Step::Container,
+                Errno::NOSPC,
+                &[][..],
+                "raise `user.max_user_namespaces`",
+            ),
+            (
+                Step::Network,
+                Errno::OPNOTSUPP,
+                &[][..],
+                "modprobe -a bridge veth",
+            ),
+            (Step::Filter, Errno::BUSY, &[][..], "outside"),
+            (Step::Filter, Errno::INVAL, &[][..], "CONFIG_SECCOMP_FILTER"),
         ] {
             let help = help(step, errno, settings);
             assert!(help.contains(part), "{step}: {help}");

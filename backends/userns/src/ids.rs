@@ -36,8 +36,17 @@ pub struct Ids {
     pub users: Vec<Extent>,
     /// Its groups.
     pub groups: Vec<Extent>,
-    /// Why there is one id only, where more were wanted; in one line, with the cure.
-    pub narrow: Option<String>,
+    /// Why there is one id only, where more were wanted.
+    pub narrow: Option<Narrow>,
+}
+
+/// Why there is one id only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Narrow {
+    /// What is missing or was refused.
+    pub cause: String,
+    /// What to do about it, where that is known.
+    pub help: Option<String>,
 }
 
 impl Ids {
@@ -48,7 +57,7 @@ impl Ids {
     }
 
     /// The caller's own id alone.
-    fn one(user: u32, group: u32, narrow: Option<String>) -> Self {
+    fn one(user: u32, group: u32, narrow: Option<Narrow>) -> Self {
         let only = |outside| {
             vec![Extent {
                 inside: 0,
@@ -74,12 +83,24 @@ pub(crate) fn write(process: u32, wanted: Wanted) -> Result<Ids, Error> {
         (Wanted::One, _) => None,
         // Root, perhaps of a container: all that it has.
         (Wanted::Many, 0) => match all_of_ours(process) {
-            Ok(ids) => return Ok(ids),
-            Err(error) => Some(format!("root may not give its ids away: {error}")),
+            Ok(ids) if ids.are_many() => return Ok(ids),
+            Ok(ids) => {
+                return Ok(Ids {
+                    narrow: Some(Narrow {
+                        cause: "root has one id only in this user namespace".into(),
+                        help: Some("run shellproof outside of it, or give it more ids".into()),
+                    }),
+                    ..ids
+                });
+            }
+            Err(error) => Some(Narrow {
+                cause: format!("root may not give its ids away: {error}"),
+                help: None,
+            }),
         },
         (Wanted::Many, _) => match ranges(process, user, group) {
             Ok(ids) => return Ok(ids),
-            Err(reason) => Some(reason),
+            Err(narrow) => Some(narrow),
         },
     };
     let failed = |error| Error::new(Step::Map, error);
@@ -135,17 +156,19 @@ fn lines(extents: &[Extent]) -> String {
 }
 
 /// The caller's ranges in `/etc/subuid` and `/etc/subgid`, given by the two programs that may; or why not.
-fn ranges(process: u32, user: u32, group: u32) -> Result<Ids, String> {
+fn ranges(process: u32, user: u32, group: u32) -> Result<Ids, Narrow> {
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let name = name_of(&passwd, user);
-    let range = |file: &str| -> Result<(u32, u32), String> {
+    let range = |file: &str| -> Result<(u32, u32), Narrow> {
         let text = fs::read_to_string(file).unwrap_or_default();
         range_of(&text, name, user).ok_or_else(|| {
             let name = name.map_or_else(|| user.to_string(), str::to_owned);
-            format!(
-                "`{file}` names no range for `{name}`; as root: `usermod --add-subuids 100000-165535 --add-subgids \
-                 100000-165535 {name}`"
-            )
+            Narrow {
+                cause: format!("`{file}` names no range for `{name}`"),
+                help: Some(format!(
+                    "as root: `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {name}`"
+                )),
+            }
         })
     };
     let ids = Ids {
@@ -159,19 +182,25 @@ fn ranges(process: u32, user: u32, group: u32) -> Result<Ids, String> {
         for extent in extents {
             command.args([extent.inside, extent.outside, extent.count].map(|number| number.to_string()));
         }
-        match command.output() {
-            Ok(output) if output.status.success() => {}
-            Ok(output) => {
-                let said = String::from_utf8_lossy(&output.stderr);
-                return Err(format!("`{program}` failed: {}", said.trim()));
-            }
-            Err(error) => {
-                return Err(format!(
-                    "`{program}` cannot be started: {error}; Debian and Ubuntu have it in the package `uidmap`, Fedora in \
-                     `shadow-utils`"
-                ));
-            }
-        }
+        let (cause, help) = match command.output() {
+            Ok(output) if output.status.success() => continue,
+            Ok(output) => (
+                format!(
+                    "`{program}` failed: {}",
+                    String::from_utf8_lossy(&output.stderr).trim()
+                ),
+                "`newuidmap` and `newgidmap` must be set-user-id root or have file capabilities: install their package anew, and \
+                 outside of a container",
+            ),
+            Err(error) => (
+                format!("`{program}` cannot be started: {error}"),
+                "install the package `uidmap` (Debian, Ubuntu) or `shadow-utils` (Fedora)",
+            ),
+        };
+        return Err(Narrow {
+            cause,
+            help: Some(help.to_owned()),
+        });
     }
     Ok(ids)
 }

@@ -43,6 +43,6 @@ mod stub;
 mod sys;
 
 pub use error::{Error, Step};
-pub use ids::{Extent, Ids, Wanted};
+pub use ids::{Extent, Ids, Narrow, Wanted};
 pub use message::{Channel, Message};
 pub use stub::{Inside, Started, Stub, run_if_meant};

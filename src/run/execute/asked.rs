@@ -2,7 +2,7 @@
 //! time of a scenario stands against it all the same.
 
 use shellproof_api::facts::{Check, CheckKind, Container, Fact, Gap, Outcome, Start, What, Witness};
-use shellproof_api::{ContainerId, ContainerSpec, ImageConfig};
+use shellproof_api::{ContainerId, ContainerSpec, ImageConfig, ResourceKind};
 
 use super::state::Execution;
 use crate::run::checks::{self, Place};
@@ -10,18 +10,16 @@ use crate::run::checks::{self, Place};
 /// Where this is known from.
 const SOURCE: &str = "this run";
 
+/// What to do where containers need more than each other.
+const NO_WAY_OUT: &str =
+    "run it on Podman or Docker (`--engine podman`), or serve what it needs from a container of the scenario";
 /// What to do where nobody knows what a container changed.
 const HELP: &str = "run it again; where that does not help, run it on Podman or Docker";
 
 impl Execution<'_> {
     /// Notes what its containers have changed in their file systems, where no wire looks at that. They have been removed.
     pub(in crate::run) async fn note_changes(&mut self) {
-        let begun = |fact: &Fact| match &fact.what {
-            What::Start(start) if start.outcome == Outcome::Begun => fact.container.clone(),
-            _ => None,
-        };
-        let begun: Vec<Container> = self.asked.iter().filter_map(begun).collect();
-        for container in begun {
+        for container in self.begun() {
             let id = ContainerId(container.id.clone().unwrap_or_default());
             let changes = self.context.runtime.changes(&id).await;
             let what = match changes.unwrap_or_else(|| Err("nobody looked before it was gone".into())) {
@@ -35,6 +33,40 @@ impl Execution<'_> {
             let fact = Fact::new(Witness::Wire, SOURCE, what);
             self.asked.push(fact.about(container));
         }
+    }
+
+    /// What nobody asks for is not kept: a layered install changes thousands of files.
+    pub(in crate::run) async fn forget_changes(&self) {
+        for container in self.begun() {
+            let id = ContainerId(container.id.unwrap_or_default());
+            drop(self.context.runtime.changes(&id).await);
+        }
+    }
+
+    /// Notes what containers asked for where their engine has no way to. Something has failed, perhaps for that.
+    pub(in crate::run) fn note_way_out(&mut self) {
+        let networks = self.made.iter().filter(|made| made.kind == ResourceKind::Network);
+        let asked = networks.flat_map(|network| self.context.runtime.asked_outside(&network.id));
+        let names: Vec<_> = asked.map(|name| format!("`{name}`")).collect();
+        if !names.is_empty() {
+            let what = What::Unseen {
+                gap: Gap::WayOut,
+                why: format!(
+                    "containers asked for {}, and on this engine they reach each other and nothing outside",
+                    names.join(", ")
+                ),
+                help: Some(NO_WAY_OUT),
+            };
+            self.asked.push(Fact::new(Witness::Wire, SOURCE, what));
+        }
+    }
+
+    fn begun(&self) -> Vec<Container> {
+        let begun = |fact: &Fact| match &fact.what {
+            What::Start(start) if start.outcome == Outcome::Begun => fact.container.clone(),
+            _ => None,
+        };
+        self.asked.iter().filter_map(begun).collect()
     }
 
     /// Notes a container that was started here, or could not be.

@@ -8,6 +8,7 @@ use shellproof_api::facts::Fact;
 use shellproof_api::{Error, HealthTest, Labels, Resource, ResourceKind, Runtime, labels};
 
 use super::running::Running;
+use super::users::Uses;
 use crate::invocation::Invocation;
 use crate::kernel::{Kernel, Watch};
 use crate::platform::Platform;
@@ -70,6 +71,8 @@ pub(in crate::run) struct Execution<'a> {
     pub(in crate::run) asked: Vec<Fact>,
     pub(in crate::run) duration: Duration,
     pub(super) watches: Vec<(String, Watch)>,
+    /// As whom containers run, and what they share.
+    pub(super) users: Vec<Uses>,
     /// Health checks of which the engine told no run: the container's name there, and the check.
     pub(super) unchecked: Vec<(String, HealthTest)>,
 }
@@ -89,6 +92,7 @@ impl<'a> Execution<'a> {
             asked: Vec::new(),
             duration: Duration::ZERO,
             watches: Vec::new(),
+            users: Vec::new(),
             unchecked: Vec::new(),
         }
     }

@@ -47,7 +47,12 @@ fn list(directory: &OwnedFd, path: &str, depth: usize, found: &mut Vec<Change>) 
                 let deeper =
                     deeper.ok_or_else(|| io::Error::other("directories lie too deep in each other"))?;
                 let inner = fs::openat(directory, name, DIRECTORY, Mode::empty())?;
+                let before = found.len();
                 list(&inner, &path, deeper, found)?;
+                if found.len() > before {
+                    // It is there for what is in it, as with engines.
+                    continue;
+                }
                 ChangeKind::Other
             }
             _ => ChangeKind::Other,
@@ -91,6 +96,7 @@ mod tests {
             std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
         };
         std::fs::create_dir(upper.path().join("d")).unwrap();
+        std::fs::create_dir(upper.path().join("empty")).unwrap();
         write("d/program", b"\x7fELF...", 0o600);
         write("script", b"#!/bin/x", 0o700);
         write("text", b"#!/bin/x", 0o600);
@@ -107,8 +113,8 @@ mod tests {
         assert_eq!(
             found,
             [
-                ("/d", ChangeKind::Other),
                 ("/d/program", ChangeKind::Elf),
+                ("/empty", ChangeKind::Other),
                 ("/link", ChangeKind::Other),
                 ("/script", ChangeKind::Script),
                 ("/text", ChangeKind::Other),

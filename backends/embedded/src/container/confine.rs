@@ -23,8 +23,11 @@ use crate::sys;
 
 /// Where a program is looked for if no variable says so.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// How many processes and threads a container may have at a time.
+/// How many processes and threads each user of a container may have at a time. What the caller's own limit leaves is shared:
+/// a container gets half of it at most, or nothing could be started any more to end it.
 const PROCESSES: u64 = 4096;
+/// How readily the kernel ends a container's program where the machine has no memory left: before anything outside.
+const FIRST_TO_GO: &str = "500";
 
 /// Takes away what the program is not to have, and becomes it.
 pub(super) fn confine(plan: &Plan, control: &Channel) -> Result<Infallible, Stopped> {
@@ -32,13 +35,15 @@ pub(super) fn confine(plan: &Plan, control: &Channel) -> Result<Infallible, Stop
     for (resource, most) in [(Resource::Nproc, PROCESSES), (Resource::Core, 0)] {
         let limit = process::getrlimit(resource)
             .maximum
-            .map_or(most, |hard| hard.min(most));
+            .map_or(most, |hard| (hard / 2).min(most));
         let limit = Rlimit {
             current: Some(limit),
             maximum: Some(limit),
         };
         process::setrlimit(resource, limit).map_err(named("its limits"))?;
     }
+    // A machine that forbids it has its own rules for that.
+    let _ = std::fs::write("/proc/self/oom_score_adj", FIRST_TO_GO);
     for number in capabilities.missing() {
         forbid(number).map_err(named("its capabilities"))?;
     }

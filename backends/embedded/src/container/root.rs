@@ -15,6 +15,7 @@ use rustix::process;
 use super::Given;
 use super::copy;
 use super::mounts::{NOTHING_SPECIAL, Point, bind, inside, named, new, open, path_of, put, put_on};
+use crate::filter;
 use crate::plan::{Mounted, Plan, Source};
 use crate::sys;
 
@@ -52,6 +53,11 @@ const LINKS: &[(&str, &str)] = &[
     ("stdout", "/proc/self/fd/1"),
     ("stderr", "/proc/self/fd/2"),
 ];
+/// How many processes and threads a container may have at a time, whosever they are. The limit of each user does not bind the
+/// machine's own root.
+const PROCESSES: &str = "4096";
+/// From here on each process namespace has that number of its own; before, it is the whole machine's.
+const OWN_LIMIT: (u32, u32) = (6, 14);
 /// What the holder writes for each container beside its root.
 const GIVEN_FILES: &[&str] = &["hosts", "hostname", "resolv.conf"];
 
@@ -89,6 +95,7 @@ pub(super) fn enter(plan: &Plan, given: &Given) -> io::Result<()> {
         inside(root.as_fd(), &plan.workdir, Point::Directory)?;
     }
     change_root(&root)?;
+    limit_processes()?;
     for path in READ_ONLY {
         if Path::new(path).exists() {
             let same = bind(Path::new(path), true)?;
@@ -101,6 +108,16 @@ pub(super) fn enter(plan: &Plan, given: &Given) -> io::Result<()> {
         sys::make_read_only(root.as_fd(), false).map_err(named("the read-only root"))?;
     }
     Ok(())
+}
+
+fn limit_processes() -> io::Result<()> {
+    let release = rustix::system::uname();
+    match filter::version(&release.release().to_string_lossy()) {
+        Some(version) if version >= OWN_LIMIT => {
+            std::fs::write("/proc/sys/kernel/pid_max", PROCESSES).map_err(named("its limit of processes"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The layers on each other, and on top of them what is written, if anything is.

@@ -1,29 +1,46 @@
-//! What containers write, and what they are given as files: all of it in memory, in the holder's own mounts.
+//! What containers write, and what they are given as files: in memory, in the holder's own mounts, or else in a directory of the
+//! run's own on a disk.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::PathBuf;
 
+use rustix::fs::XattrFlags;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use crate::container::named;
 use crate::plan::{Place, Plan, Source};
-use crate::protocol::Number;
+use crate::protocol::{Number, Setup};
+
+impl Drop for Files {
+    /// What is in memory goes by itself. Who was killed leaves it to the next one who opens the store.
+    fn drop(&mut self) {
+        if let Some(disk) = &self.disk {
+            let _ = fs::remove_dir_all(disk);
+        }
+    }
+}
 
 /// The holder's own file system.
 pub(super) struct Files {
     scratch: PathBuf,
+    /// Where containers write; none where that is in memory.
+    disk: Option<PathBuf>,
     volumes: HashSet<Number>,
 }
 
 impl Files {
     /// Mounts it on an empty directory, for the holder alone.
-    pub(super) fn mount(scratch: PathBuf) -> io::Result<Self> {
+    pub(super) fn mount(setup: Setup) -> io::Result<Self> {
+        let scratch = setup.scratch;
         in_memory(&scratch)?;
+        // An overlay keeps its notes in such attributes.
+        let attribute = rustix::fs::setxattr(&scratch, "user.overlay", b"y", XattrFlags::empty());
         let files = Self {
+            disk: (setup.on_disk || attribute.is_err()).then_some(setup.disk),
             scratch,
             volumes: HashSet::new(),
         };
@@ -37,7 +54,8 @@ impl Files {
     }
 
     fn container(&self, number: Number) -> PathBuf {
-        self.scratch.join(format!("container{number}"))
+        let above = self.disk.as_ref().unwrap_or(&self.scratch);
+        above.join(format!("container{number}"))
     }
 
     /// What a container has written.
@@ -57,9 +75,17 @@ impl Files {
         place: Option<Place>,
     ) -> io::Result<PathBuf> {
         let directory = self.container(number);
-        fs::create_dir(&directory)?;
+        fs::DirBuilder::new()
+            .recursive(self.disk.is_some())
+            .mode(0o700)
+            .create(&directory)?;
         // One for each: the kernel gives back all of it at once.
-        in_memory(&directory)?;
+        if self.disk.is_none()
+            && let Err(error) = in_memory(&directory)
+        {
+            fs::remove_dir(&directory)?;
+            return Err(error);
+        }
         for name in ["upper", "work", "root"] {
             fs::create_dir(directory.join(name))?;
         }
@@ -90,6 +116,9 @@ impl Files {
     /// Gives back what a container wrote.
     pub(super) fn remove_container(&self, number: Number) -> io::Result<()> {
         let directory = self.container(number);
+        if self.disk.is_some() && directory.exists() {
+            return fs::remove_dir_all(&directory).map_err(named("a container's files"));
+        }
         if directory.exists() {
             unmount(&directory, UnmountFlags::DETACH).map_err(named("a container's files"))?;
             fs::remove_dir(&directory)?;

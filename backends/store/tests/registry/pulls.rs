@@ -105,6 +105,9 @@ fn whoever_may_not_is_told_so() {
     server.push("a:1", &image());
     let name = format!("{}/a:1", server.name());
     let stranger = User::new();
+    // It is on this machine, and would need no certificate unless this were said.
+    let said = format!("[[registry]]\nlocation = \"{}\"\n", server.name());
+    stranger.write(".config/containers/registries.conf", said.as_bytes());
     let error = stranger.fails(&name);
     assert!(
         error.starts_with("Unreachable: ") && error.contains("certificate"),

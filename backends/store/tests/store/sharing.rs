@@ -16,6 +16,10 @@ use crate::{Lab, Test, merged};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("sharing::many_at_once_have_the_same", many_at_once_have_the_same),
+    (
+        "sharing::names_change_while_others_clean",
+        names_change_while_others_clean,
+    ),
     ("sharing::what_was_cut_off_heals", what_was_cut_off_heals),
     (
         "sharing::a_killed_process_leaves_nothing",
@@ -71,6 +75,27 @@ fn many_at_once_have_the_same(lab: &Lab) {
     assert_eq!((layers(&store), store.images().unwrap().len()), (5, 1));
     // Whoever opens it next removes what was only for a while.
     healed(lab);
+}
+
+fn names_change_while_others_clean(lab: &Lab) {
+    let id = lab
+        .image(vec![Layer::new().file("x", 0o644, b"x")])
+        .id()
+        .to_owned();
+    thread::scope(|scope| {
+        for number in 0..8 {
+            let id = &id;
+            scope.spawn(move || {
+                let name = format!("localhost/x{number}:1");
+                for _ in 0..40 {
+                    // Whoever opens it removes what looks unfinished, and a new index does.
+                    let store = lab.store();
+                    store.tag(id, &name.parse().unwrap()).unwrap();
+                    assert!(store.remove(&name).unwrap());
+                }
+            });
+        }
+    });
 }
 
 /// Opens the store until nothing is left of what was not finished: processes that other tests start have a copy of this
