@@ -74,7 +74,11 @@ fn measured(lab: &Lab) {
         ] {
             let mut took = Vec::new();
             for number in 0..TIMES {
-                let spec = if has_network { on("net", echo(number)) } else { echo(number) };
+                let spec = if has_network {
+                    on("net", echo(number))
+                } else {
+                    echo(number)
+                };
                 took.push(if is_watched {
                     let watched = Watched::new(directory, number, spec);
                     let took = start_to_exit(lab, &watched.spec).await;
@@ -84,7 +88,10 @@ fn measured(lab: &Lab) {
                     start_to_exit(lab, &spec).await
                 });
             }
-            first_and_last.push((middle(took[..TIMES / 3].to_vec()), middle(took[TIMES * 2 / 3..].to_vec())));
+            first_and_last.push((
+                middle(took[..TIMES / 3].to_vec()),
+                middle(took[TIMES * 2 / 3..].to_vec()),
+            ));
             eprintln!("start to exit, {what}: {:.2} ms", middle(took));
         }
         eprintln!("the first third and the last: {first_and_last:.2?}");
@@ -94,7 +101,11 @@ fn measured(lab: &Lab) {
             assert_eq!(run(&lab.runtime, &watched.spec).await, (0, "hello\n".into()));
             watched.check();
         };
-        stream::iter(0..MANY).map(one).buffer_unordered(AT_A_TIME).count().await;
+        stream::iter(0..MANY)
+            .map(one)
+            .buffer_unordered(AT_A_TIME)
+            .count()
+            .await;
         let rate = MANY as f64 / since.elapsed().as_secs_f64();
         eprintln!("{AT_A_TIME} at a time, watched, on a network: {rate:.0} a second");
     });
