@@ -164,10 +164,11 @@ fn a_shell_that_is_present_is_a_note_and_in_a_strict_image_a_violation() {
         "`/opt/vendor/helper` is many programs in one, a shell among them, by its content"
     );
     assert_eq!(found.source, "layer 2 of 2: `COPY helper /opt/vendor/helper`");
-    assert_eq!(
-        found.help.as_deref(),
-        Some("leave it out of what this `COPY` copies")
-    );
+    let cure = Some("leave it out of what this `COPY` copies");
+    assert_eq!(found.help.as_deref(), cure);
+    let mut of_old = image();
+    of_old.layers[1].instruction = Some("/bin/sh -c #(nop) COPY file:0 in /opt".into());
+    assert_eq!(self::found(true, of_old)[0].help.as_deref(), cure);
 }
 
 #[test]

@@ -63,9 +63,9 @@ impl<'a> Places<'a> {
         }
         if !self.has_engine {
             return Err(Failure::Input(format!(
-                "{}the store of images has no `{name}`\nhelp: name it as `registry:{name}`, or name a file as \
-                 `docker-archive:FILE` or `oci-archive:FILE`",
-                wanted.place()
+                "{}the store of images has no `{name}`\nhelp: {}",
+                wanted.place(),
+                wanted.cure(&format!("name it as `registry:{name}`"))
             )));
         }
         let chosen = match &mut self.chosen {
@@ -111,9 +111,11 @@ async fn read(runtime: &dyn Runtime, name: &str, wanted: &Wanted) -> Result<Imag
         .map_err(|unread| match unread {
             Unread::Image(error) => failure(name, error),
             Unread::Engine(error) => match error.kind {
-                ErrorKind::ImageMissing | ErrorKind::Invalid => {
-                    Failure::Input(format!("{}{error}\nhelp: {}", wanted.place(), wanted.cure()))
-                }
+                ErrorKind::ImageMissing | ErrorKind::Invalid => Failure::Input(format!(
+                    "{}{error}\nhelp: {}",
+                    wanted.place(),
+                    wanted.cure("pull it first")
+                )),
                 _ => Failure::Engine(EngineError::Machine(error.to_string())),
             },
         })

@@ -56,12 +56,12 @@ impl Wanted {
         self.settings.iter().map(|setting| setting.role).collect()
     }
 
-    /// What to do where nobody has it.
-    pub(super) fn cure(&self) -> String {
+    /// What to do where nobody has it; `first` is what to try before all else.
+    pub(super) fn cure(&self, first: &str) -> String {
         match self.settings.first() {
-            None => "pull it first, or name a file as `docker-archive:FILE` or `oci-archive:FILE`".to_owned(),
+            None => format!("{first}, or name a file as `docker-archive:FILE` or `oci-archive:FILE`"),
             Some(setting) => format!(
-                "pull or build it first (`docs/dockerfiles` has a sample for each role), or set `{}` to an image that is there",
+                "{first}, build it (`docs/dockerfiles` has a sample for each role), or set `{}` to an image that is there",
                 setting.variable
             ),
         }

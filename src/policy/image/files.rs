@@ -137,11 +137,14 @@ pub(super) fn listed(names: &[&String]) -> String {
 /// What to do in the Dockerfile about what an instruction has brought.
 fn cure(instruction: Option<&str>) -> &'static str {
     let instruction = instruction.unwrap_or_default().trim_start();
+    // As builders of old write what runs nothing.
+    let instruction = instruction
+        .strip_prefix("/bin/sh -c #(nop)")
+        .unwrap_or(instruction)
+        .trim_start();
     if instruction.starts_with("COPY") {
         "leave it out of what this `COPY` copies"
-    } else if instruction.starts_with("RUN")
-        || instruction.starts_with("/bin/sh -c") && !instruction.contains("#(nop)")
-    {
+    } else if instruction.starts_with("RUN") || instruction.starts_with("/bin/sh -c") {
         "do this step in a stage of its own, and `COPY --from` it only what the program needs"
     } else {
         "build `FROM` a base image without it, or `FROM scratch`, and `COPY --from` a build stage only what the program needs"

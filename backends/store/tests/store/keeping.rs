@@ -20,6 +20,10 @@ pub const TESTS: &[(&str, Test)] = &[
         names_are_found_as_docker_completes_them,
     ),
     (
+        "keeping::an_image_comes_under_another_name_and_takes_nobody_elses",
+        another_name_is_nobody_elses,
+    ),
+    (
         "keeping::what_is_saved_can_be_loaded",
         what_is_saved_can_be_loaded,
     ),
@@ -81,6 +85,24 @@ fn an_image_is_the_same_in_each_form(lab: &Lab) {
     );
     let lower = image.lower_directories(&lab.ids).unwrap();
     assert_eq!(merged::paths(&lower, &lab.ids), ["bin", "bin/b"]);
+}
+
+fn another_name_is_nobody_elses(lab: &Lab) {
+    let store = lab.store();
+    let first = store.import(archive(&image().saved()).as_slice(), None).unwrap();
+    let other = Image::new(vec![Layer::new().file("other", 0o644, b"")]);
+    let file = lab.place().join("other.tar");
+    fs::write(&file, archive(&other.saved())).unwrap();
+    let layout = write(&lab.place().join("layout"), &other.layout());
+    let name = "localhost/own:1".parse().unwrap();
+    for source in [Source::saved(file), Source::layout(layout, None)] {
+        let own = store.import_as(&source, &name).unwrap();
+        assert_eq!(own.names, ["localhost/own:1"]);
+        assert_eq!(store.resolve("localhost/own:1").unwrap(), Some(own.id));
+        assert_eq!(store.resolve("localhost/x:1").unwrap().as_ref(), Some(&first.id));
+        assert!(store.remove("localhost/own:1").unwrap());
+        assert_eq!(store.images().unwrap().len(), 1);
+    }
 }
 
 fn names_are_found_as_docker_completes_them(lab: &Lab) {
