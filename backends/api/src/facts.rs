@@ -135,6 +135,8 @@ pub enum Gap {
     Programs,
     /// Any program of a container at all.
     AnyProgram,
+    /// What somebody wanted to know of an image.
+    Test,
 }
 
 impl Fact {

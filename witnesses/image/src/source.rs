@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use shellproof_api::facts::ImageContent;
@@ -10,7 +10,8 @@ use shellproof_api::facts::ImageContent;
 use crate::error::{Error, Result};
 use crate::form::Form;
 use crate::layout;
-use crate::read::read_stream;
+use crate::read::look_stream;
+use crate::wanted::{Looked, Wanted, until_known};
 
 /// An image that no engine is needed for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,21 @@ impl Source {
             path: directory,
             tag,
         }
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Which of its images it is, unless there is but one.
+    pub fn tag(&self) -> Option<&str> {
+        self.tag.as_deref()
+    }
+
+    /// Whether it is an OCI layout, which is a directory.
+    pub fn is_layout(&self) -> bool {
+        self.form == Form::Layout
     }
 
     /// Whether a text names a file or a directory rather than an image of an engine.
@@ -77,9 +93,21 @@ impl fmt::Display for Source {
 /// # Errors
 /// There is nothing of that name, it is no image or one that is larger than what is read, or the machine failed.
 pub fn read(source: &Source) -> Result<ImageContent> {
+    Ok(once(source, &Wanted::default())?.content)
+}
+
+/// Reads an image and files of it. It is read once, and again where links of the image lead from those paths elsewhere.
+///
+/// # Errors
+/// As [`read`].
+pub fn look(source: &Source, wanted: &Wanted) -> Result<Looked> {
+    until_known(wanted, |wanted| once(source, wanted))
+}
+
+fn once(source: &Source, wanted: &Wanted) -> Result<Looked> {
     let tag = source.tag.as_deref();
     if source.form == Form::Layout {
-        return layout::read(&source.path, tag);
+        return layout::read(&source.path, tag, wanted);
     }
     let named = |error: std::io::Error| {
         Error::Name(format!(
@@ -92,7 +120,7 @@ pub fn read(source: &Source) -> Result<ImageContent> {
     if file.metadata().map_err(named)?.is_dir() {
         return Err(named(std::io::ErrorKind::IsADirectory.into()));
     }
-    read_stream(file, source.form, tag)
+    look_stream(file, source.form, tag, wanted)
 }
 
 #[cfg(test)]
