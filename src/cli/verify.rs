@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Engines, Format, interrupt};
+use super::{Engines, Format, interrupt, mistakes};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
+use crate::out_file;
 use crate::report::{self, Document, Styles};
 use crate::verify;
 
@@ -21,6 +22,13 @@ pub(super) struct Verify {
     /// An image must hold no shell and no package manager at all, whether anything starts it or not
     #[arg(long)]
     strict: bool,
+    /// Hold the image to this file of container-structure-test, schema 2.0.0; its command tests run on the embedded engine, or
+    /// on the one that has the image
+    #[arg(long, value_name = "FILE")]
+    cst: Option<PathBuf>,
+    /// Write the scenario that says the same, as far as a scenario can
+    #[arg(long, value_name = "FILE", requires = "cst")]
+    cst_scenario: Option<PathBuf>,
     /// How to report
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -31,7 +39,18 @@ pub(super) struct Verify {
 
 impl Verify {
     pub(super) async fn run(self) -> Result<ExitCode, Failure> {
+        if let Some(file) = &self.cst_scenario {
+            out_file::check("--cst-scenario", file)?;
+            if self.images.len() > 1 {
+                return Err(Failure::Input(
+                    "`--cst-scenario` writes the scenario of one image".into(),
+                ));
+            }
+        }
+        let tests = self.cst.as_deref().map(verify::tests).transpose();
         let order = verify::Order {
+            tests: tests.map_err(|error| mistakes(&error))?,
+            scenario: self.cst_scenario,
             images: self.images,
             engines: self.engines.choices,
             is_strict: self.strict,

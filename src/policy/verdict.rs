@@ -168,6 +168,7 @@ pub fn judge_image(is_strict: bool, seen: Seen<'_>) -> Judgement {
     if !heard.silent(Witness::Image, seen.image) {
         let found = seen.facts.iter().flat_map(|fact| image::judge(is_strict, fact));
         heard.evidence.extend(found);
+        heard.evidence.extend(image::gaps(seen.facts));
         heard.witnesses.push((Witness::Image, WitnessState::Spoke));
     }
     heard.silent(Witness::Kernel, seen.kernel);

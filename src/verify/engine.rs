@@ -1,16 +1,20 @@
 //! Images that an engine has.
 
-use shellproof_api::facts::ImageContent;
 use shellproof_api::{ErrorKind, ImageReference, Runtime};
 
+use shellproof_image::{Looked, Wanted};
+
 use super::failure;
-use crate::engines::{self, Choice, Connection, EngineError};
+use crate::engines::{self, Choice, Connection, EngineError, EngineSpec};
 use crate::failure::Failure;
 use crate::invocation::Invocation;
 use crate::saved_image::{self, Unread};
 
 /// Connects to the one engine whose images are meant.
-pub(super) async fn connect(choices: &[Choice], invocation: &Invocation) -> Result<Connection, Failure> {
+pub(super) async fn connect(
+    choices: &[Choice],
+    invocation: &Invocation,
+) -> Result<(EngineSpec, Connection), Failure> {
     let found = engines::find(choices, &invocation.path("")).await?;
     found.tell_notes();
     let [spec] = found.engines.as_slice() else {
@@ -18,13 +22,18 @@ pub(super) async fn connect(choices: &[Choice], invocation: &Invocation) -> Resu
             "images are read from one engine\nhelp: name it with `--engine NAME=unix:///path`".into(),
         ));
     };
-    Ok(engines::connect(spec, &invocation.path("engine.sock")).await?)
+    let connection = engines::connect(spec, &invocation.path("engine.sock")).await?;
+    Ok((spec.clone(), connection))
 }
 
-/// Reads an image.
-pub(super) async fn read(runtime: &dyn Runtime, reference: &ImageReference) -> Result<ImageContent, Failure> {
+/// Reads an image, and files of it.
+pub(super) async fn read(
+    runtime: &dyn Runtime,
+    reference: &ImageReference,
+    wanted: &Wanted,
+) -> Result<Looked, Failure> {
     let name = reference.to_string();
-    saved_image::read(runtime, &name).await.map_err(|unread| match unread {
+    saved_image::look(runtime, &name, wanted).await.map_err(|unread| match unread {
         Unread::Image(error) => failure(&name, error),
         Unread::Engine(error) => match error.kind {
             ErrorKind::ImageMissing | ErrorKind::Invalid => Failure::Input(format!(

@@ -2,8 +2,8 @@
 
 use std::io::IsTerminal;
 
-use shellproof_api::facts::ImageContent;
 use shellproof_api::{ErrorKind, ImageReference};
+use shellproof_image::{Looked, Wanted};
 use shellproof_store::{Error, Store};
 
 use crate::engines::EngineError;
@@ -12,8 +12,9 @@ use crate::failure::Failure;
 /// What stands before a reference that is to be asked of its registry.
 pub(super) const PREFIX: &str = "registry:";
 
-/// Pulls an image, and reads it. It stays in the store, where a next time finds it.
-pub(super) async fn read(reference: &ImageReference) -> Result<ImageContent, Failure> {
+/// Pulls an image, and reads it and files of it. It stays in the store, where a next time finds it.
+pub(super) async fn read(reference: &ImageReference, wanted: &Wanted) -> Result<Looked, Failure> {
+    let wanted = wanted.clone();
     let bar = indicatif::ProgressBar::new_spinner();
     if !std::io::stderr().is_terminal() {
         bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
@@ -28,9 +29,9 @@ pub(super) async fn read(reference: &ImageReference) -> Result<ImageContent, Fai
     let pulled = store.pull(reference, None, &progress).await;
     bar.finish_and_clear();
     let id = pulled.map_err(failure)?.id;
-    let reading = tokio::task::spawn_blocking(move || -> shellproof_store::Result<ImageContent> {
+    let reading = tokio::task::spawn_blocking(move || -> shellproof_store::Result<Looked> {
         let image = store.image(&id)?.ok_or(Error::Missing(id))?;
-        image.content()
+        image.look(&wanted)
     });
     match reading.await {
         Ok(read) => read.map_err(failure),
