@@ -5,6 +5,7 @@ mod check;
 mod clean;
 mod config;
 mod doctor;
+mod files;
 mod run;
 mod verify;
 

@@ -13,6 +13,7 @@ pub mod wire;
 
 pub use evidence::{Evidence, Rule, UnknownRule, Weight};
 pub use foreign::Allowed;
+pub use image::Promise;
 pub use usage::Usage;
 pub(crate) use verdict::unused_waivers;
 pub use verdict::{Judgement, Seen, Standing, WitnessState, judge, judge_image, judge_program};

@@ -3,9 +3,12 @@
 mod build;
 mod criteria;
 pub mod document;
+mod files;
 mod human;
+mod images;
 mod junit;
 mod progress;
+mod sarif;
 mod styles;
 mod summary;
 mod tree;
@@ -15,4 +18,5 @@ pub use document::Document;
 pub use human::{human, human_result};
 pub use junit::junit;
 pub use progress::Progress;
+pub use sarif::sarif;
 pub use styles::Styles;

@@ -13,7 +13,7 @@ use shellproof_api::{Engine, ImageConfig, labels};
 use crate::policy::{Evidence, Judgement, Weight, image};
 use crate::scenario::{Outcome, Scenario};
 use crate::source::Diagnostic;
-use crate::vocabulary::{Mode, Status, VerdictKind};
+use crate::vocabulary::{Mode, Role, Status, VerdictKind};
 
 /// What a run, or an audit, amounts to.
 #[derive(Debug)]
@@ -62,8 +62,13 @@ pub enum Case {
     Scenario(Arc<Scenario>),
     /// A program behind a recorder.
     Audited(Audited),
-    /// An image of which nothing was started, as whoever asked named it.
-    Verified(String),
+    /// An image of which nothing was started.
+    Verified {
+        /// As whoever asked named it.
+        image: String,
+        /// What it is for, where that is known.
+        roles: Vec<Role>,
+    },
 }
 
 /// What a recorder knows of a program that is no scenario.
@@ -212,7 +217,7 @@ impl CaseResult {
     pub fn scenario(&self) -> Option<&Arc<Scenario>> {
         match &self.case {
             Case::Scenario(scenario) => Some(scenario),
-            Case::Audited(_) | Case::Verified(_) => None,
+            Case::Audited(_) | Case::Verified { .. } => None,
         }
     }
 
@@ -248,7 +253,7 @@ impl CaseResult {
     /// Whether an expectation was not met.
     fn has_failed(&self) -> bool {
         let exit = match &self.case {
-            Case::Scenario(_) | Case::Verified(_) => None,
+            Case::Scenario(_) | Case::Verified { .. } => None,
             Case::Audited(program) => program.exit,
         };
         exit.is_some_and(|exit| !exit.is_expected())

@@ -23,6 +23,7 @@ pub(crate) fn judgement(verdict: VerdictKind, rules: &[Rule], container: Option<
         rule: *rule,
         container: container.map(str::to_owned),
         detail: "`sh`, a shell, was started".into(),
+        path: None,
         source: "process 7".into(),
         waived: None,
         help: None,

@@ -3,7 +3,7 @@
 use futures_util::StreamExt;
 use shellproof_api::Runtime;
 use shellproof_api::facts::ImageContent;
-use shellproof_image::{Form, Looked, Wanted, look_stream};
+use shellproof_image::{Form, Looked, WantedFiles, look_stream};
 use shellproof_wire::http::Pieces;
 use tokio::sync::mpsc;
 
@@ -26,14 +26,18 @@ pub(crate) enum Unread {
 /// # Errors
 /// The engine failed, or what it gave is no image.
 pub(crate) async fn read(runtime: &dyn Runtime, reference: &str) -> Result<ImageContent, Unread> {
-    Ok(once(runtime, reference, Wanted::default()).await?.content)
+    Ok(once(runtime, reference, WantedFiles::default()).await?.content)
 }
 
 /// The same with files of it. It is read once, and again where links of the image lead from those paths elsewhere.
 ///
 /// # Errors
 /// As [`read`].
-pub(crate) async fn look(runtime: &dyn Runtime, reference: &str, wanted: &Wanted) -> Result<Looked, Unread> {
+pub(crate) async fn look(
+    runtime: &dyn Runtime,
+    reference: &str,
+    wanted: &WantedFiles,
+) -> Result<Looked, Unread> {
     let mut wanted = wanted.clone();
     loop {
         let looked = once(runtime, reference, wanted.clone()).await?;
@@ -44,7 +48,7 @@ pub(crate) async fn look(runtime: &dyn Runtime, reference: &str, wanted: &Wanted
     }
 }
 
-async fn once(runtime: &dyn Runtime, reference: &str, wanted: Wanted) -> Result<Looked, Unread> {
+async fn once(runtime: &dyn Runtime, reference: &str, wanted: WantedFiles) -> Result<Looked, Unread> {
     let mut saved = runtime.save_image(reference).await?;
     let (sender, pieces) = mpsc::channel(PIECES);
     let reading = tokio::task::spawn_blocking(move || {

@@ -1,41 +1,50 @@
-//! Images, read and judged without anything being started, but for the commands of tests that somebody wrote for them.
+//! Images, read and judged without anything being started, but for a role's scenario and the commands of tests.
 
 mod commands;
+mod config;
 mod cst;
 mod engine;
+mod named;
 mod registry;
+mod role;
+mod start;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shellproof_api::facts::{Fact, What};
-use shellproof_api::{Engine, EngineKind, ImageReference, Seccomp};
-use shellproof_image::{Error, Looked, Source, Wanted};
+use shellproof_api::{Engine, EngineKind, Seccomp};
+use shellproof_image::{Error, Looked, WantedFiles};
 use tokio::sync::watch;
 
-use crate::engines::{Choice, Connection, EngineSpec};
+use crate::engines::Choice;
 use crate::failure::Failure;
 use crate::invocation::Invocation;
-use crate::policy::{Seen, Standing, Witness, judge_image};
+use crate::policy::{Judgement, Promise, Rule, Seen, Standing, Witness, judge_image};
 use crate::result::{Case, CaseResult, Image, Report};
 use crate::saved_image::ended;
 use crate::source::Diagnostics;
-use crate::vocabulary::Mode;
+use crate::vocabulary::{Mode, Role};
 
+pub(crate) use config::images_of;
 use cst::Sheet;
 pub(crate) use cst::Tests;
+use engine::Chosen;
+use named::Named;
+pub(crate) use named::Wanted;
 
 /// Why nobody but the image witness speaks.
 const NOTHING_STARTED: &str = "nothing was started";
 
 /// Which images are to be judged, and how.
 pub(crate) struct Order {
-    pub(crate) images: Vec<String>,
+    pub(crate) images: Vec<Wanted>,
     /// Which engine has those that are no files; one must be left.
     pub(crate) engines: Vec<Choice>,
-    /// They are to hold no shell and no package manager at all.
-    pub(crate) is_strict: bool,
+    pub(crate) promise: Promise,
+    /// The role whose scenario each is to run.
+    pub(crate) role: Option<Role>,
     /// A file of container-structure-test that they are held to.
     pub(crate) tests: Option<Tests>,
     /// Where the scenario is written that says the same.
@@ -50,43 +59,11 @@ pub(crate) fn tests(path: &Path) -> Result<Tests, Diagnostics> {
     cst::load(path)
 }
 
-/// An image, as somebody named it.
-enum Named {
-    /// A file or a directory.
-    File(Source),
-    /// An image of an engine.
-    OfEngine(ImageReference),
-    /// An image of a registry.
-    OfRegistry(ImageReference),
-}
-
-impl Named {
-    fn of(image: &str) -> Result<Self, Failure> {
-        if Source::is_meant(image) {
-            return image.parse().map(Self::File).map_err(Failure::Input);
-        }
-        let (name, meant): (_, fn(ImageReference) -> Self) = match image.strip_prefix(registry::PREFIX) {
-            Some(name) => (name, Self::OfRegistry),
-            None => (image, Self::OfEngine),
-        };
-        let reference: Result<ImageReference, _> = name.parse();
-        reference.map(meant).map_err(|error| {
-            Failure::Input(format!(
-                "`{}` names no image: {error}\nhelp: name one of an engine, or `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, \
-                 `docker-archive:FILE[:TAG]` or `registry:REFERENCE`",
-                image.escape_debug()
-            ))
-        })
-    }
-}
-
 /// Reads images one after the other and judges each.
 ///
 /// # Errors
 /// A name makes no sense, there is no image behind it, or the engine or the machine failed.
 pub(crate) async fn run(order: Order, mut interrupt: watch::Receiver<bool>) -> Result<Report, Failure> {
-    let images = order.images.iter().map(|image| Named::of(image));
-    let images: Vec<Named> = images.collect::<Result<_, _>>()?;
     let invocation = Invocation::start().map_err(Failure::machine("no private directory can be made"))?;
     let mut report = Report {
         run_id: invocation.id().to_owned(),
@@ -94,17 +71,21 @@ pub(crate) async fn run(order: Order, mut interrupt: watch::Receiver<bool>) -> R
         interrupted: false,
         leftovers: Vec::new(),
     };
-    let is_of_engine = images.iter().any(|image| matches!(image, Named::OfEngine(_)));
-    let connection = match is_of_engine {
+    let is_of_engine = order
+        .images
+        .iter()
+        .any(|one| matches!(one.image, Named::OfEngine(_)));
+    let chosen = match is_of_engine {
         true => Some(engine::connect(&order.engines, &invocation).await?),
         false => None,
     };
-    for (name, image) in order.images.iter().zip(images) {
+    let mut commands = Vec::new();
+    for wanted in &order.images {
         let began = Instant::now();
         let read = async {
-            let looked = look(&image, name, order.tests.as_ref(), connection.as_ref()).await?;
+            let looked = look(wanted, order.tests.as_ref(), chosen.as_ref()).await?;
             let tested = order.tests.as_ref();
-            let tested = tested.map(|tests| commands::check(tests, &image, &looked));
+            let tested = tested.map(|tests| commands::check(tests, wanted, &looked));
             Ok::<_, Failure>((looked, tested))
         };
         let (looked, tested) = tokio::select! {
@@ -115,8 +96,8 @@ pub(crate) async fn run(order: Order, mut interrupt: watch::Receiver<bool>) -> R
                 break;
             }
         };
-        let engine = match (&image, &connection) {
-            (Named::OfEngine(_), Some((_, connection))) => connection.runtime.engine().clone(),
+        let engine = match (&wanted.image, &chosen) {
+            (Named::OfEngine(_), Some(chosen)) => chosen.connection.runtime.engine().clone(),
             _ => no_engine(),
         };
         let (sheet, scenarios) = match tested {
@@ -129,53 +110,57 @@ pub(crate) async fn run(order: Order, mut interrupt: watch::Receiver<bool>) -> R
             }
             None => (None, Vec::new()),
         };
-        report.results.push(judged(
-            name,
-            looked,
-            engine,
-            order.is_strict,
-            sheet,
-            began.elapsed(),
-        ));
-        if !scenarios.is_empty() {
-            let spec = connection.as_ref().map(|(spec, _)| spec);
-            commands::run(scenarios, &image, spec, interrupt.clone(), &mut report).await;
+        commands.push(scenarios);
+        report
+            .results
+            .push(judged(wanted, &order, looked, engine, sheet, began.elapsed()));
+    }
+    let spec = chosen.as_ref().map(|chosen| &chosen.spec);
+    for (wanted, scenarios) in order.images.iter().zip(commands) {
+        if !scenarios.is_empty() && !report.interrupted {
+            commands::run(scenarios, wanted, spec, interrupt.clone(), &mut report).await;
+        }
+    }
+    let Some(role) = order.role else {
+        return Ok(report);
+    };
+    if !report.interrupted {
+        for (place, wanted) in order.images.iter().enumerate() {
+            let judgement = report.results[place].judgement.iter();
+            let is_debug = judgement
+                .flat_map(Judgement::rules)
+                .any(|rule| rule == Rule::DebugImage);
+            let ran = role::run(role, wanted, spec, is_debug, interrupt.clone()).await?;
+            report.interrupted |= ran.interrupted;
+            report.run_id = ran.run_id;
+            report.results.extend(ran.results);
+            report.leftovers.extend(ran.leftovers);
         }
     }
     Ok(report)
 }
 
 /// Reads an image, and what tests want of it.
-async fn look(
-    image: &Named,
-    name: &str,
-    tests: Option<&Tests>,
-    connection: Option<&(EngineSpec, Connection)>,
-) -> Result<Looked, Failure> {
-    let wanted = tests.map_or_else(Wanted::default, Tests::wanted);
-    let looked = look_for(image, name, wanted, connection).await?;
+async fn look(wanted: &Wanted, tests: Option<&Tests>, chosen: Option<&Chosen>) -> Result<Looked, Failure> {
+    let files = tests.map_or_else(WantedFiles::default, Tests::wanted);
+    let looked = look_for(wanted, files, chosen).await?;
     match tests.and_then(|tests| tests.wanted_of(&looked)) {
-        Some(wanted) => look_for(image, name, wanted, connection).await,
+        Some(files) => look_for(wanted, files, chosen).await,
         None => Ok(looked),
     }
 }
 
-async fn look_for(
-    image: &Named,
-    name: &str,
-    wanted: Wanted,
-    connection: Option<&(EngineSpec, Connection)>,
-) -> Result<Looked, Failure> {
-    match (image, connection) {
-        (Named::OfEngine(reference), Some((_, connection))) => {
-            engine::read(&*connection.runtime, reference, &wanted).await
+async fn look_for(wanted: &Wanted, files: WantedFiles, chosen: Option<&Chosen>) -> Result<Looked, Failure> {
+    match (&wanted.image, chosen) {
+        (Named::OfEngine(reference), Some(chosen)) => {
+            engine::read(&*chosen.connection.runtime, reference, wanted, &files).await
         }
-        (Named::OfRegistry(reference), _) => registry::read(reference, &wanted).await,
+        (Named::OfRegistry(reference), _) => registry::read(reference, &files).await,
         (Named::OfEngine(_), None) => unreachable!("an engine was found for it"),
         (Named::File(source), _) => {
             let source = source.clone();
-            let reading = tokio::task::spawn_blocking(move || shellproof_image::look(&source, &wanted)).await;
-            ended(reading).map_err(|error| failure(name, error))
+            let reading = tokio::task::spawn_blocking(move || shellproof_image::look(&source, &files)).await;
+            ended(reading).map_err(|error| failure(&wanted.name, error))
         }
     }
 }
@@ -191,14 +176,21 @@ fn failure(name: &str, error: Error) -> Failure {
 }
 
 fn judged(
-    name: &str,
+    wanted: &Wanted,
+    order: &Order,
     looked: Looked,
     engine: Engine,
-    is_strict: bool,
     sheet: Option<Sheet>,
     duration: Duration,
 ) -> CaseResult {
-    let content = looked.content;
+    let mut content = looked.content;
+    let name = wanted.name.as_str();
+    let names = &mut content.configuration.names;
+    if let Named::OfEngine(asked) | Named::OfRegistry(asked) = &wanted.image
+        && !names.iter().any(|one| one == asked.as_str())
+    {
+        names.push(asked.as_str().to_owned());
+    }
     let image = Image::read(name, &content);
     let id = content.configuration.id.clone();
     let content = Arc::new(content);
@@ -216,12 +208,16 @@ fn judged(
         image: Standing::Heard,
         kernel: Standing::Off(NOTHING_STARTED),
     };
+    let case = Case::Verified {
+        image: wanted.name.clone(),
+        roles: wanted.roles().into_iter().chain(order.role).collect(),
+    };
     CaseResult {
         images: vec![image],
-        judgement: Some(judge_image(is_strict, seen)),
+        judgement: Some(judge_image(order.promise, seen)),
         expectations,
         duration,
-        ..CaseResult::new(Case::Verified(name.to_owned()), Mode::Prebuilt, engine)
+        ..CaseResult::new(case, Mode::Prebuilt, engine)
     }
 }
 

@@ -51,6 +51,7 @@ fn on_engines(arguments: &Arguments, engines: Vec<Engine>) -> ExitCode {
             let elsewhere = [
                 Rule::ShellInImage,
                 Rule::PackageManagerInImage,
+                Rule::DebugImage,
                 Rule::ForeignProgram,
             ];
             let violations = Rule::ALL.iter().filter(|rule| !elsewhere.contains(rule));

@@ -10,6 +10,8 @@ mod ended;
 mod fixtures;
 #[path = "support/registry.rs"]
 mod registry;
+#[path = "verify/report.rs"]
+mod reported;
 
 use std::fs;
 use std::path::Path;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, ValueEnum};
 
+use super::files::Files;
 use super::{Engines, Format, need, platform, reported};
 use crate::audit::{self, Order};
 use crate::exit::ExitCode;
@@ -50,6 +51,8 @@ pub(super) struct Audit {
     /// what the program prints goes to stderr
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    #[command(flatten)]
+    files: Files,
     /// The program and its arguments
     #[arg(last = true, value_name = "CMD")]
     command: Vec<OsString>,
@@ -73,6 +76,7 @@ impl From<OneMode> for Mode {
 
 impl Audit {
     pub(super) async fn run(self) -> Result<ExitCode, Failure> {
+        self.files.check()?;
         let format = self.format;
         // Without a program of its own, stdout is nobody's but the report's.
         let to_stdout = format == Format::Json || self.command.is_empty();
@@ -85,25 +89,29 @@ impl Audit {
         };
         let document = Document::of(&report);
         let printed = print(&document, format, to_stdout);
-        Ok(reported(document.exit_code(), [printed, record]))
+        let written = self.files.write(&document);
+        Ok(reported(
+            document.exit_code(),
+            [printed, record].into_iter().chain(written),
+        ))
     }
 
-    fn order(self) -> Result<Order, Failure> {
+    fn order(&self) -> Result<Order, Failure> {
         let mode = match self.mode {
             Some(mode) => mode.into(),
             None => platform(self.env_file.as_deref())?.mode(),
         };
         Ok(Order {
-            engines: self.engines.choices,
+            engines: self.engines.choices.clone(),
             mode,
             deny: self.deny,
             kernel: self.kernel,
             deny_shells: self.deny_shells,
             expected_exit: self.expect_exit,
-            listen: self.listen,
-            record: self.record,
+            listen: self.listen.clone(),
+            record: self.record.clone(),
             to_stderr: self.format == Format::Json,
-            command: self.command,
+            command: self.command.clone(),
         })
     }
 }

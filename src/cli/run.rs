@@ -3,13 +3,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use shellproof_wire::write_public;
 
+use super::files::Files;
 use super::{Engines, Failure, Format, Modes, SHIPPED, duration, interrupt, load, need, platform, reported};
 use crate::engines;
 use crate::exit::ExitCode;
 use crate::invocation::Invocation;
-use crate::out_file;
 use crate::report::{self, Document, Progress, Styles};
 use crate::run::{self, RunOptions, Runner};
 use crate::vocabulary::Need;
@@ -45,9 +44,8 @@ pub(super) struct Run {
     /// How to report
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// Also write a JUnit file
-    #[arg(long, value_name = "FILE")]
-    junit: Option<PathBuf>,
+    #[command(flatten)]
+    files: Files,
     /// The directory of the built fixtures [default: $SHELLPROOF_FIXTURES or target/fixtures]
     #[arg(long, value_name = "DIR")]
     fixtures: Option<PathBuf>,
@@ -56,9 +54,7 @@ pub(super) struct Run {
 impl Run {
     pub(super) async fn run(self) -> Result<ExitCode, Failure> {
         let scenarios = load(&self.paths)?;
-        if let Some(file) = &self.junit {
-            out_file::check("--junit", file)?;
-        }
+        self.files.check()?;
         let platform = platform(self.env_file.as_deref())?;
         let invocation = Invocation::start().map_err(Failure::machine("no private directory can be made"))?;
         let interrupt = interrupt()?;
@@ -89,8 +85,8 @@ impl Run {
         progress.finish();
         let document = Document::of(&report);
         let printed = self.print(&document);
-        let junit = self.write_junit(&document);
-        let code = reported(document.exit_code(), [printed, junit]);
+        let written = self.files.write(&document);
+        let code = reported(document.exit_code(), [printed].into_iter().chain(written));
         match (code, unfit) {
             // What was seen was seen, whatever else a dead witness missed.
             (ExitCode::Violated | ExitCode::Interrupted, _) | (_, None) => Ok(code),
@@ -106,15 +102,5 @@ impl Run {
         text.map_err(std::io::Error::other)
             .and_then(|text| anstream::stdout().write_all(text.as_bytes()))
             .map_err(Failure::machine("the report cannot be written"))
-    }
-
-    fn write_junit(&self, document: &Document) -> Result<(), Failure> {
-        let Some(path) = &self.junit else {
-            return Ok(());
-        };
-        let junit = report::junit(document).map_err(std::io::Error::other);
-        junit
-            .and_then(|junit| write_public(path, &junit))
-            .map_err(Failure::machine("the JUnit file cannot be written"))
     }
 }

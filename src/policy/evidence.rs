@@ -15,11 +15,11 @@ pub enum Weight {
 }
 
 macro_rules! rules {
-    ($($(#[$doc:meta])* $rule:ident = $name:literal, $weight:ident;)*) => {
+    ($(#[doc = $meaning:literal] $rule:ident = $name:literal, $weight:ident;)*) => {
         /// What the policy for prebuilt mode looks at, by the name that scenarios and reports use.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Rule {
-            $($(#[$doc])* $rule,)*
+            $(#[doc = $meaning] $rule,)*
         }
 
         impl Rule {
@@ -29,6 +29,11 @@ macro_rules! rules {
             /// Its name in scenarios and reports.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$rule => $name,)* }
+            }
+
+            /// What it is about, in a sentence.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$rule => $meaning.trim_ascii(),)* }
             }
 
             /// What evidence under this rule means.
@@ -104,6 +109,8 @@ rules! {
     ShellInImage = "shell-in-image", Violation;
     /// An image that is to hold no package manager has one.
     PackageManagerInImage = "package-manager-in-image", Violation;
+    /// An image that is to be used as it is is the variant for finding mistakes, which has a shell.
+    DebugImage = "debug-image", Violation;
     /// An image that is to hold no shell has a program of which the content shows nothing.
     PackedProgram = "packed-program", Gap;
     /// An image has a shell, which nothing says it will start.
@@ -112,8 +119,12 @@ rules! {
     PackageManagerPresent = "package-manager-present", Note;
     /// An image has a program of which the content shows nothing.
     PackedPresent = "packed-present", Note;
+    /// An image is the variant for finding mistakes, which has a shell.
+    DebugVariant = "debug-variant", Note;
     /// An image has scripts that a shell would run.
     ShellScript = "shell-script", Note;
+    /// An image has programs that are no shells, and start one for whoever tells them to.
+    ShellEscape = "shell-escape", Note;
     /// An image's program runs as root unless it is told otherwise.
     RootUser = "root-user", Note;
     /// An image's configuration or history has what looks like a secret.
@@ -169,6 +180,8 @@ pub struct Evidence {
     pub container: Option<String>,
     /// What was seen, in one line.
     pub detail: String,
+    /// The file of an image that it is about.
+    pub path: Option<String>,
     /// Where in the record: the request, its number and its sender.
     pub source: String,
     /// Why the scenario accepts it for a while.
@@ -185,6 +198,7 @@ impl Evidence {
             rule,
             container: None,
             detail,
+            path: None,
             source: source.to_owned(),
             waived: None,
             help: None,

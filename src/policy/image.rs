@@ -1,5 +1,6 @@
 //! The image witness: what an image is and contains, under the policy for prebuilt mode.
 
+mod debug;
 mod files;
 mod run;
 mod start;
@@ -15,24 +16,37 @@ const CONFIGURATION: &str = "its configuration";
 /// How much of an instruction is shown, in characters.
 const LINE: usize = 120;
 
-/// What stands against an image, or is worth knowing; `is_strict` where it is to hold no shell and no package manager.
-pub(super) fn judge(is_strict: bool, fact: &Fact) -> Vec<Evidence> {
+/// What an image is to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Promise {
+    /// It holds no shell and no package manager at all.
+    pub is_strict: bool,
+    /// It is no debug variant.
+    pub is_no_debug: bool,
+}
+
+/// What stands against an image, or is worth knowing.
+pub(super) fn judge(promise: Promise, fact: &Fact) -> Vec<Evidence> {
     let What::Image { content: image, .. } = &fact.what else {
         return Vec::new();
     };
     let found = program(image)
         .into_iter()
         .chain(health_check(image))
+        .chain(debug::judge(promise.is_no_debug, image))
         .chain(on_build(image))
         .chain(user(image))
         .chain(secrets(image));
     let found = found.map(|found| found.about(fact, CONFIGURATION));
-    let mut found: Vec<_> = found.chain(files::judge(is_strict, fact, image)).collect();
+    let mut found: Vec<_> = found
+        .chain(files::judge(promise.is_strict, fact, image))
+        .collect();
     // The gravest first, and what has one cure side by side.
     found.sort_by_key(|one| one.rule);
     found
 }
 
+pub(crate) use debug::is_debug_name;
 pub(super) use run::{Images, gaps, is_below, judge_run};
 
 /// The shells of an image, by path.
@@ -52,6 +66,7 @@ struct Finding {
     rule: Rule,
     detail: String,
     help: Option<String>,
+    path: Option<String>,
 }
 
 impl Finding {
@@ -60,6 +75,7 @@ impl Finding {
             rule,
             detail: detail.into(),
             help: None,
+            path: None,
         }
     }
 
@@ -70,9 +86,17 @@ impl Finding {
         }
     }
 
+    fn at(self, path: &str) -> Self {
+        Self {
+            path: Some(path.to_owned()),
+            ..self
+        }
+    }
+
     fn about(self, fact: &Fact, source: &str) -> Evidence {
         Evidence {
             help: self.help,
+            path: self.path,
             source: source.to_owned(),
             ..Evidence::of(fact, self.rule, self.detail)
         }
@@ -150,9 +174,8 @@ fn health_check(image: &ImageContent) -> Option<Finding> {
     };
     if let Some(found) = health::judge(test, "health check", None) {
         return Some(Finding {
-            rule: found.rule,
-            detail: found.detail,
             help: found.help,
+            ..Finding::new(found.rule, found.detail)
         });
     }
     let HealthTest::Command(argv) = test else {

@@ -56,8 +56,12 @@ fn image(entrypoint: &str, programs: Vec<ImageProgram>, links: &[(&str, &str)]) 
 }
 
 fn found(is_strict: bool, image: ImageContent) -> Vec<Evidence> {
-    judge(
+    let promise = Promise {
         is_strict,
+        is_no_debug: is_strict,
+    };
+    judge(
+        promise,
         &Fact::new(
             Witness::Image,
             "x",
@@ -375,4 +379,36 @@ fn a_secret_is_named_and_never_shown() {
         assert_eq!(one.rule, Rule::SecretInImage);
         assert!(!one.detail.contains("geheim"), "{}", one.detail);
     }
+}
+
+#[test]
+fn programs_with_a_way_to_a_shell_are_one_note() {
+    let mut unused = program("/usr/share/vi", None);
+    unused.mode = 0o644;
+    let programs = vec![
+        program("/opt/x/interpreter", None),
+        program("/usr/bin/mawk", None),
+        program("/usr/bin/python3.11", None),
+        program("/bin/busybox", Some(Likeness::MultiCall)),
+        unused,
+    ];
+    let links = [
+        ("/usr/bin/perl5.36", "/opt/x/interpreter"),
+        ("/usr/bin/vi", "/bin/busybox"),
+    ];
+    let found = found(true, image("", programs, &links));
+    let escapes: Vec<_> = found.iter().filter(|one| one.rule == Rule::ShellEscape).collect();
+    let [one] = escapes.as_slice() else {
+        panic!("{found:?}")
+    };
+    assert!(
+        one.detail.starts_with("2 programs start a shell"),
+        "{}",
+        one.detail
+    );
+    assert!(
+        one.detail.ends_with("`/opt/x/interpreter`, `/usr/bin/mawk`"),
+        "{}",
+        one.detail
+    );
 }

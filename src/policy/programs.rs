@@ -2,6 +2,7 @@
 //!
 //! What is a shell, a package manager, an interpreter or a wrapper is data, in the modules below.
 
+mod escapes;
 mod interpreters;
 mod managers;
 mod name;
@@ -15,6 +16,7 @@ use options::{CUT, Item, Scan, has, is_cut};
 use shells::{MULTI_CALL, RUN_SHELLS, SCRIPTED, SHELLS};
 use wrappers::{LOADER, UNREADABLE_WRAPPERS, WRAPPERS, Wrapper};
 
+pub use escapes::has_escape;
 pub use managers::is_package_manager;
 pub use name::base_name;
 

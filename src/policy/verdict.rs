@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use shellproof_api::facts::{Fact, Gap, What, Witness};
 
-use super::image::Images;
+use super::image::{Images, Promise};
 use super::{Allowed, Evidence, Rule, Usage, Weight, foreign, image, kernel, usage, waiver, wire};
 use crate::scenario::Scenario;
 use crate::source::Diagnostic;
@@ -161,12 +161,12 @@ pub fn judge_program(mode: Mode, seen: Seen<'_>) -> Judgement {
     heard.conclude()
 }
 
-/// Weighs what an image is and contains; `is_strict` where it is to hold no shell and no package manager at all.
-pub fn judge_image(is_strict: bool, seen: Seen<'_>) -> Judgement {
+/// Weighs what an image is and contains.
+pub fn judge_image(promise: Promise, seen: Seen<'_>) -> Judgement {
     let mut heard = Heard::default();
     heard.silent(Witness::Wire, seen.wire);
     if !heard.silent(Witness::Image, seen.image) {
-        let found = seen.facts.iter().flat_map(|fact| image::judge(is_strict, fact));
+        let found = seen.facts.iter().flat_map(|fact| image::judge(promise, fact));
         heard.evidence.extend(found);
         heard.evidence.extend(image::gaps(seen.facts));
         heard.witnesses.push((Witness::Image, WitnessState::Spoke));

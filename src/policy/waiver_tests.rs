@@ -18,6 +18,7 @@ fn seen(rule: Rule, detail: &str) -> Evidence {
         rule,
         container: None,
         detail: detail.into(),
+        path: None,
         source: String::new(),
         waived: None,
         help: None,

@@ -45,7 +45,7 @@ impl ResultEntry {
         let expected = result.expected();
         let audited = match &result.case {
             Case::Audited(audited) => Some(audited),
-            Case::Scenario(_) | Case::Verified(_) => None,
+            Case::Scenario(_) | Case::Verified { .. } => None,
         };
         let scenario = result.scenario();
         let mut expectations: Vec<_> = result.expectations.iter().map(expectation).collect();
@@ -57,7 +57,11 @@ impl ResultEntry {
             scenario: match &result.case {
                 Case::Scenario(scenario) => Some(scenario.name.value.clone()),
                 Case::Audited(audited) => audited.name.clone(),
-                Case::Verified(image) => Some(image.clone()),
+                Case::Verified { image, .. } => Some(image.clone()),
+            },
+            roles: match &result.case {
+                Case::Verified { roles, .. } => roles.clone(),
+                Case::Scenario(_) | Case::Audited(_) => Vec::new(),
             },
             file: scenario.map(|scenario| scenario.file.path().display().to_string()),
             mode: result.mode,
@@ -235,6 +239,7 @@ fn evidence_entry(evidence: &Evidence, result: &CaseResult) -> EvidenceEntry {
         scenario_container: declared.map(|one| one.name.clone()),
         at: file.zip(declared.map(|one| one.name.as_str())).and_then(place),
         detail: evidence.detail.clone(),
+        path: evidence.path.clone(),
         source: evidence.source.clone(),
         waived: evidence.waived.clone(),
         help: evidence.help.clone(),

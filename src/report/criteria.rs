@@ -2,8 +2,9 @@
 
 use shellproof_api::facts::Answer;
 
-use super::document::{CriterionEntry, ProgramEntry, ResultEntry, WitnessEntry, WitnessWord};
+use super::document::{CriterionEntry, ImageEntry, ProgramEntry, ResultEntry, WitnessEntry, WitnessWord};
 use crate::policy::Rule;
+use crate::policy::image::is_debug_name;
 use crate::result::ContainerResult;
 use crate::vocabulary::{Criterion, CriterionVerdict, Status, VerdictKind, Witness};
 
@@ -189,6 +190,14 @@ fn container_lack(result: &ResultEntry) -> Option<String> {
 fn shell_lack(result: &ResultEntry) -> Option<String> {
     if result.images.is_empty() {
         return Some("it ran no image that could be looked at".into());
+    }
+    let is_debug = |image: &&ImageEntry| {
+        [&image.source, &image.reference]
+            .into_iter()
+            .any(|name| is_debug_name(name))
+    };
+    if let Some(image) = result.images.iter().find(is_debug) {
+        return Some(format!("the image `{}` is a debug variant", image.reference));
     }
     result.images.iter().find_map(|image| match &image.shells {
         None => Some(format!("nobody looked for a shell in `{}`", image.reference)),

@@ -49,6 +49,7 @@ fn shown() -> ResultEntry {
     ResultEntry {
         scenario: Some("one".into()),
         file: Some("one.yaml".into()),
+        roles: Vec::new(),
         mode: Mode::Prebuilt,
         engine: EngineEntry {
             name: "docker".into(),
@@ -115,6 +116,7 @@ fn installing(program: ProgramEntry) -> ResultEntry {
         scenario_container: None,
         at: None,
         detail: "a package manager was started".into(),
+        path: None,
         source: "process 7".into(),
         waived: None,
         help: None,
@@ -419,6 +421,26 @@ fn the_witnesses_are_those_of_every_result_that_counts() {
     let of = |results: &[ResultEntry]| entry(Criterion::LayeredUnchanged, results).witnesses;
     assert_eq!(of(&[install()]), ["wire", "image", "kernel"]);
     assert_eq!(of(&[without_image, install()]), ["wire", "kernel"]);
+}
+
+#[test]
+fn a_debug_variant_shows_nothing_of_an_image_without_a_shell() {
+    for (source, reference) in [("x:1-debug", "x:1"), ("fixture:x", "localhost/x:debug")] {
+        let mut result = shown();
+        result.images[0].source = source.into();
+        result.images[0].reference = reference.into();
+        let said = entry(Criterion::DistrolessPrebuilt, &[result.clone()]);
+        assert_eq!(said.verdict, CriterionVerdict::Unproven);
+        assert!(
+            said.reasons[0].contains("is a debug variant"),
+            "{:?}",
+            said.reasons
+        );
+        assert_eq!(
+            verdict_on(Criterion::NoShellPrebuilt, &[result]),
+            CriterionVerdict::Clean
+        );
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use shellproof_api::{Engine, EngineKind, Seccomp};
 
 use crate::policy::{Rule, Weight};
 use crate::result::{ContainerResult, ExpectedExit};
-use crate::vocabulary::{Criterion, CriterionVerdict, Mode, Status, VerdictKind, Witness};
+use crate::vocabulary::{Criterion, CriterionVerdict, Mode, Role, Status, VerdictKind, Witness};
 
 pub use trace::{FileEntry, InterpreterEntry, LookWord, ProgramEntry, SessionEntry, TraceEntry};
 
@@ -42,6 +42,9 @@ pub struct ResultEntry {
     pub scenario: Option<String>,
     /// The scenario's file.
     pub file: Option<String>,
+    /// What an image is for, where that is known.
+    #[serde(default)]
+    pub roles: Vec<Role>,
     /// The image mode.
     pub mode: Mode,
     /// The engine.
@@ -217,12 +220,22 @@ pub struct EvidenceEntry {
     pub at: Option<String>,
     /// What was seen.
     pub detail: String,
+    /// The file of an image that it is about.
+    #[serde(default)]
+    pub path: Option<String>,
     /// Where in the record.
     pub source: String,
     /// Why it is accepted.
     pub waived: Option<String>,
     /// What to do about it.
     pub help: Option<String>,
+}
+
+impl ResultEntry {
+    /// Whether it is of an image of which nothing was started: neither of a scenario nor of a program.
+    pub fn is_of_image(&self) -> bool {
+        self.file.is_none() && self.requests.is_none()
+    }
 }
 
 impl EvidenceEntry {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::document::{Document, EvidenceEntry, FailureEntry, ResultEntry, TraceEntry, WitnessWord};
 use super::styles::Styles;
 use super::tree::{printable, tree};
-use super::usage;
+use super::{files, images, usage};
 use crate::policy::Rule;
 use crate::result::ContainerResult;
 use crate::vocabulary::{CriterionVerdict, Status, VerdictKind as Verdict, Witness};
@@ -15,8 +15,15 @@ const INDENT: &str = "         ";
 
 /// A run as a person reads it.
 pub fn human(document: &Document, styles: &Styles) -> String {
-    let results = document.results.iter();
+    let are_images = document.results.len() > 1 && document.results.iter().all(ResultEntry::is_of_image);
+    // Of many images those that pass are a line of the table.
+    let is_shown = |result: &&ResultEntry| !are_images || result.status != Status::Passed;
+    let results = document.results.iter().filter(is_shown);
     let mut text: String = results.map(|result| human_result(result, styles)).collect();
+    if are_images {
+        text.push_str(if text.is_empty() { "" } else { "\n" });
+        text.push_str(&images::table(&document.results, styles));
+    }
     // What an audit or a single image has to say is said by its one result.
     let is_run = |result: &ResultEntry| result.file.is_some();
     if document.results.len() != 1 || document.results.iter().any(is_run) {
@@ -45,12 +52,16 @@ fn line(result: &ResultEntry, styles: &Styles) -> String {
     let (faint, unsure) = (styles.faint, styles.unsure);
     let stand_ins = result.images.iter().filter_map(|image| image.stand_in.as_ref());
     let stand_ins: String = stand_ins.map(|name| format!("  stand-in: {name}")).collect();
+    let roles = match result.roles.is_empty() {
+        true => String::new(),
+        false => format!("  as {}", images::roles(result)),
+    };
     let requests = result
         .requests
         .map(|requests| format!(", {requests} requests"))
         .unwrap_or_default();
     format!(
-        "{style}{word:<8}{style:#} {faint}[{:>6.2}s]{faint:#} {:<18} {} ({})  {faint}{}{requests}{}{faint:#}{unsure}{stand_ins}{unsure:#}\n",
+        "{style}{word:<8}{style:#} {faint}[{:>6.2}s]{faint:#} {:<18} {} ({})  {faint}{}{requests}{}{roles}{faint:#}{unsure}{stand_ins}{unsure:#}\n",
         result.duration_ms as f64 / 1e3,
         result.engine.name,
         result.scenario.as_deref().unwrap_or("(whoever came)"),
@@ -86,23 +97,7 @@ pub(super) fn detail(result: &ResultEntry, styles: &Styles) -> String {
     if let Some(reason) = &result.broken {
         let _ = writeln!(text, "{INDENT}{}", reason.replace('\n', &format!("\n{INDENT}")));
     }
-    for (place, evidence) in result.evidence.iter().enumerate() {
-        let next = result.evidence.get(place + 1);
-        let is_told_next =
-            next.is_some_and(|next| (next.rule, &next.help) == (evidence.rule, &evidence.help));
-        // One cure for several is told after the last of them.
-        let told = match is_told_next && evidence.witness == Witness::Image {
-            true => &EvidenceEntry {
-                help: None,
-                ..evidence.clone()
-            },
-            false => evidence,
-        };
-        text.push_str(&evidence_lines(told, styles));
-        if let (Some(place), None, false) = (&evidence.at, &evidence.waived, result.as_expected) {
-            let _ = writeln!(text, "{INDENT}at {place}");
-        }
-    }
+    text.push_str(&evidence_part(result, styles));
     if !result.as_expected {
         let is_against = |trace: &&TraceEntry| {
             result.evidence.iter().any(|evidence| {
@@ -139,6 +134,39 @@ pub(super) fn detail(result: &ResultEntry, styles: &Styles) -> String {
             "{INDENT}help: only what goes through `DOCKER_HOST` or `CONTAINER_HOST` is seen; a program with an address \
              of its own goes past the recorder"
         );
+    }
+    text
+}
+
+/// All evidence. What was found in several files of an image is a tree, between what is graver and what is only worth knowing.
+fn evidence_part(result: &ResultEntry, styles: &Styles) -> String {
+    let is_filed = |one: &&EvidenceEntry| one.path.is_some() && one.waived.is_none();
+    let (filed, others): (Vec<_>, Vec<_>) = result.evidence.iter().partition(is_filed);
+    if filed.len() < 2 {
+        return list(result, &result.evidence.iter().collect::<Vec<_>>(), styles);
+    }
+    let (against, notes): (Vec<_>, Vec<_>) = others.into_iter().partition(|one| one.is_against());
+    list(result, &against, styles) + &files::tree(&filed, INDENT, styles) + &list(result, &notes, styles)
+}
+
+fn list(result: &ResultEntry, all: &[&EvidenceEntry], styles: &Styles) -> String {
+    let mut text = String::new();
+    for (place, evidence) in all.iter().enumerate() {
+        let next = all.get(place + 1);
+        let is_told_next =
+            next.is_some_and(|next| (next.rule, &next.help) == (evidence.rule, &evidence.help));
+        // One cure for several is told after the last of them.
+        let told = match is_told_next && evidence.witness == Witness::Image {
+            true => &EvidenceEntry {
+                help: None,
+                ..(*evidence).clone()
+            },
+            false => *evidence,
+        };
+        text.push_str(&evidence_lines(told, styles));
+        if let (Some(place), None, false) = (&evidence.at, &evidence.waived, result.as_expected) {
+            let _ = writeln!(text, "{INDENT}at {place}");
+        }
     }
     text
 }

@@ -1,32 +1,29 @@
 //! Command tests, run as scenarios.
 
-use std::fs::File;
 use std::sync::Arc;
 
 use shellproof_api::{Engine, ImageReference};
-use shellproof_image::{Looked, Source};
-use shellproof_store::Store;
+use shellproof_image::Looked;
 use tokio::sync::watch;
 
-use super::Named;
 use super::cst::{Tested, Tests};
+use super::named::{Named, Wanted};
+use super::start;
 use crate::ImageName;
 use crate::engines::EngineSpec;
 use crate::failure::Failure;
-use crate::invocation::Invocation;
 use crate::platform::Platform;
 use crate::result::{Case, CaseResult, Expectation, Report};
-use crate::run::{self, RunOptions, Runner};
 use crate::scenario::{ImageChoice, Scenario};
 use crate::source::Diagnostic;
 use crate::vocabulary::Mode;
 
 /// Holds an image to tests, as far as nothing has to be started.
-pub(super) fn check(tests: &Tests, image: &Named, looked: &Looked) -> Tested {
+pub(super) fn check(tests: &Tests, wanted: &Wanted, looked: &Looked) -> Tested {
     let configuration = &looked.content.configuration;
     let id = &configuration.id;
     let by_id: Result<ImageReference, _> = id.parse();
-    let (reference, called) = match image {
+    let (reference, called) = match &wanted.image {
         Named::OfEngine(reference) => (Ok(reference.clone()), reference.to_string()),
         Named::OfRegistry(reference) => (by_id, reference.to_string()),
         Named::File(_) => (by_id, configuration.names.first().unwrap_or(id).clone()),
@@ -43,17 +40,20 @@ pub(super) fn check(tests: &Tests, image: &Named, looked: &Looked) -> Tested {
 /// the machine fails before anything runs, they are broken.
 pub(super) async fn run(
     scenarios: Vec<Scenario>,
-    image: &Named,
+    wanted: &Wanted,
     engine: Option<&EngineSpec>,
     interrupt: watch::Receiver<bool>,
     report: &mut Report,
 ) {
-    let engine = match (image, engine) {
+    let engine = match (&wanted.image, engine) {
         (Named::OfEngine(_), Some(engine)) => engine.clone(),
         _ => EngineSpec::embedded(),
     };
     let scenarios: Vec<_> = scenarios.into_iter().map(Arc::new).collect();
-    match carry_out(&scenarios, image, &engine, interrupt).await {
+    let platform = |_: &ImageReference| {
+        Platform::from_parts(None, []).map_err(|mistakes| Failure::Input(mistakes.to_string()))
+    };
+    match start::run(scenarios.clone(), wanted, Some(&engine), "", interrupt, platform).await {
         Ok(ran) => {
             report.leftovers.extend(ran.leftovers);
             report.interrupted |= ran.interrupted;
@@ -72,47 +72,6 @@ pub(super) async fn run(
             report.results.extend(broken);
         }
     }
-}
-
-async fn carry_out(
-    scenarios: &[Arc<Scenario>],
-    image: &Named,
-    engine: &EngineSpec,
-    interrupt: watch::Receiver<bool>,
-) -> Result<Report, Failure> {
-    if let Named::File(source) = image {
-        take_in(source.clone()).await?;
-    }
-    let invocation = Invocation::start().map_err(Failure::machine("no private directory can be made"))?;
-    let platform = Platform::from_parts(None, []).map_err(|error| Failure::Input(error.to_string()))?;
-    let options = RunOptions {
-        jobs: 1,
-        // It is there.
-        offline: true,
-        ..RunOptions::default()
-    };
-    let engines = [engine.clone()];
-    let jobs = run::jobs(scenarios, &[Mode::Prebuilt], &engines);
-    let runner = Runner::open(&engines, platform, invocation, options).await?;
-    let mut ran = runner.run(&jobs, interrupt, &|_| {}).await;
-    ran.leftovers.extend(runner.close().await);
-    Ok(ran)
-}
-
-/// Takes an archive's or a layout's image into the store, from which the engine in this binary runs it.
-async fn take_in(source: Source) -> Result<(), Failure> {
-    let taking = tokio::task::spawn_blocking(move || -> std::io::Result<()> {
-        let store = Store::open().map_err(std::io::Error::other)?;
-        let taken = match source.is_layout() {
-            true => store.import_layout(source.path(), source.tag()),
-            false => store.import(File::open(source.path())?, source.tag()),
-        };
-        taken.map(drop).map_err(std::io::Error::other)
-    });
-    let taken = taking
-        .await
-        .unwrap_or_else(|error| Err(std::io::Error::other(error)));
-    taken.map_err(Failure::machine("the image cannot be taken into the store"))
 }
 
 /// A program that could not be started is a test that failed, whatever code that would have been.

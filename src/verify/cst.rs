@@ -11,7 +11,7 @@ mod schema;
 mod sheet;
 mod suggest;
 
-use shellproof_image::{Looked, Wanted};
+use shellproof_image::{Looked, WantedFiles};
 
 pub(super) use decode::load;
 pub(crate) use schema::Tests;
@@ -31,12 +31,12 @@ pub(super) struct Tested {
 
 impl Tests {
     /// The files that have to be read, before anything is known of the image.
-    pub(super) fn wanted(&self) -> Wanted {
+    pub(super) fn wanted(&self) -> WantedFiles {
         files::wanted(self, None)
     }
 
     /// Those that have to be read of this image, if others are among them since paths have variables in them.
-    pub(super) fn wanted_of(&self, looked: &Looked) -> Option<Wanted> {
+    pub(super) fn wanted_of(&self, looked: &Looked) -> Option<WantedFiles> {
         let has_variables = self.existence.iter().any(|test| test.path.value.contains('$'));
         has_variables.then(|| files::wanted(self, Some(&self.env(looked))))
     }

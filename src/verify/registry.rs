@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use shellproof_api::{ErrorKind, ImageReference};
-use shellproof_image::{Looked, Wanted};
+use shellproof_image::{Looked, WantedFiles};
 use shellproof_store::{Error, Store};
 
 use crate::engines::EngineError;
@@ -13,7 +13,7 @@ use crate::failure::Failure;
 pub(super) const PREFIX: &str = "registry:";
 
 /// Pulls an image, and reads it and files of it. It stays in the store, where a next time finds it.
-pub(super) async fn read(reference: &ImageReference, wanted: &Wanted) -> Result<Looked, Failure> {
+pub(super) async fn read(reference: &ImageReference, wanted: &WantedFiles) -> Result<Looked, Failure> {
     let wanted = wanted.clone();
     let bar = indicatif::ProgressBar::new_spinner();
     if !std::io::stderr().is_terminal() {
@@ -46,7 +46,7 @@ fn machine(error: std::io::Error) -> Failure {
     }
 }
 
-fn failure(error: Error) -> Failure {
+pub(super) fn failure(error: Error) -> Failure {
     match &error {
         Error::Registry { kind, .. } => match kind {
             ErrorKind::Unreachable | ErrorKind::Other => {

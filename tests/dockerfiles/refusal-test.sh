@@ -43,6 +43,8 @@ options=("$@")
   found 'root' 'runs as `root`' 's#^USER \${UID}.*#USER root#'
   found 'a shell under another name' '`/usr/lib/libharmless.so` is a copy of `dash`' \
     '$a COPY --from=builder /bin/dash /usr/lib/libharmless.so'
+  found 'a shell under another name, by shellproof' '`/usr/lib/libharmless.so` is a shell, by its content' \
+    '$a COPY --from=builder --chmod=755 /bin/dash /usr/lib/libharmless.so'
   found 'a package manager' '`/usr/bin/dpkg` is a copy of `dpkg`' '$a COPY --from=builder /usr/bin/dpkg /usr/bin/dpkg'
   found 'a debug target without a shell' 'has no shell' '/^COPY --from=tools/d'
   found 'a secret in a layer' 'holds the secret' \

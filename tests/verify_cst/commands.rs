@@ -155,7 +155,16 @@ fn an_image_of_the_store_is_held_to_the_same() {
         Held::of(&verify(&directory, image, "tests.yaml", &tests(word), &more))
     };
     // That takes it into the store.
-    assert_eq!(held(&tiny(), "hi", &[]).code, Some(0));
+    let scenario = "schema: 1\nname: tiny\nmodes: [prebuilt]\ncontainers: { it: { image: 'fixture:tiny', args: [healthy], expect: { exit: 0 } } }";
+    std::fs::write(directory.path().join("run.yaml"), scenario).unwrap();
+    let ran = std::process::Command::new(env!("CARGO_BIN_EXE_shellproof"))
+        .args(["run", "--engine", "embedded", "run.yaml", "--fixtures"])
+        .arg(std::path::absolute(fixtures::directory()).unwrap())
+        .current_dir(directory.path())
+        .env("XDG_DATA_HOME", directory.path().join("data"))
+        .status()
+        .unwrap();
+    assert!(ran.success());
     let reference = fixtures::reference("tiny");
     let layout = format!("oci:data/shellproof:{reference}");
     for (image, more) in [

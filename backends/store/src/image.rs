@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use shellproof_api::{HealthCheck, HealthTest, ImageConfig, Labels};
-use shellproof_image::{Check, Configuration, Descriptor, ImageContent, Looked, Sign, Source, Wanted, Way};
+use shellproof_image::{
+    Check, Configuration, Descriptor, ImageContent, Looked, Sign, Source, WantedFiles, Way,
+};
 
 use crate::error::{Error, Result};
 use crate::place::{Held, Store};
@@ -108,7 +110,7 @@ impl Image {
     ///
     /// # Errors
     /// As [`Self::content`].
-    pub fn look(&self, wanted: &Wanted) -> Result<Looked> {
+    pub fn look(&self, wanted: &WantedFiles) -> Result<Looked> {
         Ok(shellproof_image::look(&self.source(), wanted)?)
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use shellproof_api::ImageReference;
-use shellproof_image::{Taken, digest_of, take_all, take_layout, take_stream};
+use shellproof_image::{Source, Taken, digest_of, take_all, take_layout, take_source, take_stream};
 
 use crate::blobs::Blob;
 use crate::error::{Error, Result};
@@ -85,6 +85,18 @@ impl Store {
     pub fn import_layout(&self, directory: &Path, tag: Option<&str>) -> Result<Imported> {
         self.whole(|| {
             let taken = take_layout(directory, tag, |part| self.keep(part))?;
+            self.take(taken)
+        })
+    }
+
+    /// Takes an image from wherever it lies, under this name in place of its own: nobody else's loses it.
+    ///
+    /// # Errors
+    /// As [`Store::import`].
+    pub fn import_as(&self, source: &Source, name: &ImageReference) -> Result<Imported> {
+        self.whole(|| {
+            let mut taken = take_source(source, self.limits.bytes, |part| self.keep(part))?;
+            taken.names = vec![name.as_str().to_owned()];
             self.take(taken)
         })
     }

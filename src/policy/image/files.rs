@@ -14,11 +14,12 @@ pub(super) fn judge(is_strict: bool, fact: &Fact, image: &ImageContent) -> Vec<E
     let judge = |program: &ImageProgram| {
         let source = layer(image, program);
         let found = [judge_program(is_strict, image, program), privileges(program)];
-        let found = found.into_iter().flatten();
+        let found = found.into_iter().flatten().map(|found| found.at(&program.path));
         found.map(|found| found.about(fact, &source)).collect::<Vec<_>>()
     };
-    let scripts = scripts(image).map(|found| found.about(fact, "its files"));
-    image.programs.iter().flat_map(judge).chain(scripts).collect()
+    let whole = [scripts(image), escapes(image)].into_iter().flatten();
+    let whole = whole.map(|found| found.about(fact, "its files"));
+    image.programs.iter().flat_map(judge).chain(whole).collect()
 }
 
 /// "layer 2 of 5: `COPY helper /opt/`".
@@ -198,6 +199,29 @@ fn scripts(image: &ImageContent) -> Option<Finding> {
     };
     Some(Finding::new(
         Rule::ShellScript,
+        format!("{what}: {}", listed(&found)),
+    ))
+}
+
+/// The programs that start a shell for whoever tells them to, by their names and those of their links.
+fn escapes(image: &ImageContent) -> Option<Finding> {
+    let has_escape = |program: &&ImageProgram| {
+        let mut names = program.links.iter().chain([&program.path]);
+        program.is_executable() && present(program).is_none() && names.any(|name| programs::has_escape(name))
+    };
+    let found: Vec<_> = image
+        .programs
+        .iter()
+        .filter(has_escape)
+        .map(|program| &program.path)
+        .collect();
+    let what = match found.len() {
+        0 => return None,
+        1 => "1 program starts a shell for whoever tells it to, where there is one".to_owned(),
+        count => format!("{count} programs start a shell for whoever tells them to, where there is one"),
+    };
+    Some(Finding::new(
+        Rule::ShellEscape,
         format!("{what}: {}", listed(&found)),
     ))
 }

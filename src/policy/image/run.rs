@@ -6,7 +6,7 @@ use shellproof_api::HealthTest;
 use shellproof_api::facts::{Fact, Gap, ImageContent, Start, What};
 
 use super::files::{self, listed};
-use super::{Finding, of_reading, start};
+use super::{Finding, debug, of_reading, start};
 use crate::policy::programs::Present;
 use crate::policy::{Evidence, Rule};
 
@@ -75,7 +75,7 @@ pub(in crate::policy) fn judge_run(all: &[Fact]) -> Vec<Evidence> {
         }
     }
     let present = images.0.values().flat_map(|(fact, content)| {
-        let present = presences(content).into_iter();
+        let present = presences(content).into_iter().chain(debug::judge(false, content));
         present.map(|finding| finding.about(fact, &fact.source))
     });
     told.extend(present);

@@ -116,7 +116,7 @@ pub(super) fn read(program: &str, arguments: &[&str]) -> Option<Reading> {
 }
 
 /// `python3.11`, `python3.11d`, `perl5.36-x86_64-linux-gnu`, `python3-intel64`.
-fn is_called(name: &str, interpreter: &str) -> bool {
+pub(super) fn is_called(name: &str, interpreter: &str) -> bool {
     name.strip_prefix(interpreter).is_some_and(|rest| {
         let version = rest.trim_start_matches(|any: char| any.is_ascii_digit() || any == '.');
         version.is_empty() || version.len() < rest.len() && (version.starts_with('-') || version.len() == 1)

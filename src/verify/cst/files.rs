@@ -1,6 +1,6 @@
 //! Tests of files: whether they are there, what is in them, and their licences.
 
-use shellproof_image::{Files, Found, Kind, Wanted};
+use shellproof_image::{Files, Found, Kind, WantedFiles};
 
 use super::expand::{Env, expand};
 use super::go_pattern;
@@ -17,8 +17,8 @@ const PASSED: &[&str] = &["libgnutls30"];
 const REFUSED: &[&str] = &["AGPL", "WTFPL"];
 
 /// The files that tests are about. Variables in paths have to be put in; without them, such paths are left out.
-pub(super) fn wanted(tests: &Tests, env: Option<&Env>) -> Wanted {
-    let mut wanted = Wanted::default();
+pub(super) fn wanted(tests: &Tests, env: Option<&Env>) -> WantedFiles {
+    let mut wanted = WantedFiles::default();
     for test in &tests.existence {
         let path = &test.path.value;
         match env {

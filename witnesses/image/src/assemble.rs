@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::path::{Keys, text};
 use crate::stack::{Left, flatten, found};
 use crate::stream::digest_of;
-use crate::wanted::{Files, Looked, Wanted};
+use crate::wanted::{Files, Looked, WantedFiles};
 
 /// The label of whatever Podman builds.
 const BUILT_BY_PODMAN: &str = "io.buildah.version";
@@ -35,7 +35,7 @@ pub(crate) struct Parts<'a, L> {
 }
 
 /// Puts an image together, whose layers are checked against its configuration.
-pub(crate) fn assemble(parts: &Parts<'_, Layer>, keys: &Keys, wanted: &Wanted) -> Result<Looked> {
+pub(crate) fn assemble(parts: &Parts<'_, Layer>, keys: &Keys, wanted: &WantedFiles) -> Result<Looked> {
     let configuration: Configuration = parse("the image's configuration", &parts.configuration)?;
     let rootfs = configuration.rootfs.clone().unwrap_or_default();
     let expected = rootfs.diff_ids.unwrap_or_default();

@@ -10,7 +10,7 @@ use crate::limits;
 use crate::path::{Key, Keys};
 use crate::stream::{Budget, Hashing, PART, Packing, unpacked};
 use crate::tape::{Head, each, wrong};
-use crate::wanted::{Keeper, Tee, Wanted};
+use crate::wanted::{Keeper, Tee, WantedFiles};
 
 /// What is left of an image's bounds.
 pub(crate) struct Bounds<'w> {
@@ -22,7 +22,7 @@ pub(crate) struct Bounds<'w> {
 }
 
 impl<'w> Bounds<'w> {
-    pub(crate) fn new(wanted: &'w Wanted) -> Self {
+    pub(crate) fn new(wanted: &'w WantedFiles) -> Self {
         Self {
             keys: Keys::default(),
             budget: Budget::new(),

@@ -12,7 +12,7 @@ use crate::entry::Layer;
 use crate::error::{Error, Result};
 use crate::layer::{self, Bounds};
 use crate::limits;
-use crate::wanted::{Looked, Wanted};
+use crate::wanted::{Looked, WantedFiles};
 
 struct Layout<'a>(&'a Path);
 
@@ -56,7 +56,7 @@ impl Documents for Layout<'_> {
     }
 }
 
-pub(crate) fn read(directory: &Path, tag: Option<&str>, wanted: &Wanted) -> Result<Looked> {
+pub(crate) fn read(directory: &Path, tag: Option<&str>, wanted: &WantedFiles) -> Result<Looked> {
     let mut bounds = Bounds::new(wanted);
     let mut layers = Vec::new();
     let parts = look(directory, tag, &mut layers, &mut |file| {

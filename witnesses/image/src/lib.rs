@@ -48,5 +48,5 @@ pub use read::{look_stream, read_stream};
 pub use shellproof_api::facts::ImageContent;
 pub use source::{Source, look, read};
 pub use stream::digest_of;
-pub use take::{Taken, take_all, take_layout, take_stream};
-pub use wanted::{Files, Found, Kind, Looked, Wanted};
+pub use take::{Taken, take_all, take_layout, take_source, take_stream};
+pub use wanted::{Files, Found, Kind, Looked, WantedFiles};

@@ -11,15 +11,15 @@ use crate::error::{Error, Result};
 use crate::form::Form;
 use crate::layout;
 use crate::read::look_stream;
-use crate::wanted::{Looked, Wanted, until_known};
+use crate::wanted::{Looked, WantedFiles, until_known};
 
 /// An image that no engine is needed for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    form: Form,
-    path: PathBuf,
+    pub(crate) form: Form,
+    pub(crate) path: PathBuf,
     /// Which of its images; none where there is but one.
-    tag: Option<String>,
+    pub(crate) tag: Option<String>,
 }
 
 impl Source {
@@ -32,19 +32,29 @@ impl Source {
         }
     }
 
-    /// Where it lies.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// The only image of an archive as `docker save` writes it.
+    pub const fn saved(file: PathBuf) -> Self {
+        Self {
+            form: Form::DockerArchive,
+            path: file,
+            tag: None,
+        }
     }
 
-    /// Which of its images it is, unless there is but one.
-    pub fn tag(&self) -> Option<&str> {
-        self.tag.as_deref()
-    }
-
-    /// Whether it is an OCI layout, which is a directory.
-    pub fn is_layout(&self) -> bool {
-        self.form == Form::Layout
+    /// Opens the file of an archive.
+    pub(crate) fn open(&self) -> Result<File> {
+        let named = |error: std::io::Error| {
+            Error::Name(format!(
+                "`{}` cannot be read: {error}\nhelp: `{}` wants the file of an archive, `oci:` a directory",
+                self.path.display(),
+                self.form.prefix()
+            ))
+        };
+        let file = File::open(&self.path).map_err(named)?;
+        match file.metadata().map_err(named)?.is_dir() {
+            true => Err(named(std::io::ErrorKind::IsADirectory.into())),
+            false => Ok(file),
+        }
     }
 
     /// Whether a text names a file or a directory rather than an image of an engine.
@@ -93,34 +103,23 @@ impl fmt::Display for Source {
 /// # Errors
 /// There is nothing of that name, it is no image or one that is larger than what is read, or the machine failed.
 pub fn read(source: &Source) -> Result<ImageContent> {
-    Ok(once(source, &Wanted::default())?.content)
+    Ok(once(source, &WantedFiles::default())?.content)
 }
 
 /// Reads an image and files of it. It is read once, and again where links of the image lead from those paths elsewhere.
 ///
 /// # Errors
 /// As [`read`].
-pub fn look(source: &Source, wanted: &Wanted) -> Result<Looked> {
+pub fn look(source: &Source, wanted: &WantedFiles) -> Result<Looked> {
     until_known(wanted, |wanted| once(source, wanted))
 }
 
-fn once(source: &Source, wanted: &Wanted) -> Result<Looked> {
+fn once(source: &Source, wanted: &WantedFiles) -> Result<Looked> {
     let tag = source.tag.as_deref();
     if source.form == Form::Layout {
         return layout::read(&source.path, tag, wanted);
     }
-    let named = |error: std::io::Error| {
-        Error::Name(format!(
-            "`{}` cannot be read: {error}\nhelp: `{}` wants the file of an archive, `oci:` a directory",
-            source.path.display(),
-            source.form.prefix()
-        ))
-    };
-    let file = File::open(&source.path).map_err(named)?;
-    if file.metadata().map_err(named)?.is_dir() {
-        return Err(named(std::io::ErrorKind::IsADirectory.into()));
-    }
-    look_stream(file, source.form, tag, wanted)
+    read_stream(source.open()?, source.form, tag)
 }
 
 #[cfg(test)]

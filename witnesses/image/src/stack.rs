@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::entry::{Hides, Layer, Program, Thing};
 use crate::path::{Key, Keys, above};
-use crate::wanted::{Found, Piece, Wanted};
+use crate::wanted::{Found, Piece, WantedFiles};
 
 /// What of a place is hidden by the layers above, as bits.
 type Hidden = u8;
@@ -93,7 +93,7 @@ impl<'a> Hiding<'a> {
 pub(crate) fn found(
     layers: &[&Layer],
     keys: &Keys,
-    wanted: &Wanted,
+    wanted: &WantedFiles,
 ) -> (BTreeMap<Vec<u8>, Found>, Vec<Vec<u8>>) {
     let (mut found, mut implied, mut unread) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
     let mut hiding = Hiding::new(keys);

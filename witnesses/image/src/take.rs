@@ -9,6 +9,7 @@ use crate::document::Configuration;
 use crate::error::{Error, Result};
 use crate::form::Form;
 use crate::layout::{self, Stored};
+use crate::source::Source;
 use crate::stream::Budget;
 
 /// An image whose layers somebody has.
@@ -59,6 +60,23 @@ pub fn take_stream<L: Stored + Clone>(
 ) -> Result<Taken<L>> {
     let archived = Archived::read(stream, &Budget::of(limit), &mut keep)?;
     Taken::of(archived.image(Form::DockerArchive, tag)?)
+}
+
+/// The same for an image wherever it lies.
+///
+/// # Errors
+/// As [`crate::read`].
+pub fn take_source<L: Stored + Clone>(
+    source: &Source,
+    limit: u64,
+    mut keep: impl FnMut(&mut dyn Read) -> io::Result<L>,
+) -> Result<Taken<L>> {
+    let tag = source.tag.as_deref();
+    if source.form == Form::Layout {
+        return take_layout(&source.path, tag, keep);
+    }
+    let archived = Archived::read(source.open()?, &Budget::of(limit), &mut keep)?;
+    Taken::of(archived.image(source.form, tag)?)
 }
 
 /// The same for all images of an archive, of which there is at least one.

@@ -18,14 +18,14 @@ const LINKS: usize = 40;
 
 /// Which files somebody asks for.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct WantedFiles {
     /// By path, and whether their content is asked for.
     paths: BTreeMap<Vec<u8>, bool>,
     /// Directories of whose own directories all are asked for, each with the content of a file in it.
     each: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-impl Wanted {
+impl WantedFiles {
     /// Asks for what is at a path, links of the image followed.
     pub fn path(&mut self, path: &str) {
         self.add(normal(path.as_bytes()), false);
@@ -118,12 +118,12 @@ pub(crate) enum Piece {
 
 /// Keeps what comes by, as far as it is asked for.
 pub(crate) struct Keeper<'a> {
-    wanted: &'a Wanted,
+    wanted: &'a WantedFiles,
     left: u64,
 }
 
 impl<'a> Keeper<'a> {
-    pub(crate) const fn new(wanted: &'a Wanted) -> Self {
+    pub(crate) const fn new(wanted: &'a WantedFiles) -> Self {
         Self { wanted, left: ALL }
     }
 
@@ -230,7 +230,7 @@ impl Files {
     }
 
     /// Where a path leads; none where its links lead nowhere. What leads up in it is taken out before links are followed, as in
-    /// [`Wanted`].
+    /// [`WantedFiles`].
     fn way(&self, path: &[u8], to_the_end: bool) -> Option<Vec<u8>> {
         let mut left: Vec<Vec<u8>> = split(&normal(path));
         let mut way: Vec<u8> = Vec::new();
@@ -266,7 +266,7 @@ impl Files {
     }
 
     /// What has to be asked for so that all that was asked for is known.
-    fn also(&self, wanted: &Wanted) -> Wanted {
+    fn also(&self, wanted: &WantedFiles) -> WantedFiles {
         let mut also = wanted.clone();
         for (path, with_content) in &wanted.paths {
             let ends = [self.way(path, false), self.way(path, *with_content)];
@@ -312,7 +312,7 @@ pub struct Looked {
 
 impl Looked {
     /// What is to be asked for in another reading, because links lead there; none where all is known.
-    pub fn next(&self, wanted: &Wanted) -> Option<Wanted> {
+    pub fn next(&self, wanted: &WantedFiles) -> Option<WantedFiles> {
         let mut also = self.files.also(wanted);
         for path in &self.unread {
             also.add(path.clone(), true);
@@ -327,8 +327,8 @@ impl Looked {
 /// # Errors
 /// As whoever reads.
 pub(crate) fn until_known(
-    wanted: &Wanted,
-    mut read: impl FnMut(&Wanted) -> Result<Looked>,
+    wanted: &WantedFiles,
+    mut read: impl FnMut(&WantedFiles) -> Result<Looked>,
 ) -> Result<Looked> {
     let mut wanted = wanted.clone();
     for _ in 0..LINKS {

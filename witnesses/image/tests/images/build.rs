@@ -116,6 +116,7 @@ pub struct Image {
     pub layers: Vec<(Vec<u8>, String)>,
     pub config: Value,
     pub packing: Packing,
+    pub name: String,
 }
 
 impl Image {
@@ -127,6 +128,7 @@ impl Image {
                 .collect(),
             config: json!({ "Entrypoint": ["/app/server"], "User": "65532" }),
             packing: Packing::Plain,
+            name: "localhost/x:1".into(),
         }
     }
 
@@ -162,7 +164,7 @@ impl Image {
             .map(|(place, (layer, _))| (format!("{place}/layer.tar"), pack(layer, self.packing)))
             .collect();
         let names: Vec<_> = files.iter().map(|(name, _)| name.clone()).collect();
-        let manifest = json!([{ "Config": name, "RepoTags": ["localhost/x:1"], "Layers": names }]);
+        let manifest = json!([{ "Config": name, "RepoTags": [self.name], "Layers": names }]);
         files.push((name, configuration.into_bytes()));
         files.push(("manifest.json".into(), manifest.to_string().into_bytes()));
         files

@@ -1,13 +1,13 @@
 //! Files that are asked for by path.
 
-use shellproof_image::{Files, Form, Kind, Wanted, look_stream};
+use shellproof_image::{Files, Form, Kind, WantedFiles, look_stream};
 
 use crate::build::{Image, Layer, OTHER, archive};
 
 /// Reads as often as it takes; gives the files, and how often it was read.
-fn look(layers: Vec<Layer>, ask: impl FnOnce(&mut Wanted)) -> (Files, usize) {
+fn look(layers: Vec<Layer>, ask: impl FnOnce(&mut WantedFiles)) -> (Files, usize) {
     let files = Image::new(layers).saved();
-    let mut wanted = Wanted::default();
+    let mut wanted = WantedFiles::default();
     ask(&mut wanted);
     for times in 1.. {
         let looked = look_stream(archive(&files).as_slice(), Form::DockerArchive, None, &wanted).unwrap();
