@@ -10,7 +10,6 @@ mod compared;
 #[path = "support/ended.rs"]
 mod ended;
 #[path = "support/fixtures.rs"]
-#[expect(dead_code, reason = "nothing is loaded into an engine")]
 mod fixtures;
 #[path = "verify_cst/mistakes.rs"]
 mod mistakes;
@@ -209,6 +208,28 @@ fn licences_are_those_that_are_allowed() {
         "/usr/share/doc/libgnutls30/copyright",
     );
     both("licenseTests: [{ files: [/app/data] }]", "/app/data", "/nope");
+}
+
+#[test]
+fn files_below_a_link_are_unproven() {
+    let directory = TempDir::new().unwrap();
+    let layers = vec![
+        Layer::new().symlink("bin", "usr/bin"),
+        Layer::new().file("bin/server", 0o755, OTHER),
+    ];
+    let image = Image::new(layers).config(json!({ "Entrypoint": ["/bin/server"] }));
+    fs::write(directory.path().join("image.tar"), archive(&image.saved())).unwrap();
+    let text = "{ schemaVersion: 2.0.0, fileExistenceTests: [{ name: it, path: /usr/bin/server, shouldExist: false }] }";
+    let ended = verify(
+        &directory,
+        "docker-archive:image.tar",
+        "tests.yaml",
+        text,
+        &["--format", "json"],
+    );
+    let held = Held::of(&ended);
+    assert_eq!(held.code, Some(3), "{held:?}");
+    assert!(held.gaps[0].contains("below `/bin`"), "{held:?}");
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl Tests {
     pub(super) fn check(&self, looked: &Looked, run: &ImageChoice, called: &str) -> Tested {
         let mut sheet = Sheet::new(&self.file);
         let containers = commands::containers(self, run, &looked.content, &mut sheet);
-        files::check(self, &looked.files, &self.env(looked), &mut sheet);
+        files::check(self, looked, &self.env(looked), &mut sheet);
         if let Some(test) = &self.metadata {
             metadata::check(test, &looked.content.configuration, &mut sheet);
         }

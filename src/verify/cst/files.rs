@@ -1,6 +1,6 @@
 //! Tests of files: whether they are there, what is in them, and their licences.
 
-use shellproof_image::{Files, Found, Kind, WantedFiles};
+use shellproof_image::{Files, Found, Kind, Looked, WantedFiles};
 
 use super::expand::{Env, expand};
 use super::go_pattern;
@@ -40,7 +40,17 @@ pub(super) fn wanted(tests: &Tests, env: Option<&Env>) -> WantedFiles {
 }
 
 /// Compares the image's files with what is expected of them.
-pub(super) fn check(tests: &Tests, files: &Files, env: &Env, sheet: &mut Sheet) {
+pub(super) fn check(tests: &Tests, looked: &Looked, env: &Env, sheet: &mut Sheet) {
+    let files = &looked.files;
+    let first = tests.existence.first().map(|test| test.path.span);
+    let first = first.or_else(|| tests.contents.first().map(|test| test.path.span));
+    let first = first.or_else(|| tests.licences.first().map(|test| test.place));
+    if let (Some(span), Some(link)) = (first, looked.crossed.first()) {
+        let why = format!(
+            "layers have files below `{link}`, which is a link: engines unpack them to different places"
+        );
+        sheet.skip(span, "what a test says of files", why);
+    }
     for test in &tests.contents {
         content(test, files, sheet);
     }

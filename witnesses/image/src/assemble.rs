@@ -62,10 +62,15 @@ pub(crate) fn assemble(parts: &Parts<'_, Layer>, keys: &Keys, wanted: &WantedFil
         ..ImageContent::default()
     };
     let mut links = BTreeMap::new();
+    let mut crossed = Vec::new();
     for (path, layer, left) in flatten(&parts.layers, keys) {
         match left {
             Left::Program(program) => content.programs.push(named(&path, layer, program)),
             Left::Symlink(target) => {
+                let has_more = |layer: &&Layer| layer.parents.contains(&keys.of(&path));
+                if parts.layers[layer..].iter().any(has_more) {
+                    crossed.push(text(&path));
+                }
                 links.insert(text(&path), String::from_utf8_lossy(&target).into_owned());
             }
         }
@@ -77,6 +82,7 @@ pub(crate) fn assemble(parts: &Parts<'_, Layer>, keys: &Keys, wanted: &WantedFil
     Ok(Looked {
         files: Files::new(found, &content),
         content,
+        crossed,
         unread,
     })
 }

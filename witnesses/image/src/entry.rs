@@ -1,6 +1,6 @@
 //! What is kept of the entries of a layer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use shellproof_api::facts::{Digest, Likeness};
 
@@ -61,4 +61,6 @@ pub(crate) struct Layer {
     pub(crate) pieces: Vec<(Box<[u8]>, Piece)>,
     /// Directories that are asked for, with something in them.
     pub(crate) implied: BTreeSet<Vec<u8>>,
+    /// Where it has something below, if files are asked for at all.
+    pub(crate) parents: HashSet<Key>,
 }

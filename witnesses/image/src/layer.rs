@@ -7,7 +7,7 @@ use crate::change::{Change, Entry};
 use crate::content::{self, Content};
 use crate::entry::{Hides, Kept, Layer, Program, Thing};
 use crate::limits;
-use crate::path::{Key, Keys};
+use crate::path::{Key, Keys, above};
 use crate::stream::{Budget, Hashing, PART, Packing, unpacked};
 use crate::tape::{Head, each, wrong};
 use crate::wanted::{Keeper, Tee, WantedFiles};
@@ -194,6 +194,9 @@ impl Reader<'_, '_> {
         if keeper.is_idle() {
             return;
         }
+        self.layer
+            .parents
+            .extend(above(&entry.path).map(|path| self.bounds.keys.of(path)));
         for directory in keeper.above(&entry.path) {
             self.layer.implied.insert(directory.to_vec());
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use shellproof_api::facts::ImageContent;
@@ -119,7 +119,7 @@ fn once(source: &Source, wanted: &WantedFiles) -> Result<Looked> {
     if source.form == Form::Layout {
         return layout::read(&source.path, tag, wanted);
     }
-    read_stream(source.open()?, source.form, tag)
+    look_stream(source.open()?, source.form, tag, wanted)
 }
 
 #[cfg(test)]

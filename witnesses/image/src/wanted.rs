@@ -306,6 +306,8 @@ pub struct Looked {
     pub content: ImageContent,
     /// The files, behind links of the image if need be.
     pub files: Files,
+    /// Links that layers have something below, as if they were directories: engines differ on where that is.
+    pub crossed: Vec<String>,
     /// Names of files that have to be asked for as well, since those that were are other names of them.
     pub(crate) unread: Vec<Vec<u8>>,
 }

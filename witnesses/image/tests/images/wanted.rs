@@ -62,7 +62,9 @@ fn the_uppermost_counts_and_what_is_deleted_is_gone() {
         ]
     };
     let (files, _) = look(layers(), |wanted| {
-        ["a/old", "a/gone", "b/gone", "c", "b", "a"].map(|path| wanted.content(path));
+        for path in ["a/old", "a/gone", "b/gone", "c", "b", "a"] {
+            wanted.content(path);
+        }
     });
     assert_eq!(content(&files, "a/old").as_deref(), Some("2"));
     assert_eq!(files.at("a/old").unwrap().mode, 0o755);
@@ -86,15 +88,16 @@ fn links_are_followed_within_the_image() {
         ]
     };
     let (files, times) = look(layers(), |wanted| {
-        [
+        for path in [
             "/bin/tool",
             "/bin/t",
             "/loop",
             "/out",
             "/bin/twin",
             "/bin/../etc/motd",
-        ]
-        .map(|path| wanted.content(path));
+        ] {
+            wanted.content(path);
+        }
     });
     assert!(times > 1, "{times}");
     assert!(matches!(files.at("/bin/tool").unwrap().kind, Kind::File(_)));
@@ -134,6 +137,27 @@ fn the_directories_of_a_directory_are_told_with_one_file_of_each() {
         Some("A")
     );
     assert_eq!(files.at("/usr/share/doc/b/copyright"), None);
+}
+
+#[test]
+fn a_link_with_something_below_it_is_told() {
+    let crossed = |layers| {
+        let files = Image::new(layers).saved();
+        let mut wanted = WantedFiles::default();
+        wanted.path("/usr/bin/tool");
+        let looked = look_stream(archive(&files).as_slice(), Form::DockerArchive, None, &wanted);
+        looked.unwrap().crossed
+    };
+    let link = || Layer::new().symlink("bin", "usr/bin");
+    assert_eq!(crossed(vec![link().file("bin/tool", 0o755, OTHER)]), ["/bin"]);
+    assert_eq!(
+        crossed(vec![link(), Layer::new().file("bin/tool", 0o755, OTHER)]),
+        ["/bin"]
+    );
+    // What is replaced is no link.
+    let replaced = Layer::new().directory("bin").file("bin/tool", 0o755, OTHER);
+    assert!(crossed(vec![link(), replaced]).is_empty());
+    assert!(crossed(vec![Layer::new().file("bin/tool", 0o755, OTHER), link()]).is_empty());
 }
 
 #[test]
