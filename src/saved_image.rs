@@ -3,7 +3,7 @@
 use futures_util::StreamExt;
 use shellproof_api::Runtime;
 use shellproof_api::facts::ImageContent;
-use shellproof_image::{Form, read_stream};
+use shellproof_image::{Form, Looked, WantedFiles, look_stream};
 use shellproof_wire::http::Pieces;
 use tokio::sync::mpsc;
 
@@ -26,10 +26,34 @@ pub(crate) enum Unread {
 /// # Errors
 /// The engine failed, or what it gave is no image.
 pub(crate) async fn read(runtime: &dyn Runtime, reference: &str) -> Result<ImageContent, Unread> {
+    Ok(once(runtime, reference, WantedFiles::default()).await?.content)
+}
+
+/// The same with files of it. It is read once, and again where links of the image lead from those paths elsewhere.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) async fn look(
+    runtime: &dyn Runtime,
+    reference: &str,
+    wanted: &WantedFiles,
+) -> Result<Looked, Unread> {
+    let mut wanted = wanted.clone();
+    loop {
+        let looked = once(runtime, reference, wanted.clone()).await?;
+        match looked.next(&wanted) {
+            Some(more) => wanted = more,
+            None => return Ok(looked),
+        }
+    }
+}
+
+async fn once(runtime: &dyn Runtime, reference: &str, wanted: WantedFiles) -> Result<Looked, Unread> {
     let mut saved = runtime.save_image(reference).await?;
     let (sender, pieces) = mpsc::channel(PIECES);
-    let reading =
-        tokio::task::spawn_blocking(move || read_stream(Pieces::from(pieces), Form::DockerArchive, None));
+    let reading = tokio::task::spawn_blocking(move || {
+        look_stream(Pieces::from(pieces), Form::DockerArchive, None, &wanted)
+    });
     while let Some(piece) = saved.next().await {
         // What was cut by the engine is no image's fault.
         if sender.send(piece?).await.is_err() {
@@ -43,8 +67,8 @@ pub(crate) async fn read(runtime: &dyn Runtime, reference: &str) -> Result<Image
 
 /// What a thread has read.
 pub(crate) fn ended(
-    reading: Result<shellproof_image::Result<ImageContent>, tokio::task::JoinError>,
-) -> shellproof_image::Result<ImageContent> {
+    reading: Result<shellproof_image::Result<Looked>, tokio::task::JoinError>,
+) -> shellproof_image::Result<Looked> {
     reading.unwrap_or_else(|error| {
         Err(shellproof_image::Error::Machine {
             what: "the reader failed".into(),

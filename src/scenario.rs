@@ -4,7 +4,7 @@
 //! mistakes it can see, at the line and column that made them:
 //!
 //! 1. [`load`] reads the file (size, kind and encoding are checked first);
-//! 2. `yaml` turns the text into a tree whose every node has a [`Span`];
+//! 2. `source::yaml` turns the text into a tree whose every node has a [`Span`];
 //! 3. `decode` turns the tree into a [`Scenario`];
 //! 4. `check` compares the parts of the scenario with each other;
 //! 5. `host` looks for the host paths that it mounts, where it was read from a file;
@@ -44,7 +44,6 @@ mod keys;
 mod load;
 mod resolve;
 mod schema;
-mod yaml;
 
 pub use crate::source::MAX_FILE_BYTES;
 pub use decode::duration;

@@ -1,28 +1,36 @@
-//! Images, read and judged without anything being started.
+//! Images, read and judged without anything being started, but for a role's scenario and the commands of tests.
 
+mod commands;
 mod config;
+mod cst;
 mod engine;
 mod named;
 mod registry;
 mod role;
+mod start;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shellproof_api::facts::{Fact, ImageContent, What};
+use shellproof_api::facts::{Fact, What};
 use shellproof_api::{Engine, EngineKind, Seccomp};
-use shellproof_image::Error;
+use shellproof_image::{Error, Looked, WantedFiles};
 use tokio::sync::watch;
 
-use crate::engines::Choice;
+use crate::engines::{Choice, EngineSpec};
 use crate::failure::Failure;
 use crate::invocation::Invocation;
 use crate::policy::{Judgement, Promise, Rule, Seen, Standing, Witness, judge_image};
 use crate::result::{Case, CaseResult, Image, Report};
 use crate::saved_image::ended;
+use crate::source::Diagnostics;
 use crate::vocabulary::{Mode, Role};
 
 pub(crate) use config::images_of;
+use cst::Sheet;
+pub(crate) use cst::Tests;
+use engine::Places;
 use named::Named;
 pub(crate) use named::Wanted;
 
@@ -37,6 +45,18 @@ pub(crate) struct Order {
     pub(crate) promise: Promise,
     /// The role whose scenario each is to run.
     pub(crate) role: Option<Role>,
+    /// A file of container-structure-test that they are held to.
+    pub(crate) tests: Option<Tests>,
+    /// Where the scenario is written that says the same.
+    pub(crate) scenario: Option<PathBuf>,
+}
+
+/// Reads a file of container-structure-test.
+///
+/// # Errors
+/// It has mistakes.
+pub(crate) fn tests(path: &Path) -> Result<Tests, Diagnostics> {
+    cst::load(path)
 }
 
 /// Reads images one after the other and judges each.
@@ -51,27 +71,18 @@ pub(crate) async fn run(order: Order, mut interrupt: watch::Receiver<bool>) -> R
         interrupted: false,
         leftovers: Vec::new(),
     };
-    let mut places = engine::Places::new(&order.engines, &invocation);
+    let mut places = Places::new(&order.engines, &invocation);
     let mut specs = Vec::new();
+    let mut commands = Vec::new();
     for wanted in &order.images {
         let began = Instant::now();
         let read = async {
-            let name = &wanted.name;
-            match &wanted.image {
-                Named::OfEngine(reference) => {
-                    let (content, engine, spec) = places.read(reference, wanted).await?;
-                    Ok((content, engine, Some(spec)))
-                }
-                Named::OfRegistry(reference) => Ok((registry::read(reference).await?, no_engine(), None)),
-                Named::File(source) => {
-                    let source = source.clone();
-                    let reading = tokio::task::spawn_blocking(move || shellproof_image::read(&source)).await;
-                    let content = ended(reading).map_err(|error| failure(name, error))?;
-                    Ok::<_, Failure>((content, no_engine(), None))
-                }
-            }
+            let read = look(wanted, order.tests.as_ref(), &mut places).await?;
+            let tested = order.tests.as_ref();
+            let tested = tested.map(|tests| commands::check(tests, wanted, &read.looked));
+            Ok::<_, Failure>((read, tested))
         };
-        let (content, engine, spec) = tokio::select! {
+        let (read, tested) = tokio::select! {
             read = read => read?,
             // A thread that reads ends with the program.
             _ = interrupt.wait_for(|is_wanted| *is_wanted) => {
@@ -79,16 +90,27 @@ pub(crate) async fn run(order: Order, mut interrupt: watch::Receiver<bool>) -> R
                 break;
             }
         };
-        let judged = judged(
-            wanted,
-            order.role,
-            content,
-            engine,
-            order.promise,
-            began.elapsed(),
-        );
-        report.results.push(judged);
+        let (sheet, scenarios) = match tested {
+            Some(tested) => {
+                if let Some(path) = &order.scenario {
+                    std::fs::write(path, &tested.suggestion)
+                        .map_err(Failure::machine("the scenario cannot be written"))?;
+                }
+                (Some(tested.sheet), tested.scenarios)
+            }
+            None => (None, Vec::new()),
+        };
+        commands.push(scenarios);
+        let Read { looked, engine, spec } = read;
+        report
+            .results
+            .push(judged(wanted, &order, looked, engine, sheet, began.elapsed()));
         specs.push(spec);
+    }
+    for ((wanted, spec), scenarios) in order.images.iter().zip(&specs).zip(commands) {
+        if !scenarios.is_empty() && !report.interrupted {
+            commands::run(scenarios, wanted, spec.as_ref(), interrupt.clone(), &mut report).await;
+        }
     }
     let Some(role) = order.role else {
         return Ok(report);
@@ -109,6 +131,41 @@ pub(crate) async fn run(order: Order, mut interrupt: watch::Receiver<bool>) -> R
     Ok(report)
 }
 
+/// What was read of an image.
+struct Read {
+    looked: Looked,
+    engine: Engine,
+    /// The engine that has it, where one has.
+    spec: Option<EngineSpec>,
+}
+
+/// Reads an image, and what tests want of it.
+async fn look(wanted: &Wanted, tests: Option<&Tests>, places: &mut Places<'_>) -> Result<Read, Failure> {
+    let files = tests.map_or_else(WantedFiles::default, Tests::wanted);
+    let read = look_for(wanted, files, places).await?;
+    match tests.and_then(|tests| tests.wanted_of(&read.looked)) {
+        Some(files) => look_for(wanted, files, places).await,
+        None => Ok(read),
+    }
+}
+
+async fn look_for(wanted: &Wanted, files: WantedFiles, places: &mut Places<'_>) -> Result<Read, Failure> {
+    let looked = match &wanted.image {
+        Named::OfEngine(reference) => return places.read(reference, wanted, &files).await,
+        Named::OfRegistry(reference) => registry::read(reference, &files).await?,
+        Named::File(source) => {
+            let source = source.clone();
+            let reading = tokio::task::spawn_blocking(move || shellproof_image::look(&source, &files)).await;
+            ended(reading).map_err(|error| failure(&wanted.name, error))?
+        }
+    };
+    Ok(Read {
+        looked,
+        engine: no_engine(),
+        spec: None,
+    })
+}
+
 fn failure(name: &str, error: Error) -> Failure {
     match error {
         Error::Machine { what, error } => Failure::Machine {
@@ -121,12 +178,13 @@ fn failure(name: &str, error: Error) -> Failure {
 
 fn judged(
     wanted: &Wanted,
-    role: Option<Role>,
-    mut content: ImageContent,
+    order: &Order,
+    looked: Looked,
     engine: Engine,
-    promise: Promise,
+    sheet: Option<Sheet>,
     duration: Duration,
 ) -> CaseResult {
+    let mut content = looked.content;
     let name = wanted.name.as_str();
     let names = &mut content.configuration.names;
     if let Named::OfEngine(asked) | Named::OfRegistry(asked) = &wanted.image
@@ -137,7 +195,12 @@ fn judged(
     let image = Image::read(name, &content);
     let id = content.configuration.id.clone();
     let content = Arc::new(content);
-    let facts = [Fact::new(Witness::Image, name, What::Image { id, content })];
+    let mut facts = vec![Fact::new(Witness::Image, name, What::Image { id, content })];
+    let mut expectations = Vec::new();
+    if let Some(sheet) = sheet {
+        facts.extend(sheet.gaps);
+        expectations = sheet.expectations;
+    }
     let seen = Seen {
         facts: &facts,
         started: &[],
@@ -148,11 +211,12 @@ fn judged(
     };
     let case = Case::Verified {
         image: wanted.name.clone(),
-        roles: wanted.roles().into_iter().chain(role).collect(),
+        roles: wanted.roles().into_iter().chain(order.role).collect(),
     };
     CaseResult {
         images: vec![image],
-        judgement: Some(judge_image(promise, seen)),
+        judgement: Some(judge_image(order.promise, seen)),
+        expectations,
         duration,
         ..CaseResult::new(case, Mode::Prebuilt, engine)
     }

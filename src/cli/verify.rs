@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::files::Files;
-use super::{Engines, Format, interrupt, platform, reported};
+use super::{Engines, Format, interrupt, mistakes, platform, reported};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
+use crate::out_file;
 use crate::policy::Promise;
 use crate::report::{self, Document, Styles};
 use crate::run::RunOptions;
@@ -37,6 +38,13 @@ pub(super) struct Verify {
     /// Also run the scenario of this role on each image, under all witnesses
     #[arg(long, value_name = "ROLE", conflicts_with = "config")]
     role: Option<Role>,
+    /// Hold the image to this file of container-structure-test, schema 2.0.0; its command tests run on the embedded engine, or
+    /// on the one that has the image
+    #[arg(long, value_name = "FILE")]
+    cst: Option<PathBuf>,
+    /// Write the scenario that says the same, as far as a scenario can
+    #[arg(long, value_name = "FILE", requires = "cst")]
+    cst_scenario: Option<PathBuf>,
     /// How to report
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -57,6 +65,15 @@ impl Verify {
                 &RunOptions::default().fixtures,
             )?);
         }
+        if let Some(file) = &self.cst_scenario {
+            out_file::check("--cst-scenario", file)?;
+            if images.len() > 1 {
+                return Err(Failure::Input(
+                    "`--cst-scenario` writes the scenario of one image".into(),
+                ));
+            }
+        }
+        let tests = self.cst.as_deref().map(verify::tests).transpose();
         let order = verify::Order {
             images,
             engines: self.engines.choices.clone(),
@@ -65,6 +82,8 @@ impl Verify {
                 is_no_debug: self.strict || self.role.is_some(),
             },
             role: self.role,
+            tests: tests.map_err(|error| mistakes(&error))?,
+            scenario: self.cst_scenario.clone(),
         };
         let report = verify::run(order, interrupt()?).await?;
         let document = Document::of(&report);

@@ -95,6 +95,8 @@ rules! {
     WitnessMissing = "witness-missing", Gap;
     /// An image of a container that was started could not be read.
     ImageFault = "image-fault", Gap;
+    /// A test that somebody wrote for an image says nothing here.
+    TestNotHonoured = "test-not-honoured", Gap;
     /// The programs of a container could not be followed, or not all of them were kept.
     KernelFault = "kernel-fault", Gap;
     /// A container was started, and no program of it was seen.

@@ -56,6 +56,11 @@ pub(crate) fn shells(image: &ImageContent) -> Vec<String> {
     shells.map(|one| one.path.clone()).collect()
 }
 
+/// Whether an image has what would be started by an argument vector, looked for as an engine does.
+pub(crate) fn has_program(image: &ImageContent, argv: &[String]) -> bool {
+    start::is_there(image, argv)
+}
+
 /// Something that was found in an image.
 struct Finding {
     rule: Rule,

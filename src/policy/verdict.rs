@@ -170,6 +170,7 @@ pub fn judge_image(promise: Promise, seen: Seen<'_>) -> Judgement {
     if !heard.silent(Witness::Image, seen.image) {
         let found = seen.facts.iter().flat_map(|fact| image::judge(promise, fact));
         heard.evidence.extend(found);
+        heard.evidence.extend(image::gaps(seen.facts));
         heard.witnesses.push((Witness::Image, WitnessState::Spoke));
     }
     heard.silent(Witness::Kernel, seen.kernel);

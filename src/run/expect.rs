@@ -7,7 +7,7 @@ use shellproof_api::{FileKind, ImageFile, StdStream};
 
 use super::output::{Collected, Excerpt};
 use crate::result::{Expectation, Failure};
-use crate::scenario::{FileExpect, HttpExpect, TextExpect};
+use crate::scenario::{FileExpect, HttpExpect, Pattern, TextExpect};
 use crate::source::{Diagnostic, SourceFile, Span, Spanned};
 
 /// How much of a text a failure quotes, in characters.
@@ -99,9 +99,13 @@ impl Checked<'_> {
             let what = format!("{what} not to contain {:?}", part.value);
             checked.push(self.expectation(what, part.span, saw(!text.contains(&part.value))));
         }
-        if let Some(pattern) = &expected.matches {
+        for pattern in &expected.matches {
             let what = format!("{what} to match `{}`", pattern.value.as_str());
             checked.push(self.expectation(what, pattern.span, saw(pattern.value.is_match(text))));
+        }
+        for pattern in &expected.not_matches {
+            let what = format!("{what} not to match `{}`", pattern.value.as_str());
+            checked.push(self.expectation(what, pattern.span, saw(!pattern.value.is_match(text))));
         }
         if let Some(whole) = &expected.equals {
             let what = format!("{what} to be {:?}", whole.value);
@@ -173,7 +177,9 @@ impl Checked<'_> {
 /// Whether a text which does not meet its expectations might be the beginning of one that does.
 pub(super) fn more_might_meet(expected: &TextExpect, text: &str) -> bool {
     let is_forbidden = |part: &Spanned<String>| text.contains(&part.value);
+    let is_matched = |pattern: &Spanned<Pattern>| pattern.value.is_match(text);
     !expected.not_contains.iter().any(is_forbidden)
+        && !expected.not_matches.iter().any(is_matched)
         && expected
             .equals
             .as_ref()

@@ -174,6 +174,16 @@ fn matches() {
         streams(expected, &wrote("a job 12", "job 12")),
         [r#"FAILED: stdout of `job` to match `^job \d+$` | it is "a job 12" @ '^job \d+$'"#]
     );
+    let several = "{ stdout: { matches: [a, b], not_matches: [c, '^d'] } }";
+    assert_eq!(
+        streams(several, &wrote("a\ned c", "")),
+        [
+            "ok: stdout of `job` to match `a`",
+            r#"FAILED: stdout of `job` to match `b` | it is "a\ned c" @ b"#,
+            r#"FAILED: stdout of `job` not to match `c` | it is "a\ned c" @ c"#,
+            "ok: stdout of `job` not to match `^d`",
+        ]
+    );
 }
 
 #[test]

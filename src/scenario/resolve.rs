@@ -201,7 +201,10 @@ impl TextExpect {
         };
         all.contains.extend(more.contains);
         all.not_contains.extend(more.not_contains);
-        all.matches = more.matches.or(all.matches);
+        if !more.matches.is_empty() {
+            all.matches = more.matches;
+        }
+        all.not_matches.extend(more.not_matches);
         all.equals = more.equals.or(all.equals);
         Some(all)
     }

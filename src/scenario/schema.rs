@@ -182,8 +182,10 @@ pub struct TextExpect {
     pub contains: Vec<Spanned<String>>,
     /// None of these appears.
     pub not_contains: Vec<Spanned<String>>,
-    /// This pattern matches somewhere.
-    pub matches: Option<Spanned<Pattern>>,
+    /// Every one of these patterns matches somewhere.
+    pub matches: Vec<Spanned<Pattern>>,
+    /// None of these patterns matches anywhere.
+    pub not_matches: Vec<Spanned<Pattern>>,
     /// The text is exactly this.
     pub equals: Option<Spanned<String>>,
 }
@@ -222,9 +224,26 @@ pub struct FileExpect {
 
 /// A regular expression that compiled.
 #[derive(Clone, Debug)]
-pub struct Pattern(pub(super) regex::Regex);
+pub struct Pattern(regex::Regex);
+
+/// The largest pattern that is compiled, in bytes of compiled program.
+const MAX_PATTERN: usize = 1024 * 1024;
 
 impl Pattern {
+    /// Compiles one; `^` and `$` match at line breaks. An error says why it cannot be one, in a few words.
+    pub(crate) fn new(text: &str) -> Result<Self, String> {
+        let built = regex::RegexBuilder::new(text)
+            .multi_line(true)
+            .size_limit(MAX_PATTERN)
+            .build();
+        built.map(Self).map_err(|error| {
+            // The library's message draws its own picture; its last line says what is wrong.
+            let message = error.to_string();
+            let reason = message.lines().last().unwrap_or_default();
+            reason.trim_start_matches("error: ").to_lowercase()
+        })
+    }
+
     /// Whether it matches anywhere in the text.
     pub fn is_match(&self, text: &str) -> bool {
         self.0.is_match(text)

@@ -44,6 +44,7 @@ pub(crate) fn similar<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 pub(crate) const SYNONYMS: &[(&str, &str)] = &[
     ("cmd", "args"),
     ("depends_on", "after"),
+    ("env", "envVars"),
     ("environment", "env"),
     ("health_check", "healthcheck"),
     ("hostname", "aliases"),

@@ -1,9 +1,10 @@
 //! Images that an engine has, or the store of the one that is in this binary.
 
-use shellproof_api::facts::ImageContent;
 use shellproof_api::{Engine, EngineKind, ErrorKind, ImageReference, Runtime, Seccomp};
+use shellproof_image::{Looked, WantedFiles};
 use shellproof_store::Store;
 
+use super::Read;
 use super::failure;
 use super::named::Wanted;
 use super::registry;
@@ -48,18 +49,23 @@ impl<'a> Places<'a> {
         }
     }
 
-    /// Reads an image, and says who had it, and how that one is reached.
+    /// Reads an image and files of it, and says who had it.
     pub(super) async fn read(
         &mut self,
         reference: &ImageReference,
         wanted: &Wanted,
-    ) -> Result<(ImageContent, Engine, EngineSpec), Failure> {
+        files: &WantedFiles,
+    ) -> Result<Read, Failure> {
         let name = reference.to_string();
         if self.has_store
             && let Some(store) = Store::open_existing().map_err(registry::failure)?
-            && let Some(content) = registry::content(store, name.clone()).await?
+            && let Some(looked) = registry::look(store, name.clone(), files).await?
         {
-            return Ok((content, embedded(), EngineSpec::embedded()));
+            return Ok(Read {
+                looked,
+                engine: embedded(),
+                spec: Some(EngineSpec::embedded()),
+            });
         }
         if !self.has_engine {
             return Err(Failure::Input(format!(
@@ -73,8 +79,11 @@ impl<'a> Places<'a> {
             none => none.insert(connect(self.choices, self.invocation).await?),
         };
         let runtime = &*chosen.connection.runtime;
-        let content = read(runtime, &name, wanted).await?;
-        Ok((content, runtime.engine().clone(), chosen.spec.clone()))
+        Ok(Read {
+            looked: read(runtime, &name, wanted, files).await?,
+            engine: runtime.engine().clone(),
+            spec: Some(chosen.spec.clone()),
+        })
     }
 }
 
@@ -105,8 +114,14 @@ async fn connect(choices: &[Choice], invocation: &Invocation) -> Result<Chosen, 
     })
 }
 
-async fn read(runtime: &dyn Runtime, name: &str, wanted: &Wanted) -> Result<ImageContent, Failure> {
-    saved_image::read(runtime, name)
+/// Reads an image, and files of it.
+async fn read(
+    runtime: &dyn Runtime,
+    name: &str,
+    wanted: &Wanted,
+    files: &WantedFiles,
+) -> Result<Looked, Failure> {
+    saved_image::look(runtime, name, files)
         .await
         .map_err(|unread| match unread {
             Unread::Image(error) => failure(name, error),

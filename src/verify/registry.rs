@@ -2,8 +2,8 @@
 
 use std::io::IsTerminal;
 
-use shellproof_api::facts::ImageContent;
 use shellproof_api::{ErrorKind, ImageReference};
+use shellproof_image::{Looked, WantedFiles};
 use shellproof_store::{Error, Store};
 
 use crate::engines::EngineError;
@@ -12,8 +12,8 @@ use crate::failure::Failure;
 /// What stands before a reference that is to be asked of its registry.
 pub(super) const PREFIX: &str = "registry:";
 
-/// Pulls an image, and reads it. It stays in the store, where a next time finds it.
-pub(super) async fn read(reference: &ImageReference) -> Result<ImageContent, Failure> {
+/// Pulls an image, and reads it and files of it. It stays in the store, where a next time finds it.
+pub(super) async fn read(reference: &ImageReference, wanted: &WantedFiles) -> Result<Looked, Failure> {
     let bar = indicatif::ProgressBar::new_spinner();
     if !std::io::stderr().is_terminal() {
         bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
@@ -29,14 +29,19 @@ pub(super) async fn read(reference: &ImageReference) -> Result<ImageContent, Fai
     bar.finish_and_clear();
     let id = pulled.map_err(failure)?.id;
     let missing = || failure(Error::Missing(id.clone()));
-    content(store, id.clone()).await?.ok_or_else(missing)
+    look(store, id.clone(), wanted).await?.ok_or_else(missing)
 }
 
-/// What an image of the store is and contains, by its name or its id.
-pub(super) async fn content(store: Store, name: String) -> Result<Option<ImageContent>, Failure> {
+/// What an image of the store is and contains, by its name or its id, and files of it.
+pub(super) async fn look(
+    store: Store,
+    name: String,
+    wanted: &WantedFiles,
+) -> Result<Option<Looked>, Failure> {
+    let wanted = wanted.clone();
     let reading = tokio::task::spawn_blocking(move || -> shellproof_store::Result<_> {
         let image = store.image(&name)?;
-        image.map(|image| image.content()).transpose()
+        image.map(|image| image.look(&wanted)).transpose()
     });
     match reading.await {
         Ok(read) => read.map_err(failure),

@@ -144,6 +144,8 @@ pub enum Gap {
     AnyProgram,
     /// What containers asked for outside of their network, on an engine that has no way there.
     WayOut,
+    /// What somebody wanted to know of an image.
+    Test,
 }
 
 impl Fact {

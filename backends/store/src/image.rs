@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use shellproof_api::{HealthCheck, HealthTest, ImageConfig, Labels};
-use shellproof_image::{Check, Configuration, Descriptor, ImageContent, Sign, Source, Way};
+use shellproof_image::{
+    Check, Configuration, Descriptor, ImageContent, Looked, Sign, Source, WantedFiles, Way,
+};
 
 use crate::error::{Error, Result};
 use crate::place::{Held, Store};
@@ -101,8 +103,19 @@ impl Image {
     /// # Errors
     /// A blob is not what it has to be, or is larger than what is read.
     pub fn content(&self) -> Result<ImageContent> {
-        let source = Source::layout(self.store.directory.clone(), Some(self.manifest.clone()));
-        Ok(shellproof_image::read(&source)?)
+        Ok(shellproof_image::read(&self.source())?)
+    }
+
+    /// The same with files of it.
+    ///
+    /// # Errors
+    /// As [`Self::content`].
+    pub fn look(&self, wanted: &WantedFiles) -> Result<Looked> {
+        Ok(shellproof_image::look(&self.source(), wanted)?)
+    }
+
+    fn source(&self) -> Source {
+        Source::layout(self.store.directory.clone(), Some(self.manifest.clone()))
     }
 
     /// What else it says.

@@ -39,12 +39,15 @@ impl<'a> Images<'a> {
     }
 }
 
-/// The images that could not be read.
+/// The images that could not be read, and what was asked of them and not answered.
 pub(in crate::policy) fn gaps(all: &[Fact]) -> Vec<Evidence> {
     let gaps = all.iter().filter_map(|fact| match &fact.what {
         What::Unseen {
             gap: Gap::Image, why, ..
         } => Some(Evidence::of(fact, Rule::ImageFault, why.clone())),
+        What::Unseen {
+            gap: Gap::Test, why, ..
+        } => Some(Evidence::of(fact, Rule::TestNotHonoured, why.clone())),
         _ => None,
     });
     gaps.collect()

@@ -6,8 +6,8 @@ use crate::scenario::keys::container_keys;
 use crate::scenario::schema::{
     After, Container, EnvVar, HealthCheck, HealthTest, ImageChoice, Mount, Port, Probe, Ready, Settings,
 };
-use crate::scenario::yaml::{Entry, Kind};
 use crate::source::spelling::quoted;
+use crate::source::yaml::{Entry, Kind};
 use crate::source::{Span, Spanned};
 use crate::vocabulary::Role;
 

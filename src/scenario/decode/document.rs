@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::Decoder;
 use super::values::{NAME, RESOURCE_NAME, is_name, is_resource_name, parse_date};
 use crate::scenario::schema::{Audit, Outcome, Outcomes, Scenario, Waiver};
-use crate::scenario::yaml::{Entry, Kind, Node};
 use crate::source::spelling::quoted;
+use crate::source::yaml::{Entry, Kind, Node};
 use crate::source::{Span, Spanned};
 use crate::vocabulary::{Mode, Need, VerdictKind};
 

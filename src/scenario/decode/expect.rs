@@ -2,8 +2,8 @@
 
 use super::values::{ABSOLUTE, is_absolute};
 use super::{Decoder, Fields, container::DEFAULT_WITHIN, invalid};
-use crate::scenario::schema::{Expect, FileExpect, HttpExpect, TextExpect};
-use crate::scenario::yaml::{Entry, Kind, Node};
+use crate::scenario::schema::{Expect, FileExpect, HttpExpect, Pattern, TextExpect};
+use crate::source::yaml::{Entry, Kind, Node};
 use crate::source::{Span, Spanned};
 
 impl Decoder<'_> {
@@ -60,7 +60,12 @@ impl Decoder<'_> {
                 .unwrap_or_default(),
             matches: fields
                 .take("matches")
-                .and_then(|entry| self.pattern(&entry.value, "matches")),
+                .map(|entry| self.patterns(entry))
+                .unwrap_or_default(),
+            not_matches: fields
+                .take("not_matches")
+                .map(|entry| self.patterns(entry))
+                .unwrap_or_default(),
             equals: fields
                 .take("equals")
                 .and_then(|entry| self.string(&entry.value, "equals")),
@@ -73,18 +78,30 @@ impl Decoder<'_> {
         Some(expect)
     }
 
+    /// One pattern or a list of patterns.
+    fn patterns(&mut self, entry: &Entry) -> Vec<Spanned<Pattern>> {
+        let what = entry.key.value.as_str();
+        let nodes = self.one_or_more(entry).iter();
+        nodes.filter_map(|node| self.pattern(node, what)).collect()
+    }
+
+    /// One value or a list of them; none at all would check nothing.
+    fn one_or_more<'n>(&mut self, entry: &'n Entry) -> &'n [Node] {
+        let nodes = match &entry.value.kind {
+            Kind::List(nodes) => nodes.as_slice(),
+            _ => std::slice::from_ref(&entry.value),
+        };
+        if nodes.is_empty() {
+            let error = self.at(entry.value.span, format!("`{}` is an empty list", entry.key));
+            self.report(error.label("would always pass"));
+        }
+        nodes
+    }
+
     /// One text or a list of texts; an empty one is in every output, and so checks nothing.
     fn texts(&mut self, entry: &Entry) -> Vec<Spanned<String>> {
         let what = entry.key.value.as_str();
-        let single = std::slice::from_ref(&entry.value);
-        let nodes = match &entry.value.kind {
-            Kind::List(nodes) => nodes.as_slice(),
-            _ => single,
-        };
-        if nodes.is_empty() {
-            let error = self.at(entry.value.span, format!("`{what}` is an empty list"));
-            self.report(error.label("would always pass"));
-        }
+        let nodes = self.one_or_more(entry);
         let rule = |text: &str| !text.is_empty();
         nodes
             .iter()

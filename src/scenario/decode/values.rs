@@ -10,9 +10,9 @@ use shellproof_api::ReferenceError;
 
 use crate::image_name::suggestion;
 use crate::scenario::schema::{AfterState, ImageChoice, Mount, MountSource, Port, Relabel};
-use crate::scenario::yaml::Node;
 use crate::source::Spanned;
 use crate::source::spelling::{quoted, similar};
+use crate::source::yaml::Node;
 
 /// No scenario waits longer than this.
 const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);

@@ -12,8 +12,9 @@ use crate::document::{Configuration, parse};
 use crate::entry::{Layer, Program};
 use crate::error::{Error, Result};
 use crate::path::{Keys, text};
-use crate::stack::{Left, flatten};
+use crate::stack::{Left, flatten, found};
 use crate::stream::digest_of;
+use crate::wanted::{Files, Looked, WantedFiles};
 
 /// The label of whatever Podman builds.
 const BUILT_BY_PODMAN: &str = "io.buildah.version";
@@ -34,7 +35,7 @@ pub(crate) struct Parts<'a, L> {
 }
 
 /// Puts an image together, whose layers are checked against its configuration.
-pub(crate) fn assemble(parts: &Parts<'_, Layer>, keys: &Keys) -> Result<ImageContent> {
+pub(crate) fn assemble(parts: &Parts<'_, Layer>, keys: &Keys, wanted: &WantedFiles) -> Result<Looked> {
     let configuration: Configuration = parse("the image's configuration", &parts.configuration)?;
     let rootfs = configuration.rootfs.clone().unwrap_or_default();
     let expected = rootfs.diff_ids.unwrap_or_default();
@@ -61,10 +62,15 @@ pub(crate) fn assemble(parts: &Parts<'_, Layer>, keys: &Keys) -> Result<ImageCon
         ..ImageContent::default()
     };
     let mut links = BTreeMap::new();
+    let mut crossed = Vec::new();
     for (path, layer, left) in flatten(&parts.layers, keys) {
         match left {
             Left::Program(program) => content.programs.push(named(&path, layer, program)),
             Left::Symlink(target) => {
+                let has_more = |layer: &&Layer| layer.parents.contains(&keys.of(&path));
+                if parts.layers[layer..].iter().any(has_more) {
+                    crossed.push(text(&path));
+                }
                 links.insert(text(&path), String::from_utf8_lossy(&target).into_owned());
             }
         }
@@ -72,7 +78,13 @@ pub(crate) fn assemble(parts: &Parts<'_, Layer>, keys: &Keys) -> Result<ImageCon
     content.links = links;
     content.programs.sort_by(|one, other| one.path.cmp(&other.path));
     content.name_links();
-    Ok(content)
+    let (found, unread) = found(&parts.layers, keys, wanted);
+    Ok(Looked {
+        files: Files::new(found, &content),
+        content,
+        crossed,
+        unread,
+    })
 }
 
 fn named(path: &[u8], layer: usize, program: Program) -> ImageProgram {
@@ -135,6 +147,8 @@ fn configured(configuration: Configuration, parts: &Parts<'_, Layer>) -> ImageCo
         user: defaults.user.unwrap_or_default(),
         directory: defaults.working_dir.unwrap_or_default(),
         labels: labels.into_iter().collect(),
+        ports: defaults.exposed_ports.unwrap_or_default().into_keys().collect(),
+        volumes: defaults.volumes.unwrap_or_default().into_keys().collect(),
         health,
         on_build: defaults.on_build.into_iter().flatten().map(on_build).collect(),
         history: history.into_iter().filter_map(|step| step.created_by).collect(),

@@ -88,6 +88,8 @@ pub struct Defaults {
     pub labels: Option<BTreeMap<String, String>>,
     /// `VOLUME`, as keys.
     pub volumes: Option<BTreeMap<String, Option<Nothing>>>,
+    /// `EXPOSE`, as keys such as `80/tcp`.
+    pub exposed_ports: Option<BTreeMap<String, Option<Nothing>>>,
     /// `STOPSIGNAL`.
     pub stop_signal: Option<String>,
     /// `HEALTHCHECK`.

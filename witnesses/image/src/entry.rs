@@ -1,8 +1,11 @@
 //! What is kept of the entries of a layer.
 
+use std::collections::{BTreeSet, HashSet};
+
 use shellproof_api::facts::{Digest, Likeness};
 
 use crate::path::Key;
+use crate::wanted::Piece;
 
 /// A file or link of which more than its being there matters.
 #[derive(Clone, Debug)]
@@ -54,4 +57,10 @@ pub(crate) struct Layer {
     pub(crate) kept: Vec<Kept>,
     /// Paths and what they hide, those of whiteouts among them.
     pub(crate) hides: Vec<(Key, Hides)>,
+    /// What it has at paths that are asked for; the last of a path counts.
+    pub(crate) pieces: Vec<(Box<[u8]>, Piece)>,
+    /// Directories that are asked for, with something in them.
+    pub(crate) implied: BTreeSet<Vec<u8>>,
+    /// Where it has something below, if files are asked for at all.
+    pub(crate) parents: HashSet<Key>,
 }

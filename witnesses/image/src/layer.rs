@@ -7,25 +7,28 @@ use crate::change::{Change, Entry};
 use crate::content::{self, Content};
 use crate::entry::{Hides, Kept, Layer, Program, Thing};
 use crate::limits;
-use crate::path::{Key, Keys};
+use crate::path::{Key, Keys, above};
 use crate::stream::{Budget, Hashing, PART, Packing, unpacked};
 use crate::tape::{Head, each, wrong};
+use crate::wanted::{Keeper, Tee, WantedFiles};
 
 /// What is left of an image's bounds.
-pub(crate) struct Bounds {
+pub(crate) struct Bounds<'w> {
     pub(crate) keys: Keys,
     pub(crate) budget: Budget,
     entries: usize,
     names: usize,
+    keeper: Keeper<'w>,
 }
 
-impl Bounds {
-    pub(crate) fn new() -> Self {
+impl<'w> Bounds<'w> {
+    pub(crate) fn new(wanted: &'w WantedFiles) -> Self {
         Self {
             keys: Keys::default(),
             budget: Budget::new(),
             entries: limits::ENTRIES,
             names: limits::NAMES,
+            keeper: Keeper::new(wanted),
         }
     }
 
@@ -80,7 +83,7 @@ pub fn visit(
 ///
 /// # Errors
 /// It is no archive, is cut, or goes beyond a bound.
-pub(crate) fn read(stored: impl Read, bounds: &mut Bounds) -> io::Result<Layer> {
+pub(crate) fn read(stored: impl Read, bounds: &mut Bounds<'_>) -> io::Result<Layer> {
     let budget = bounds.budget.clone();
     let mut layer = Layer::default();
     let mut reader = Reader {
@@ -126,19 +129,20 @@ fn walk(
     })
 }
 
-struct Reader<'a> {
-    bounds: &'a mut Bounds,
+struct Reader<'a, 'w> {
+    bounds: &'a mut Bounds<'w>,
     layer: &'a mut Layer,
     /// What is kept, by path: a later entry replaces an earlier one.
     places: HashMap<Key, usize>,
 }
 
-impl Reader<'_> {
+impl Reader<'_, '_> {
     fn take(&mut self, head: &Head, content: &mut dyn Read) -> io::Result<()> {
         let Some(entry) = Entry::of(head)? else {
             return Ok(());
         };
-        let what = match entry.change {
+        let mut kept = None;
+        let what = match &entry.change {
             Change::Empty => {
                 self.hide(&entry.path, Hides::Below);
                 return Ok(());
@@ -149,13 +153,26 @@ impl Reader<'_> {
             }
             Change::Directory => {
                 self.place(&entry.path, None, Hides::Files)?;
+                self.keep(&entry, None);
                 return Ok(());
             }
-            Change::Symlink(target) => Some(Thing::Symlink(target.into())),
-            Change::Hardlink(target) => self.link(&target),
+            Change::Symlink(target) => Some(Thing::Symlink(target.as_slice().into())),
+            Change::Hardlink(target) => self.link(target),
             Change::Device | Change::Fifo => None,
             Change::File => {
-                let looked = Content::of(content, entry.size, entry.mode & 0o111 != 0)?;
+                let is_executable = entry.mode & 0o111 != 0;
+                let looked = match self.bounds.keeper.keeps(&entry.path, entry.size) {
+                    true => {
+                        let mut tee = Tee {
+                            inner: content,
+                            kept: Vec::new(),
+                        };
+                        let looked = Content::of(&mut tee, entry.size, is_executable)?;
+                        kept = Some(tee.kept);
+                        looked
+                    }
+                    false => Content::of(content, entry.size, is_executable)?,
+                };
                 let program = Program {
                     mode: entry.mode,
                     owner: entry.owner,
@@ -166,7 +183,26 @@ impl Reader<'_> {
                 content::matters(&entry.path, &program).then(|| Thing::Program(Box::new(program)))
             }
         };
-        self.place(&entry.path, what, Hides::All)
+        self.place(&entry.path, what, Hides::All)?;
+        self.keep(&entry, kept);
+        Ok(())
+    }
+
+    /// Keeps what is asked for by path.
+    fn keep(&mut self, entry: &Entry, content: Option<Vec<u8>>) {
+        let keeper = &self.bounds.keeper;
+        if keeper.is_idle() {
+            return;
+        }
+        self.layer
+            .parents
+            .extend(above(&entry.path).map(|path| self.bounds.keys.of(path)));
+        for directory in keeper.above(&entry.path) {
+            self.layer.implied.insert(directory.to_vec());
+        }
+        if let Some(piece) = keeper.piece(entry, content) {
+            self.layer.pieces.push((entry.path.as_slice().into(), piece));
+        }
     }
 
     /// What another name of a file is: the same as the file, if that is in this layer.

@@ -5,8 +5,6 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use shellproof_api::facts::ImageContent;
-
 use crate::assemble::{Parts, assemble};
 use crate::choose::{Documents, choose};
 use crate::document::Descriptor;
@@ -14,6 +12,7 @@ use crate::entry::Layer;
 use crate::error::{Error, Result};
 use crate::layer::{self, Bounds};
 use crate::limits;
+use crate::wanted::{Looked, WantedFiles};
 
 struct Layout<'a>(&'a Path);
 
@@ -57,13 +56,13 @@ impl Documents for Layout<'_> {
     }
 }
 
-pub(crate) fn read(directory: &Path, tag: Option<&str>) -> Result<ImageContent> {
-    let mut bounds = Bounds::new();
+pub(crate) fn read(directory: &Path, tag: Option<&str>, wanted: &WantedFiles) -> Result<Looked> {
+    let mut bounds = Bounds::new(wanted);
     let mut layers = Vec::new();
     let parts = look(directory, tag, &mut layers, &mut |file| {
         layer::read(file, &mut bounds)
     })?;
-    assemble(&parts, &bounds.keys)
+    assemble(&parts, &bounds.keys, wanted)
 }
 
 /// Shows somebody each layer of an image, lowest first.

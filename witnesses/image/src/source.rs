@@ -10,7 +10,8 @@ use shellproof_api::facts::ImageContent;
 use crate::error::{Error, Result};
 use crate::form::Form;
 use crate::layout;
-use crate::read::read_stream;
+use crate::read::look_stream;
+use crate::wanted::{Looked, WantedFiles, until_known};
 
 /// An image that no engine is needed for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,11 +103,23 @@ impl fmt::Display for Source {
 /// # Errors
 /// There is nothing of that name, it is no image or one that is larger than what is read, or the machine failed.
 pub fn read(source: &Source) -> Result<ImageContent> {
+    Ok(once(source, &WantedFiles::default())?.content)
+}
+
+/// Reads an image and files of it. It is read once, and again where links of the image lead from those paths elsewhere.
+///
+/// # Errors
+/// As [`read`].
+pub fn look(source: &Source, wanted: &WantedFiles) -> Result<Looked> {
+    until_known(wanted, |wanted| once(source, wanted))
+}
+
+fn once(source: &Source, wanted: &WantedFiles) -> Result<Looked> {
     let tag = source.tag.as_deref();
     if source.form == Form::Layout {
-        return layout::read(&source.path, tag);
+        return layout::read(&source.path, tag, wanted);
     }
-    read_stream(source.open()?, source.form, tag)
+    look_stream(source.open()?, source.form, tag, wanted)
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Layers, one on top of the other: what is left of each.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::entry::{Hides, Layer, Program, Thing};
 use crate::path::{Key, Keys, above};
+use crate::wanted::{Found, Piece, WantedFiles};
 
 /// What of a place is hidden by the layers above, as bits.
 type Hidden = u8;
@@ -20,7 +21,7 @@ pub(crate) enum Left {
 
 /// What is left of the layers, lowest first, by path and with the place of its layer.
 pub(crate) fn flatten(layers: &[&Layer], keys: &Keys) -> Vec<(Box<[u8]>, usize, Left)> {
-    let mut hidden: HashMap<Key, Hidden> = HashMap::new();
+    let mut hiding = Hiding::new(keys);
     let mut left = Vec::new();
     let has_links = |layer: &&Layer| {
         layer
@@ -34,7 +35,7 @@ pub(crate) fn flatten(layers: &[&Layer], keys: &Keys) -> Vec<(Box<[u8]>, usize, 
     };
     for (place, layer) in layers.iter().enumerate().rev() {
         for kept in layer.kept.iter().filter(|kept| !kept.path.is_empty()) {
-            if is_hidden(&kept.path, &hidden, keys) {
+            if hiding.hides(&kept.path) {
                 continue;
             }
             let what = match &kept.what {
@@ -49,25 +50,89 @@ pub(crate) fn flatten(layers: &[&Layer], keys: &Keys) -> Vec<(Box<[u8]>, usize, 
         }
         // Nothing is below the lowest.
         if place > 0 {
-            for (key, hides) in &layer.hides {
-                *hidden.entry(*key).or_default() |= match hides {
-                    Hides::Files => FILES,
-                    Hides::All | Hides::Deleted => ALL,
-                    Hides::Below => BELOW,
-                };
-            }
+            hiding.add(layer);
         }
     }
     left
 }
 
-fn is_hidden(path: &[u8], hidden: &HashMap<Key, Hidden>, keys: &Keys) -> bool {
-    let has = |path: &[u8], bits| {
-        hidden
-            .get(&keys.of(path))
-            .is_some_and(|hidden| hidden & bits != 0)
-    };
-    !hidden.is_empty() && (has(path, FILES | ALL) || above(path).any(|path| has(path, ALL | BELOW)))
+/// What of the layers below is hidden by those above.
+struct Hiding<'a> {
+    hidden: HashMap<Key, Hidden>,
+    keys: &'a Keys,
+}
+
+impl<'a> Hiding<'a> {
+    fn new(keys: &'a Keys) -> Self {
+        Self {
+            hidden: HashMap::new(),
+            keys,
+        }
+    }
+
+    fn add(&mut self, layer: &Layer) {
+        for (key, hides) in &layer.hides {
+            *self.hidden.entry(*key).or_default() |= match hides {
+                Hides::Files => FILES,
+                Hides::All | Hides::Deleted => ALL,
+                Hides::Below => BELOW,
+            };
+        }
+    }
+
+    fn hides(&self, path: &[u8]) -> bool {
+        let has = |path: &[u8], bits| {
+            let hidden = self.hidden.get(&self.keys.of(path));
+            hidden.is_some_and(|hidden| hidden & bits != 0)
+        };
+        !self.hidden.is_empty() && (has(path, FILES | ALL) || above(path).any(|path| has(path, ALL | BELOW)))
+    }
+}
+
+/// What the image has at the paths that are asked for, and the files that are to be asked for since those are names of them.
+pub(crate) fn found(
+    layers: &[&Layer],
+    keys: &Keys,
+    wanted: &WantedFiles,
+) -> (BTreeMap<Vec<u8>, Found>, Vec<Vec<u8>>) {
+    let (mut found, mut implied, mut unread) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
+    let mut hiding = Hiding::new(keys);
+    for (place, layer) in layers.iter().enumerate().rev() {
+        for (path, piece) in layer.pieces.iter().rev() {
+            if found.contains_key(&**path) || hiding.hides(path) {
+                continue;
+            }
+            let piece = match piece {
+                Piece::Found(piece) => Some(piece.clone()),
+                Piece::Hardlink(target) if !wanted.has_content(target) => {
+                    unread.push(target.clone());
+                    None
+                }
+                Piece::Hardlink(target) => behind(target, &layers[..=place]),
+            };
+            found.extend(piece.map(|piece| (path.to_vec(), piece)));
+        }
+        implied.extend(layer.implied.iter().filter(|path| !hiding.hides(path)).cloned());
+        hiding.add(layer);
+    }
+    for path in implied {
+        found.entry(path).or_insert_with(Found::implied);
+    }
+    (found, unread)
+}
+
+/// The file that a hard link means. The layers are those below the link, and its own.
+fn behind(target: &[u8], layers: &[&Layer]) -> Option<Found> {
+    let mut target = target;
+    for layer in layers.iter().rev() {
+        let mut pieces = layer.pieces.iter().rev();
+        match pieces.find(|(path, _)| **path == *target) {
+            Some((_, Piece::Found(piece))) => return Some(piece.clone()),
+            Some((_, Piece::Hardlink(next))) => target = next,
+            None => {}
+        }
+    }
+    None
 }
 
 /// What one layer has, by name, for those who look for few things in it.

@@ -41,6 +41,10 @@ pub struct ImageConfiguration {
     pub directory: String,
     /// `LABEL`.
     pub labels: Labels,
+    /// `EXPOSE`, such as `80/tcp`.
+    pub ports: Vec<String>,
+    /// `VOLUME`.
+    pub volumes: Vec<String>,
     /// `HEALTHCHECK`.
     pub health: RecordedHealth,
     /// `ONBUILD`, one instruction each.

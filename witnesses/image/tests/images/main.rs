@@ -5,3 +5,4 @@ mod forms;
 mod hostile;
 mod layers;
 mod measure;
+mod wanted;

@@ -1,6 +1,6 @@
 //! YAML text as a tree whose every node knows its place.
 //!
-//! Only what a scenario needs: one document of maps, lists and scalars. Anchors, aliases, tags and
+//! Only what the languages here need: one document of maps, lists and scalars. Anchors, aliases, tags and
 //! further documents are refused, so that a small file cannot unfold into a large one.
 
 use std::collections::HashMap;
@@ -9,23 +9,32 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, StrInput};
 
-use crate::source::spelling::quoted;
-use crate::source::{Diagnostic, MAX_MISTAKES};
-use crate::source::{SourceFile, Span, Spanned};
+use super::diagnostics::{Diagnostic, MAX_MISTAKES};
+use super::file::{SourceFile, Span, Spanned};
+use super::spelling::quoted;
 
-/// The deepest nesting that is read; the language itself needs seven levels.
+/// The deepest nesting that is read; the languages themselves need seven levels.
 const MAX_DEPTH: usize = 24;
+
+/// What a file in YAML is, as messages call it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Form {
+    /// As in "write one scenario per file".
+    pub(crate) what: &'static str,
+    /// How one begins.
+    pub(crate) begins: &'static str,
+}
 
 /// A value in the file.
 #[derive(Debug)]
-pub(super) struct Node {
-    pub(super) span: Span,
-    pub(super) kind: Kind,
+pub(crate) struct Node {
+    pub(crate) span: Span,
+    pub(crate) kind: Kind,
 }
 
 /// What a node is.
 #[derive(Debug)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Nothing, `~` or `null`.
     Null,
     /// Text; plain when it stands without quotes.
@@ -40,14 +49,14 @@ pub(super) enum Kind {
 
 /// A key of a map with its value.
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) key: Spanned<String>,
-    pub(super) value: Node,
+pub(crate) struct Entry {
+    pub(crate) key: Spanned<String>,
+    pub(crate) value: Node,
 }
 
 impl Node {
     /// What a person calls this kind of value.
-    pub(super) fn describe(&self) -> &'static str {
+    pub(crate) fn describe(&self) -> &'static str {
         match &self.kind {
             Kind::Null => "nothing",
             Kind::List(_) => "a list",
@@ -60,14 +69,15 @@ impl Node {
 }
 
 /// Whether an unquoted scalar is a truth value in YAML 1.2.
-pub(super) fn is_bool(text: &str) -> bool {
+pub(crate) fn is_bool(text: &str) -> bool {
     matches!(text, "true" | "True" | "TRUE" | "false" | "False" | "FALSE")
 }
 
 /// Reads the file's one document. Mistakes go to `errors`; without a tree there is at least one.
-pub(super) fn read(file: &Arc<SourceFile>, errors: &mut Vec<Diagnostic>) -> Option<Node> {
+pub(crate) fn read(file: &Arc<SourceFile>, form: Form, errors: &mut Vec<Diagnostic>) -> Option<Node> {
     let mut reader = Reader {
         file,
+        form,
         errors,
         places: Places::new(file.source()),
         parser: Parser::new_from_str(file.source()),
@@ -86,6 +96,7 @@ type Fatal = Box<Diagnostic>;
 
 struct Reader<'f> {
     file: &'f Arc<SourceFile>,
+    form: Form,
     errors: &'f mut Vec<Diagnostic>,
     places: Places<'f>,
     parser: Parser<'f, StrInput<'f>>,
@@ -103,7 +114,7 @@ impl<'f> Reader<'f> {
                     let title = "more than one YAML document in a file";
                     return Err(self
                         .fatal(range, title, "a second document starts here")
-                        .help("write one scenario per file")
+                        .help(format!("write one {} per file", self.form.what))
                         .into());
                 }
                 Event::DocumentStart(_) => {}
@@ -113,7 +124,7 @@ impl<'f> Reader<'f> {
         root.filter(|node| !matches!(node.kind, Kind::Null))
             .ok_or_else(|| {
                 Diagnostic::whole_file(self.file, "the file is empty")
-                    .help("a scenario starts with `schema: 1` and a `name:`")
+                    .help(self.form.begins)
                     .into()
             })
     }
@@ -153,7 +164,8 @@ impl<'f> Reader<'f> {
     fn node(&mut self, event: Event<'f>, range: Range<usize>, depth: usize) -> Result<Node, Fatal> {
         if depth > MAX_DEPTH {
             let title = format!("nested more than {MAX_DEPTH} levels deep");
-            return Err(self.fatal(range, title, "this is too deep for a scenario").into());
+            let label = format!("this is too deep for a {}", self.form.what);
+            return Err(self.fatal(range, title, &label).into());
         }
         let (anchor, tag) = match &event {
             Event::Scalar(_, _, anchor, tag) => (*anchor, tag.is_some()),
@@ -172,8 +184,8 @@ impl<'f> Reader<'f> {
                     "write the value out where it is needed",
                 )
             };
-            let label = "not part of the scenario language";
-            let error = self.fatal(range.clone(), title, label).help(help);
+            let label = format!("not part of the {} language", self.form.what);
+            let error = self.fatal(range.clone(), title, &label).help(help);
             self.report(error);
         }
         match event {
