@@ -58,7 +58,7 @@ pub(crate) fn shells(image: &ImageContent) -> Vec<String> {
 
 /// Whether an image has what would be started by an argument vector, looked for as an engine does.
 pub(crate) fn has_program(image: &ImageContent, argv: &[String]) -> bool {
-    start::is_there(image, argv)
+    start::missing(image, argv).is_none()
 }
 
 /// Something that was found in an image.

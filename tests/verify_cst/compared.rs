@@ -91,7 +91,7 @@ fn the_answers_are_those_that_were_recorded() {
             let is_its = |what: &&str| what.contains(&name);
             let ours = match &held {
                 None => "refused",
-                Some(held) if held.failed().iter().any(|what| is_its(what)) => "fail",
+                Some(held) if held.failed().iter().any(&is_its) => "fail",
                 Some(held) if held.gaps.iter().any(|gap| is_its(&gap.as_str())) => "unproven",
                 Some(_) => "pass",
             };
