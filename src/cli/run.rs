@@ -61,6 +61,15 @@ impl Run {
         let found = engines::find(&self.engines.choices, &invocation.path("")).await?;
         found.tell_notes();
         let jobs = run::jobs(&scenarios, self.mode.modes(), &found.engines);
+        if jobs.is_empty() {
+            let modes: Vec<_> = self.mode.modes().iter().map(|mode| format!("`{mode}`")).collect();
+            anstream::eprintln!(
+                "warning: nothing runs: none of the {} scenarios has the mode {}\nhelp: see `modes:` in the scenarios, or choose \
+                 another `--mode`",
+                scenarios.len(),
+                modes.join(" or ")
+            );
+        }
         let mut options = RunOptions {
             timeout: self.timeout,
             keep: self.keep,

@@ -136,6 +136,7 @@ pub fn judge(mode: Mode, scenario: &Scenario, seen: Seen<'_>) -> Judgement {
     heard.users(seen);
     heard.missing(|_| true);
     heard.see_through(seen);
+    heard.nothing(seen);
     waiver::apply(&scenario.waivers, &mut heard.evidence, waiver::today());
     heard.conclude()
 }
@@ -277,8 +278,8 @@ impl Heard {
         let gaps = kernel::gaps(seen.facts, seen.started);
         let state = match gaps.first() {
             Some(gap) => WitnessState::Missing(gap.to_string()),
-            None if !kernel::has_programs(seen.facts) => {
-                WitnessState::Missing("no program was started in any container".into())
+            None if kernel::facts(seen.facts).next().is_none() => {
+                WitnessState::Missing("no container was started".into())
             }
             None => WitnessState::Spoke,
         };
@@ -295,6 +296,24 @@ impl Heard {
         self.evidence
             .extend(foreign::judge(mode, seen.facts, seen.allowed));
         self.usage = usage::of(seen.facts);
+    }
+
+    /// A run in which no program was there that could be started shows nothing, unless it shows what is wrong.
+    fn nothing(&mut self, seen: Seen<'_>) {
+        let is_more = |one: &Evidence| one.weight() > Weight::Note;
+        if seen.kernel != Standing::Heard
+            || kernel::has_programs(seen.facts)
+            || self.evidence.iter().any(is_more)
+        {
+            return;
+        }
+        let detail = "no program ran in any container, so that nothing was shown".to_owned();
+        self.evidence.push(Evidence {
+            help: Some(
+                "correct `entrypoint` or `args`, or expect something of a container that runs".to_owned(),
+            ),
+            ..Evidence::new(Witness::Kernel, "shellproof", Rule::KernelSilent, detail)
+        });
     }
 
     /// What rests on users that are all one.

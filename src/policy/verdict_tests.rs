@@ -352,7 +352,7 @@ fn a_kernel_witness_with_nothing_to_watch_did_not_speak() {
     let (_, kernel) = &nothing.witnesses[2];
     assert_eq!(
         (kernel.as_str(), kernel.reason()),
-        ("missing", Some("no program was started in any container"))
+        ("missing", Some("no container was started"))
     );
 }
 
@@ -414,4 +414,33 @@ fn a_refused_start_is_told_with_the_engines_answer_in_each_mode() {
     records.extend(run("2", &["/tiny"], &[]));
     let judgement = of_program(records, None);
     assert_eq!((judgement.verdict, judgement.evidence.len()), (Verdict::Clean, 1));
+}
+
+#[test]
+fn a_scenario_in_which_no_program_was_there_shows_nothing() {
+    let started = ["1".to_owned()];
+    let judged = |argv: &[&str], is_there: bool| {
+        let mut tried = program(argv);
+        if !is_there {
+            tried.file = None;
+        }
+        let traced = traced(vec![session(Kind::Start, vec![tried])]);
+        let facts = facts_of(&traced, &recording(run("1", argv, &[])));
+        let seen = Seen {
+            kernel: Standing::Heard,
+            ..by_wire(&facts, &started)
+        };
+        let judgement = judge(Mode::Prebuilt, &scenario(""), seen);
+        let rules: Vec<_> = judgement.against().map(|one| one.rule).collect();
+        (judgement.verdict, rules)
+    };
+    assert_eq!(judged(&["/app"], true), (Verdict::Clean, vec![]));
+    assert_eq!(
+        judged(&["/nope"], false),
+        (Verdict::Unproven, vec![Rule::KernelSilent])
+    );
+    // What was tried is worse, and enough.
+    let (verdict, rules) = judged(&["/bin/sh"], false);
+    assert_eq!(verdict, Verdict::Violated);
+    assert!(!rules.contains(&Rule::KernelSilent), "{rules:?}");
 }

@@ -41,7 +41,10 @@ impl Collected {
         let first = before.iter().position(|line| ERROR.is_match(line));
         let cause = before.iter().rposition(|line| CAUSE.is_match(line));
         let cause = cause.filter(|at| first.is_some_and(|first| first < *at));
-        let owned = |line: &str| line.to_owned();
+        let owned = |line: &str| match line.char_indices().nth(LINE) {
+            Some((end, _)) => format!("{} …", &line[..end]),
+            None => line.to_owned(),
+        };
         Excerpt {
             errors: first
                 .into_iter()
@@ -64,6 +67,8 @@ pub(crate) struct Excerpt {
 
 /// How many of the last lines an excerpt has.
 const LAST: usize = 12;
+/// How much of a line it has, in characters.
+const LINE: usize = 2000;
 /// A line that tells of an error, such as `FATAL: …`, `ValueError: …` or `Caused by: java.net.ConnectException: …`.
 static ERROR: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"\b(?i:error|exception|fatal|panic(ked)?|caused by)\b|[a-z](Error|Exception)\b")
@@ -154,6 +159,13 @@ mod tests {
         assert_eq!(collected.text(StdStream::Stdout).len(), KEPT);
         assert_eq!(collected.excerpt().last[1], "kept");
     }
+    #[test]
+    fn a_line_of_an_excerpt_has_an_end() {
+        let told = excerpt(&"é".repeat(1 << 20), "");
+        assert_eq!(told.last, [format!("{} …", "é".repeat(LINE))]);
+        assert_eq!(excerpt(&"é".repeat(LINE), "").last, ["é".repeat(LINE)]);
+    }
+
     fn excerpt(stdout: &str, stderr: &str) -> Excerpt {
         let collector = Collector::default();
         collector.push(&chunk(StdStream::Stderr, stderr));
