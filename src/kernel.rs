@@ -138,6 +138,11 @@ impl Watch {
         self.supervisor.leave()
     }
 
+    /// Whether programs were seen, and none runs any longer.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.supervisor.has_ended()
+    }
+
     /// What was seen up to now.
     pub(crate) fn trace(&self) -> Trace {
         self.supervisor.trace()

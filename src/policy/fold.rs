@@ -91,9 +91,12 @@ mod tests {
         let shells = |waived, count| (0..count).map(move |_| seen(Rule::Shell, None, waived));
         let all = shells(Some("for a while"), SHOWN + 5).chain(shells(None, SHOWN + 2));
         let folded = fold(all.collect());
+        let exactly: Vec<_> = shells(None, SHOWN).collect();
+        assert_eq!(fold(exactly.clone()), exactly);
         let more: Vec<_> = folded
             .iter()
             .filter(|one| one.detail.ends_with("more of rule `shell`"))
+            .inspect(|one| assert_eq!(one.container.as_deref(), Some("job")))
             .map(|one| (one.detail.as_str(), one.waived.as_deref()))
             .collect();
         assert_eq!(folded.len(), 2 * SHOWN + 2);
@@ -108,24 +111,35 @@ mod tests {
 
     #[test]
     fn installed_files_are_one_finding_but_for_those_that_are_waived() {
-        let file = |path, waived| seen(Rule::RunTimeInstall, Some(path), waived);
+        let of = |rule, path, waived| seen(rule, Some(path), waived);
+        let file = |path, waived| of(Rule::RunTimeInstall, path, waived);
+        let other = Evidence {
+            container: Some("other".into()),
+            ..file("/d", None)
+        };
         let folded = fold(vec![
             file("/a", None),
             file("/b", Some("for a while")),
             file("/c", None),
+            other,
+            of(Rule::ShellInImage, "/e", None),
+            of(Rule::ShellInImage, "/f", None),
         ]);
         let told: Vec<_> = folded
             .iter()
-            .map(|one| (one.detail.as_str(), &one.path))
+            .map(|one| (one.detail.as_str(), one.path.as_deref()))
             .collect();
         assert_eq!(
             told,
             [
                 (
                     "programs, libraries or packages were added or changed at run time: `/a`, `/c`",
-                    &None
+                    None
                 ),
-                ("Some(\"/b\")", &Some("/b".to_owned())),
+                ("Some(\"/b\")", Some("/b")),
+                ("Some(\"/d\")", Some("/d")),
+                ("Some(\"/e\")", Some("/e")),
+                ("Some(\"/f\")", Some("/f")),
             ]
         );
     }

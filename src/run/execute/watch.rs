@@ -1,14 +1,18 @@
 //! How long containers are watched, and that services live as long as their scenario.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use shellproof_api::Error;
 
 use super::health;
 use super::running::ended_first;
 use super::state::Execution;
+use crate::kernel::Watch;
 use crate::run::expect::Checked;
 use crate::scenario::ContainerKind;
+
+/// How long an engine is waited for that has not told yet what the kernel's witness has seen: a container's end.
+const TOLD: Duration = Duration::from_secs(10);
 
 impl Execution<'_> {
     /// Watches the services until each had its time, and notes which of them did not live that long.
@@ -36,7 +40,13 @@ impl Execution<'_> {
             let actual = tokio::select! {
                 biased;
                 ended = running.ended() => Some(ended_first(ended?)),
-                () = tokio::time::sleep_until(until.into()) => None,
+                () = tokio::time::sleep_until(until.into()) => match self.has_ended(&container.name) {
+                    false => None,
+                    true => Some(match tokio::time::timeout(TOLD, running.ended()).await {
+                        Ok(ended) => ended_first(ended?),
+                        Err(_) => "nothing of it runs any longer, though the engine has not told of its end".to_owned(),
+                    }),
+                },
             };
             let output = self.collected(&container.name);
             let checked = Checked {
@@ -57,5 +67,12 @@ impl Execution<'_> {
             self.expectations.push(expectation);
         }
         Ok(())
+    }
+
+    /// Whether the kernel's witness has seen a container end. A busy engine tells of it up to some seconds later.
+    fn has_ended(&self, container: &str) -> bool {
+        let name = self.name(container);
+        let watches = self.watches.iter().filter(|(watched, _)| *watched == name);
+        watches.map(|(_, watch)| watch).any(Watch::has_ended)
     }
 }

@@ -193,6 +193,12 @@ impl Log {
         inner.threads == 0
     }
 
+    /// Whether there was a session, and all have ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        let inner = self.lock();
+        inner.threads == 0 && !inner.sessions.is_empty()
+    }
+
     pub(crate) fn snapshot(&self) -> Trace {
         let inner = self.lock();
         Trace {

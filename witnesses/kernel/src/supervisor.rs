@@ -99,6 +99,11 @@ impl Supervisor {
         self.shared.log.wait_ended(within)
     }
 
+    /// Whether programs were seen, and none runs any longer. An engine may tell of a container's end later than this.
+    pub fn has_ended(&self) -> bool {
+        self.shared.log.has_ended()
+    }
+
     /// Stops recording, and gives what it takes for somebody else to go on answering. The socket's file stays. No call is
     /// lost: the kernel holds what comes meanwhile.
     ///

@@ -73,6 +73,7 @@ impl<'p> Lab<'p> {
         let directory = std::env::temp_dir().join(name);
         std::fs::create_dir(&directory).unwrap();
         let supervisor = Supervisor::start(&directory.join("socket"), options).unwrap();
+        assert!(!supervisor.has_ended(), "nothing has begun");
         Self {
             programs,
             directory,
@@ -100,7 +101,9 @@ impl<'p> Lab<'p> {
     /// What was seen when all sessions have ended.
     fn trace(&self) -> Trace {
         assert!(self.supervisor().wait_ended(Duration::from_secs(10)));
-        self.supervisor().trace()
+        let trace = self.supervisor().trace();
+        assert_eq!(self.supervisor().has_ended(), !trace.sessions.is_empty());
+        trace
     }
 }
 
