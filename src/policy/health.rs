@@ -295,6 +295,7 @@ mod tests {
             (&["CMD", "/probe", "x"][..], Some("/probe")),
             (&["CMD-SHELL", "curl x || exit 1"], Some("curl")),
             (&["CMD", "sh", "-c", "curl x"], Some("curl")),
+            (&["CMD", "python3", "-c", "import x"], Some("python3")),
             (&["CMD", "curl x"], Some("curl")),
             (&["CMD-SHELL", "a | b"], None),
             (&["NONE"], None),
