@@ -178,8 +178,8 @@ pub(crate) fn has_extents(file: &impl AsFd) -> bool {
         extents: u32,
         reserved: u32,
     }
-    /// `FS_IOC_FIEMAP` of `linux/fs.h`.
-    const FIEMAP: libc::Ioctl = 0xC020_660B;
+    /// `FS_IOC_FIEMAP` of `linux/fs.h`; musl has the type of such numbers signed.
+    const FIEMAP: u32 = 0xC020_660B;
     const _: () = assert!(size_of::<Map>() == 0x20);
     let mut map = Map {
         start: 0,
@@ -191,7 +191,7 @@ pub(crate) fn has_extents(file: &impl AsFd) -> bool {
     };
     // SAFETY: `map` is the structure that the request's number carries the size of, asks for no list behind it, and
     // lives until the call returns.
-    check(unsafe { libc::ioctl(file.as_fd().as_raw_fd(), FIEMAP, &raw mut map) }).is_ok()
+    check(unsafe { libc::ioctl(file.as_fd().as_raw_fd(), FIEMAP as libc::Ioctl, &raw mut map) }).is_ok()
 }
 
 /// The smallest page of the supported machines: larger pages are multiples of it.
