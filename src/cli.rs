@@ -10,7 +10,7 @@ mod manual;
 mod run;
 mod verify;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +23,7 @@ use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::keeper;
 use crate::platform::Platform;
+use crate::report::{self, Document, Styles};
 use crate::scenario::{self, Scenario};
 use crate::source::{Color, Diagnostics};
 use crate::vocabulary::{Mode, Need};
@@ -161,6 +162,24 @@ fn block_on(command: impl Future<Output = Result<ExitCode, Failure>>) -> Result<
     // A thread that still reads a file which has no end is not waited for.
     runtime.shutdown_timeout(ENDS);
     done
+}
+
+/// Prints a report, on stdout or on stderr.
+fn print(document: &Document, format: Format, to_stdout: bool) -> Result<(), Failure> {
+    let failed = Failure::machine("the report cannot be written");
+    let text = match format {
+        Format::Json => document
+            .to_json()
+            .map_err(std::io::Error::other)
+            .map_err(&failed)?,
+        Format::Human => report::human(document, &Styles::COLOURED),
+    };
+    let written = if to_stdout {
+        anstream::stdout().write_all(text.as_bytes())
+    } else {
+        anstream::stderr().write_all(text.as_bytes())
+    };
+    written.map_err(failed)
 }
 
 /// How long threads have that nobody waits for any longer.

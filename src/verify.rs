@@ -9,7 +9,7 @@ mod registry;
 mod role;
 mod start;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -47,8 +47,6 @@ pub(crate) struct Order {
     pub(crate) role: Option<Role>,
     /// A file of container-structure-test that they are held to.
     pub(crate) tests: Option<Tests>,
-    /// Where the scenario is written that says the same.
-    pub(crate) scenario: Option<PathBuf>,
 }
 
 /// Reads a file of container-structure-test.
@@ -59,11 +57,15 @@ pub(crate) fn tests(path: &Path) -> Result<Tests, Diagnostics> {
     cst::load(path)
 }
 
-/// Reads images one after the other and judges each.
+/// Reads images one after the other and judges each. Where there are tests, it also gives the scenario that says the same of the last
+/// image.
 ///
 /// # Errors
 /// A name makes no sense, there is no image behind it, or the engine or the machine failed.
-pub(crate) async fn run(order: Order, mut interrupt: watch::Receiver<bool>) -> Result<Report, Failure> {
+pub(crate) async fn run(
+    order: Order,
+    mut interrupt: watch::Receiver<bool>,
+) -> Result<(Report, Option<String>), Failure> {
     let invocation = Invocation::start().map_err(Failure::machine("no private directory can be made"))?;
     let mut report = Report {
         run_id: invocation.id().to_owned(),
@@ -72,8 +74,9 @@ pub(crate) async fn run(order: Order, mut interrupt: watch::Receiver<bool>) -> R
         leftovers: Vec::new(),
     };
     let mut places = Places::new(&order.engines, &invocation);
-    let mut specs = Vec::new();
+    let mut engines = Vec::new();
     let mut commands = Vec::new();
+    let mut suggestion = None;
     for wanted in &order.images {
         let began = Instant::now();
         let read = async {
@@ -92,51 +95,48 @@ pub(crate) async fn run(order: Order, mut interrupt: watch::Receiver<bool>) -> R
         };
         let (sheet, scenarios) = match tested {
             Some(tested) => {
-                if let Some(path) = &order.scenario {
-                    std::fs::write(path, &tested.suggestion)
-                        .map_err(Failure::machine("the scenario cannot be written"))?;
-                }
+                suggestion = Some(tested.suggestion);
                 (Some(tested.sheet), tested.scenarios)
             }
             None => (None, Vec::new()),
         };
         commands.push(scenarios);
-        let Read { looked, engine, spec } = read;
+        let Read { looked, engine, runs } = read;
         report
             .results
             .push(judged(wanted, &order, looked, engine, sheet, began.elapsed()));
-        specs.push(spec);
+        engines.push(runs);
     }
-    for ((wanted, spec), scenarios) in order.images.iter().zip(&specs).zip(commands) {
+    for ((wanted, engine), scenarios) in order.images.iter().zip(&engines).zip(commands) {
         if !scenarios.is_empty() && !report.interrupted {
-            commands::run(scenarios, wanted, spec.as_ref(), interrupt.clone(), &mut report).await;
+            commands::run(scenarios, wanted, engine, interrupt.clone(), &mut report).await;
         }
     }
     let Some(role) = order.role else {
-        return Ok(report);
+        return Ok((report, suggestion));
     };
     if !report.interrupted {
-        for (place, (wanted, spec)) in order.images.iter().zip(&specs).enumerate() {
+        for (place, (wanted, engine)) in order.images.iter().zip(&engines).enumerate() {
             let judgement = report.results[place].judgement.iter();
             let is_debug = judgement
                 .flat_map(Judgement::rules)
                 .any(|rule| rule == Rule::DebugImage);
-            let ran = role::run(role, wanted, spec.as_ref(), is_debug, interrupt.clone()).await?;
+            let ran = role::run(role, wanted, engine, is_debug, interrupt.clone()).await?;
             report.interrupted |= ran.interrupted;
             report.run_id = ran.run_id;
             report.results.extend(ran.results);
             report.leftovers.extend(ran.leftovers);
         }
     }
-    Ok(report)
+    Ok((report, suggestion))
 }
 
 /// What was read of an image.
 struct Read {
     looked: Looked,
     engine: Engine,
-    /// The engine that has it, where one has.
-    spec: Option<EngineSpec>,
+    /// Who runs containers of it: the engine that has it, or else the one in this binary.
+    runs: EngineSpec,
 }
 
 /// Reads an image, and what tests want of it.
@@ -162,7 +162,7 @@ async fn look_for(wanted: &Wanted, files: WantedFiles, places: &mut Places<'_>) 
     Ok(Read {
         looked,
         engine: no_engine(),
-        spec: None,
+        runs: EngineSpec::embedded(),
     })
 }
 

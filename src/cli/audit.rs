@@ -1,17 +1,16 @@
 //! `shellproof audit`.
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, ValueEnum};
 
 use super::files::Files;
-use super::{Engines, Format, need, platform, reported};
+use super::{Engines, Format, need, platform, print, reported};
 use crate::audit::{self, Order};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
-use crate::report::{self, Document, Styles};
+use crate::report::Document;
 use crate::result::ExpectedExit;
 use crate::vocabulary::{Mode, Need};
 
@@ -114,21 +113,4 @@ impl Audit {
             command: self.command.clone(),
         })
     }
-}
-
-fn print(document: &Document, format: Format, to_stdout: bool) -> Result<(), Failure> {
-    let failed = Failure::machine("the report cannot be written");
-    let text = match format {
-        Format::Json => document
-            .to_json()
-            .map_err(std::io::Error::other)
-            .map_err(&failed)?,
-        Format::Human => report::human(document, &Styles::COLOURED),
-    };
-    let written = if to_stdout {
-        anstream::stdout().write_all(text.as_bytes())
-    } else {
-        anstream::stderr().write_all(text.as_bytes())
-    };
-    written.map_err(failed)
 }

@@ -1,15 +1,17 @@
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::files::Files;
-use super::{Engines, Failure, Format, Modes, SHIPPED, duration, interrupt, load, need, platform, reported};
+use super::{
+    Engines, Failure, Format, Modes, SHIPPED, duration, interrupt, load, need, platform, print, reported,
+};
 use crate::engines;
 use crate::exit::ExitCode;
 use crate::invocation::Invocation;
-use crate::report::{self, Document, Progress, Styles};
+use crate::report::{Document, Progress};
 use crate::run::{self, RunOptions, Runner};
 use crate::vocabulary::Need;
 
@@ -93,7 +95,7 @@ impl Run {
         report.leftovers.extend(runner.close().await);
         progress.finish();
         let document = Document::of(&report);
-        let printed = self.print(&document);
+        let printed = print(&document, self.format, true);
         let written = self.files.write(&document);
         let code = reported(document.exit_code(), [printed].into_iter().chain(written));
         match (code, unfit) {
@@ -101,15 +103,5 @@ impl Run {
             (ExitCode::Violated | ExitCode::Interrupted, _) | (_, None) => Ok(code),
             (_, Some(unfit)) => Err(unfit.into()),
         }
-    }
-
-    fn print(&self, document: &Document) -> Result<(), Failure> {
-        let text = match self.format {
-            Format::Human => Ok(report::human(document, &Styles::COLOURED)),
-            Format::Json => document.to_json(),
-        };
-        text.map_err(std::io::Error::other)
-            .and_then(|text| anstream::stdout().write_all(text.as_bytes()))
-            .map_err(Failure::machine("the report cannot be written"))
     }
 }

@@ -1,17 +1,17 @@
 //! `shellproof verify`.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
+use shellproof_wire::write_public;
 
 use super::files::Files;
-use super::{Engines, Format, interrupt, mistakes, platform, reported};
+use super::{Engines, Format, interrupt, mistakes, platform, print, reported};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::out_file;
 use crate::policy::Promise;
-use crate::report::{self, Document, Styles};
+use crate::report::Document;
 use crate::run::RunOptions;
 use crate::verify::{self, Wanted};
 use crate::vocabulary::{Mode, Role};
@@ -83,25 +83,20 @@ impl Verify {
             },
             role: self.role,
             tests: tests.map_err(|error| mistakes(&error))?,
-            scenario: self.cst_scenario.clone(),
         };
-        let report = verify::run(order, interrupt()?).await?;
+        let (report, suggestion) = verify::run(order, interrupt()?).await?;
         let document = Document::of(&report);
-        let printed = self.print(&document);
+        let printed = print(&document, self.format, true);
+        let suggested = match self.cst_scenario.as_deref().zip(suggestion) {
+            Some((file, text)) => {
+                write_public(file, &text).map_err(Failure::machine("the scenario cannot be written"))
+            }
+            None => Ok(()),
+        };
         let written = self.files.write(&document);
         Ok(reported(
             document.exit_code(),
-            [printed].into_iter().chain(written),
+            [printed, suggested].into_iter().chain(written),
         ))
-    }
-
-    fn print(&self, document: &Document) -> Result<(), Failure> {
-        let text = match self.format {
-            Format::Human => Ok(report::human(document, &Styles::COLOURED)),
-            Format::Json => document.to_json(),
-        };
-        text.map_err(std::io::Error::other)
-            .and_then(|text| anstream::stdout().write_all(text.as_bytes()))
-            .map_err(Failure::machine("the report cannot be written"))
     }
 }

@@ -6,7 +6,7 @@ use super::wire::{INSTALLED, listed};
 use super::{Evidence, Rule, Witness};
 
 /// How many programs of a container are shown under one rule.
-pub(super) const SHOWN: usize = 10;
+const SHOWN: usize = 10;
 
 /// What one finding may stand for: all of a container, under one rule, that nothing or the same reason waives.
 type Kind = (Option<String>, Rule, Option<String>);

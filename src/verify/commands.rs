@@ -36,24 +36,19 @@ pub(super) fn check(tests: &Tests, wanted: &Wanted, looked: &Looked) -> Tested {
     )
 }
 
-/// Runs scenarios on the engine that has the image, or on the one in this binary, and adds what came of them. Where the engine or
-/// the machine fails before anything runs, they are broken.
+/// Runs scenarios, and adds what came of them. Where the engine or the machine fails before anything runs, they are broken.
 pub(super) async fn run(
     scenarios: Vec<Scenario>,
     wanted: &Wanted,
-    engine: Option<&EngineSpec>,
+    engine: &EngineSpec,
     interrupt: watch::Receiver<bool>,
     report: &mut Report,
 ) {
-    let engine = match (&wanted.image, engine) {
-        (Named::OfEngine(_), Some(engine)) => engine.clone(),
-        _ => EngineSpec::embedded(),
-    };
     let scenarios: Vec<_> = scenarios.into_iter().map(Arc::new).collect();
     let platform = |_: &ImageReference| {
         Platform::from_parts(None, []).map_err(|mistakes| Failure::Input(mistakes.to_string()))
     };
-    match start::run(scenarios.clone(), wanted, Some(&engine), "", interrupt, platform).await {
+    match start::run(scenarios.clone(), wanted, engine, "", interrupt, platform).await {
         Ok(ran) => {
             report.leftovers.extend(ran.leftovers);
             report.interrupted |= ran.interrupted;

@@ -64,7 +64,7 @@ impl<'a> Places<'a> {
             return Ok(Read {
                 looked,
                 engine: embedded(),
-                spec: Some(EngineSpec::embedded()),
+                runs: EngineSpec::embedded(),
             });
         }
         if !self.has_engine {
@@ -82,7 +82,7 @@ impl<'a> Places<'a> {
         Ok(Read {
             looked: read(runtime, &name, wanted, files).await?,
             engine: runtime.engine().clone(),
-            spec: Some(chosen.spec.clone()),
+            runs: chosen.spec.clone(),
         })
     }
 }

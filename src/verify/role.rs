@@ -12,15 +12,14 @@ use crate::result::Report;
 use crate::scenario::{self, Scenario};
 use crate::vocabulary::Role;
 
-/// Runs it in prebuilt mode: on the engine that has the image, or on the embedded one; `is_debug` where the image is a debug
-/// variant.
+/// Runs it in prebuilt mode; `is_debug` where the image is a debug variant.
 ///
 /// # Errors
 /// The image cannot be taken, the engine or the machine failed, or nothing can be proven there.
 pub(super) async fn run(
     role: Role,
     wanted: &Wanted,
-    engine: Option<&EngineSpec>,
+    engine: &EngineSpec,
     is_debug: bool,
     interrupt: watch::Receiver<bool>,
 ) -> Result<Report, Failure> {

@@ -22,41 +22,30 @@ use crate::vocabulary::{Mode, Status};
 /// What a file is called while it is in the store.
 const NAME: &str = "localhost/shellproof/verified";
 
-/// Runs them in prebuilt mode: on the engine that has the image, or on the embedded one. `mark` ends the name under which a file
-/// is taken into the store, and `platform` says what configuration holds for an image of that name.
+/// Runs them in prebuilt mode. `mark` ends the name under which a file is taken into the store, and
+/// `platform` says what configuration holds for an image of that name.
 ///
 /// # Errors
 /// The image cannot be taken, the engine or the machine failed, or nothing can be proven there.
 pub(super) async fn run(
     scenarios: Vec<Arc<Scenario>>,
     wanted: &Wanted,
-    engine: Option<&EngineSpec>,
+    engine: &EngineSpec,
     mark: &str,
     interrupt: watch::Receiver<bool>,
     platform: impl FnOnce(&ImageReference) -> Result<Platform, Failure>,
 ) -> Result<Report, Failure> {
     let invocation = Invocation::start().map_err(Failure::machine("no private directory can be made"))?;
-    match (&wanted.image, engine) {
-        (Named::OfEngine(reference), Some(engine)) => {
+    match &wanted.image {
+        Named::OfEngine(reference) | Named::OfRegistry(reference) => {
             on(engine, &scenarios, platform(reference)?, invocation, interrupt).await
         }
-        (Named::OfEngine(reference) | Named::OfRegistry(reference), _) => {
-            let embedded = EngineSpec::embedded();
-            on(&embedded, &scenarios, platform(reference)?, invocation, interrupt).await
-        }
-        (Named::File(source), _) => {
+        Named::File(source) => {
             let name = format!("{NAME}:{}{mark}", invocation.id());
             let name: ImageReference = name.parse().map_err(io::Error::other).map_err(failed)?;
             let platform = platform(&name)?;
             let store = import(source.clone(), name.clone()).await?;
-            let ran = on(
-                &EngineSpec::embedded(),
-                &scenarios,
-                platform,
-                invocation,
-                interrupt,
-            )
-            .await;
+            let ran = on(engine, &scenarios, platform, invocation, interrupt).await;
             let removing = tokio::task::spawn_blocking(move || store.remove(name.as_str()));
             let removed = removing.await.map_err(io::Error::other).map_err(failed)?;
             let mut report = ran?;
