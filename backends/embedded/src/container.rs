@@ -23,7 +23,7 @@ use crate::protocol::{Failure, Report};
 pub(crate) use changes::changes;
 pub(crate) use join::join;
 pub(crate) use look::look;
-pub(crate) use mounts::named;
+pub(crate) use mounts::{named, overlay, path_of};
 
 /// The network device of a container that is on a network.
 pub(crate) const DEVICE: &str = "eth0";

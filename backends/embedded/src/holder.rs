@@ -26,6 +26,8 @@ use crate::netlink::{LOOPBACK, Netlink};
 use crate::plan::{Look, Plan};
 use crate::protocol::{Ask, Number, Say, Setup};
 use crate::sys::{self, Forked};
+pub(crate) use files::{in_memory, keeps_notes};
+
 use files::Files;
 use networks::Networks;
 

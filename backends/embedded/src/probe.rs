@@ -1,19 +1,18 @@
 //! Whether this machine lets containers be made: each step that it takes, tried in its order until one fails. Nothing stays of it.
 
-use std::ffi::CString;
 use std::io;
 use std::net::Ipv4Addr;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{self, CWD, Mode, OFlags, XattrFlags};
+use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount};
 use rustix::process::{self, Pid, Signal, WaitOptions};
 use serde::{Deserialize, Serialize};
 use shellproof_userns::{Channel, Error, Ids, Inside, Started, Step, Stub, Wanted};
 
-use crate::container::DEVICE;
-use crate::holder::identity;
+use crate::container::{DEVICE, overlay, path_of};
+use crate::holder::{identity, in_memory, keeps_notes};
 use crate::netlink::{LOOPBACK, Netlink};
 use crate::sys::{self, Forked, Instruction};
 
@@ -127,7 +126,7 @@ impl Trial {
         let proc = mount("proc", "/proc", "proc", flags, None);
         self.tell(Step::Proc, proc.map_err(io::Error::from))?;
         self.tell(Step::Scratch, in_memory(&places.scratch))?;
-        self.tell(Step::Overlay, overlay(places))?;
+        self.tell(Step::Overlay, overlay_of(places))?;
         let (go, release) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         let container = match sys::fork_into(sys::ALL_NAMESPACES) {
             Ok(Forked::Child) => {
@@ -171,17 +170,9 @@ fn surroundings() -> io::Result<()> {
     Ok(())
 }
 
-fn in_memory(directory: &Path) -> io::Result<()> {
-    let flags = MountFlags::NOSUID | MountFlags::NODEV;
-    mount("tmpfs", directory, "tmpfs", flags, Some(c"mode=0755"))?;
-    Ok(())
-}
-
 /// An overlay on where images lie, as containers have it.
-fn overlay(places: &Places) -> io::Result<()> {
-    // What an overlay notes on what is written. In memory it takes Linux 6.6.
-    let attribute = fs::setxattr(&places.scratch, "user.overlay", b"y", XattrFlags::empty());
-    if attribute.is_ok() {
+fn overlay_of(places: &Places) -> io::Result<()> {
+    if keeps_notes(&places.scratch) {
         return overlay_in(&places.scratch, &places.lower);
     }
     std::fs::create_dir(&places.disk)?;
@@ -199,21 +190,8 @@ fn overlay_in(above: &Path, lower: &Path) -> io::Result<()> {
     }
     let directory = |path: &Path| fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
     let lower = directory(lower)?;
-    let path = |descriptor: &OwnedFd| format!("/proc/self/fd/{}", descriptor.as_raw_fd());
     let (upper, work) = (directory(&upper)?, directory(&work)?);
-    let options = CString::new(format!(
-        "lowerdir={},upperdir={},workdir={},userxattr",
-        path(&lower),
-        path(&upper),
-        path(&work)
-    ))?;
-    mount(
-        "overlay",
-        &merged,
-        "overlay",
-        MountFlags::empty(),
-        Some(&*options),
-    )?;
+    overlay(&path_of(lower.as_fd()), upper.as_fd(), work.as_fd(), &merged)?;
     std::fs::write(merged.join("written"), "x")
 }
 

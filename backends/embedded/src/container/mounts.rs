@@ -1,5 +1,6 @@
 //! Mounts by descriptors: no path to escape by, and none that is too long for the kernel's page of options.
 
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -7,8 +8,8 @@ use std::path::Path;
 use rustix::fs::{self, CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
-    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount, move_mount, open_tree,
 };
 
 /// Puts what an error is about before it.
@@ -26,8 +27,25 @@ pub(super) const NOTHING_SPECIAL: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NO
     .union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
 
 /// The path by which this process names a descriptor.
-pub(super) fn path_of(descriptor: BorrowedFd<'_>) -> String {
+pub(crate) fn path_of(descriptor: BorrowedFd<'_>) -> String {
     format!("/proc/self/fd/{}", descriptor.as_raw_fd())
+}
+
+/// Mounts an overlay that is written to. `lower` is paths of directories, the uppermost first, parted by colons.
+pub(crate) fn overlay(
+    lower: &str,
+    upper: BorrowedFd<'_>,
+    work: BorrowedFd<'_>,
+    merged: &Path,
+) -> io::Result<()> {
+    let options = format!(
+        "lowerdir={lower},upperdir={},workdir={},userxattr",
+        path_of(upper),
+        path_of(work)
+    );
+    let options = CString::new(options)?;
+    mount("overlay", merged, "overlay", MountFlags::empty(), Some(&*options))?;
+    Ok(())
 }
 
 /// A file or directory as it is, without opening it.

@@ -14,7 +14,7 @@ use rustix::process;
 
 use super::Given;
 use super::copy;
-use super::mounts::{NOTHING_SPECIAL, Point, bind, inside, named, new, open, path_of, put, put_on};
+use super::mounts::{self, NOTHING_SPECIAL, Point, bind, inside, named, new, open, path_of, put, put_on};
 use crate::filter;
 use crate::plan::{Mounted, Plan, Source};
 use crate::sys;
@@ -148,20 +148,8 @@ fn overlay(layers: &[PathBuf], files: &Path, is_written: bool) -> io::Result<Own
         Some(Gid::from_raw(its.st_gid)),
     );
     let (upper, work) = (open(&upper)?, open(&work)?);
-    let options = format!(
-        "lowerdir={lower},upperdir={},workdir={},userxattr",
-        path_of(upper.as_fd()),
-        path_of(work.as_fd())
-    );
-    let options = CString::new(options)?;
-    mount(
-        "overlay",
-        &merged,
-        "overlay",
-        MountFlags::empty(),
-        Some(&*options),
-    )
-    .map_err(named("the overlay of the image's layers"))?;
+    mounts::overlay(&lower, upper.as_fd(), work.as_fd(), &merged)
+        .map_err(named("the overlay of the image's layers"))?;
     directory(&merged)
 }
 

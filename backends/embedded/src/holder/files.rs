@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::XattrFlags;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
@@ -37,10 +37,8 @@ impl Files {
     pub(super) fn mount(setup: Setup) -> io::Result<Self> {
         let scratch = setup.scratch;
         in_memory(&scratch)?;
-        // An overlay keeps its notes in such attributes.
-        let attribute = rustix::fs::setxattr(&scratch, "user.overlay", b"y", XattrFlags::empty());
         let files = Self {
-            disk: (setup.on_disk || attribute.is_err()).then_some(setup.disk),
+            disk: (setup.on_disk || !keeps_notes(&scratch)).then_some(setup.disk),
             scratch,
             volumes: HashSet::new(),
         };
@@ -155,7 +153,12 @@ impl Files {
     }
 }
 
-fn in_memory(directory: &std::path::Path) -> io::Result<()> {
+/// Whether an overlay can keep its notes on what is written there: they are such attributes. In memory it takes Linux 6.6.
+pub(crate) fn keeps_notes(directory: &Path) -> bool {
+    rustix::fs::setxattr(directory, "user.overlay", b"y", XattrFlags::empty()).is_ok()
+}
+
+pub(crate) fn in_memory(directory: &Path) -> io::Result<()> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
     mount("tmpfs", directory, "tmpfs", flags, Some(c"mode=0755"))?;
     Ok(())
