@@ -8,7 +8,7 @@ mod start;
 use shellproof_api::HealthTest;
 use shellproof_api::facts::{Fact, ImageContent, OnBuild, RecordedHealth, Setting, What, without_secrets};
 
-use super::programs::{Present, Reading};
+use super::programs::Reading;
 use super::{Evidence, Rule, health};
 
 /// Where the configuration's findings are.
@@ -51,8 +51,7 @@ pub(super) use run::{Images, gaps, is_below, judge_run};
 
 /// The shells of an image, by path.
 pub(crate) fn shells(image: &ImageContent) -> Vec<String> {
-    let is_shell = |present| matches!(present, Some((Present::Shell | Present::MultiCall, _)));
-    let shells = image.programs.iter().filter(|one| is_shell(files::present(one)));
+    let shells = image.programs.iter().filter(|one| files::is_shell(one));
     shells.map(|one| one.path.clone()).collect()
 }
 

@@ -2,9 +2,8 @@
 
 use shellproof_api::facts::ImageContent;
 
-use super::files::present;
+use super::files::is_shell;
 use super::{Finding, Rule};
-use crate::policy::programs::Present;
 
 /// Where the debug variants of distroless images have their shell.
 const PLACE: &str = "/busybox/";
@@ -19,9 +18,8 @@ pub(super) fn judge(is_refused: bool, image: &ImageContent) -> Option<Finding> {
     let is_alone = |name: &str| !name.contains(['/', ':']);
     let mut names = image.configuration.names.iter();
     let by_name = names.find(|name| is_debug_name(name) || is_alone(name) && is_debug_tag(name));
-    let is_shell = |present| matches!(present, Some((Present::Shell | Present::MultiCall, _)));
     let mut programs = image.programs.iter().filter(|one| one.path.starts_with(PLACE));
-    let detail = match (by_name, programs.find(|one| is_shell(present(one)))) {
+    let detail = match (by_name, programs.find(|one| is_shell(one))) {
         (Some(name), _) => format!("it is a debug variant, by its name `{name}`"),
         (None, Some(program)) => format!("it is a debug variant, by its shell `{}`", program.path),
         (None, None) => return None,

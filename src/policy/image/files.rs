@@ -35,6 +35,11 @@ fn instruction<'a>(image: &'a ImageContent, program: &ImageProgram) -> Option<&'
     image.layers.get(program.layer)?.instruction.as_deref()
 }
 
+/// Whether a program is a shell, or has one among the programs that it holds.
+pub(super) fn is_shell(program: &ImageProgram) -> bool {
+    matches!(present(program), Some((Present::Shell | Present::MultiCall, _)))
+}
+
 /// What a program is, and the name that says so where it is not its own.
 pub(super) fn present(program: &ImageProgram) -> Option<(Present, Option<&str>)> {
     let content = content(program);

@@ -362,3 +362,20 @@ impl Key {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_since_we_began_is_not_remembered() {
+        let written_at = |seconds| Key {
+            changed: (seconds, 0),
+            ..Key::of_test(1)
+        };
+        let began = Duration::from_secs(100);
+        assert!(written_at(99).is_older_than(began));
+        assert!(!written_at(100).is_older_than(began));
+        assert!(!written_at(101).is_older_than(began));
+    }
+}
