@@ -47,7 +47,7 @@ pub(super) fn judge(promise: Promise, fact: &Fact) -> Vec<Evidence> {
 }
 
 pub(crate) use debug::is_debug_name;
-pub(super) use run::{Images, gaps, is_below, judge_run};
+pub(super) use run::{Images, clears, gaps, is_below, judge_run};
 
 /// The shells of an image, by path.
 pub(crate) fn shells(image: &ImageContent) -> Vec<String> {

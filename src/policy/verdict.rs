@@ -346,18 +346,34 @@ impl Heard {
         self.evidence.extend(missing.collect::<Vec<_>>());
     }
 
-    /// A wrapper that wire and image cannot see through is no gap where the kernel saw what it started.
+    /// What is judged by its name alone, where the kernel saw what it was and started: a wrapper that wire and image cannot
+    /// see through is no gap then, and a program that is called as a shell or a package manager is none where its
+    /// image's content says so.
     fn see_through(&mut self, seen: Seen<'_>) {
         if !self.witnesses.contains(&(Witness::Kernel, WitnessState::Spoke)) {
             return;
         }
         let watched: HashSet<&str> = kernel::facts(seen.facts).filter_map(Fact::name).collect();
+        let images = match seen.image {
+            Standing::Heard => Images::of(seen.facts),
+            _ => Images::default(),
+        };
+        let cleared: HashSet<(&str, Option<&str>)> = kernel::starts(seen.facts)
+            .into_iter()
+            .filter(|(_, start)| images.of_start(start).is_some_and(|(_, image)| image::clears(image, start)))
+            .map(|(fact, _)| (fact.source.as_str(), fact.name()))
+            .collect();
         self.evidence.retain(|one| {
-            let is_watched = one
-                .container
-                .as_deref()
-                .is_some_and(|name| watched.contains(name));
-            !(one.witness != Witness::Kernel && is_watched && one.rule == Rule::UnreadableWrapper)
+            let container = one.container.as_deref();
+            let is_watched = container.is_some_and(|name| watched.contains(name));
+            let is_by_name = match one.rule {
+                Rule::UnreadableWrapper => true,
+                Rule::Shell | Rule::PackageManager | Rule::HealthCheckShell => {
+                    cleared.contains(&(one.source.as_str(), container))
+                }
+                _ => false,
+            };
+            !(one.witness != Witness::Kernel && is_watched && is_by_name)
         });
     }
 

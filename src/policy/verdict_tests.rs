@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use shellproof_api::facts::{Gap, Kind, Likeness, Traced, What};
+use shellproof_api::facts::{Gap, ImageContent, ImageProgram, Kind, Likeness, Traced, What};
 use shellproof_wire::{Record, Recording};
 
 use super::super::kernel::tests::{facts_of, like, program, session, traced};
@@ -386,6 +386,78 @@ fn the_kernel_sees_through_a_wrapper_that_the_wire_does_not() {
         of(&["/tiny"], &loads),
         (Verdict::Unproven, "spoke", vec![Rule::UnreadableWrapper])
     );
+}
+
+#[test]
+fn a_name_is_outranked_by_content_that_image_and_kernel_saw() {
+    let script = |path: &str| ImageProgram {
+        path: path.into(),
+        mode: 0o755,
+        likeness: Some(Likeness::Script),
+        interpreter: Some(("/usr/bin/python3".into(), None)),
+        ..ImageProgram::default()
+    };
+    let content = ImageContent {
+        programs: vec![
+            script("/app/dash"),
+            script("/app/pip"),
+            ImageProgram {
+                likeness: None,
+                interpreter: None,
+                ..script("/usr/bin/python3")
+            },
+        ],
+        ..ImageContent::default()
+    };
+    let image = Fact::new(
+        Witness::Image,
+        "`x`",
+        What::Image {
+            id: "sha256:1".into(),
+            content: Arc::new(content),
+        },
+    );
+    let of = |line: &str, kernel: bool, image_heard: bool, more: Option<Record>| {
+        let argv: Vec<_> = line.split(' ').collect();
+        let mut records = run("1", &argv, &[]);
+        records.extend(more);
+        let traced = match kernel {
+            true => traced(vec![session(Kind::Start, vec![program(&["/app/main"])])]),
+            false => Vec::new(),
+        };
+        let mut facts = facts_of(&traced, &recording(records));
+        for fact in &mut facts {
+            if let What::Start(start) = &mut fact.what {
+                start.image = Some("sha256:1".into());
+            }
+        }
+        facts.push(image.clone());
+        let heard = |is_heard| match is_heard {
+            true => Standing::Heard,
+            false => Standing::Off("not here"),
+        };
+        let seen = Seen {
+            kernel: heard(kernel),
+            image: heard(image_heard),
+            ..by_wire(&facts, &[])
+        };
+        let judgement = judge_program(Mode::Prebuilt, seen);
+        let rules: Vec<_> = judgement.rules().filter(|rule| *rule != Rule::ForeignProgram).collect();
+        rules
+    };
+    assert_eq!(of("/app/dash -c x", true, true, None), []);
+    assert_eq!(of("/app/pip install x", true, true, None), []);
+    // Who says so must have been heard.
+    assert_eq!(of("/app/dash -c x", false, true, None), [Rule::Shell]);
+    assert_eq!(of("/app/dash -c x", true, false, None), [Rule::Shell]);
+    // What is not in the image is its name.
+    assert_eq!(
+        of("/app/bash -c x", true, true, None),
+        [Rule::Shell, Rule::Shell]
+    );
+    // Nothing else that was found is cleared.
+    let exec = record("POST", "/containers/1/exec");
+    assert_eq!(of("/app/dash", true, true, Some(exec)), [Rule::Exec]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use shellproof_api::facts::{Fact, Gap, ImageContent, Start, What};
 
 use super::files::{self, listed};
 use super::{Finding, debug, of_reading, start};
-use crate::policy::programs::Present;
+use crate::policy::programs::{Present, Reading};
 use crate::policy::{Evidence, Rule};
 
 /// The images that were read, by their ids.
@@ -82,13 +82,31 @@ pub(in crate::policy) fn judge_run(all: &[Fact]) -> Vec<Evidence> {
     told
 }
 
+/// Whether all that a start asks for was found in the image, and is by its content nothing that is forbidden.
+pub(in crate::policy) fn clears(image: &ImageContent, start: &Start) -> bool {
+    let is_known = |argv: &[String]| {
+        !is_covered(image, start, argv)
+            && start::missing(image, argv).is_none()
+            && matches!(start::read(image, argv), Reading::Other | Reading::Unreadable(_))
+    };
+    let mut checks = start.checks.iter();
+    is_known(&start.argv)
+        && checks.all(|check| match &check.test {
+            HealthTest::Command(argv) => is_known(argv),
+            HealthTest::Shell(_) => false,
+            HealthTest::None => true,
+        })
+}
+
+/// Whether something is mounted over the image's files that a program is among.
+fn is_covered(image: &ImageContent, start: &Start, argv: &[String]) -> bool {
+    let path = start::path(image, argv);
+    path.is_some_and(|path| start.mounts.iter().any(|mount| is_below(&path, mount)))
+}
+
 /// What a container starts, behind the links, wrappers and scripts of its image.
 fn judge_start(image: &ImageContent, start: &Start) -> Vec<Finding> {
-    // What is mounted over the image's files is none of the image's.
-    let is_covered = |argv: &[String]| {
-        let path = start::path(image, argv);
-        path.is_some_and(|path| start.mounts.iter().any(|mount| is_below(&path, mount)))
-    };
+    let is_covered = |argv: &[String]| is_covered(image, start, argv);
     let program = (!is_covered(&start.argv)).then(|| of_reading(image, &start.argv, "what it starts,"));
     let checks = start.checks.iter().filter_map(|check| match &check.test {
         HealthTest::Command(argv) if !is_covered(argv) => {

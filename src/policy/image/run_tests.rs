@@ -107,6 +107,67 @@ fn what_a_container_starts_is_seen_in_the_files_of_its_image() {
 }
 
 #[test]
+fn what_only_has_a_name_is_cleared_by_its_content() {
+    let image = || ImageContent {
+        programs: vec![
+            program("/app/apk", None),
+            script("/app/dash", "/usr/bin/python3"),
+            program("/app/nu", None),
+            script("/app/pip", "/usr/bin/python3"),
+            script("/app/start", "/bin/sh"),
+            program("/app/su", None),
+            script("/app/watch", "/usr/bin/python3"),
+            program("/bin/sh", Some(Likeness::Shell)),
+            program("/usr/bin/env", None),
+            program("/usr/bin/python3", None),
+            program("/usr/bin/su", None),
+            program("/usr/sbin/chroot", None),
+        ],
+        ..ImageContent::default()
+    };
+    let clears = |line: &str, mounts: &[&str], test| {
+        let words: Vec<_> = line.split(' ').collect();
+        clears(&image(), &start(&words, mounts, test))
+    };
+    for line in [
+        "/app/pip install x",
+        "/app/dash -c x",
+        "/app/watch",
+        "/app/nu",
+        "/usr/bin/env A=b /app/pip install x",
+        // Nobody can say, and the kernel sees what it starts.
+        "/app/su x",
+    ] {
+        assert!(clears(line, &[], None), "{line}");
+    }
+    for line in [
+        "/app/start",
+        "/bin/sh",
+        "/app/apk add x",
+        "/app/gone",
+        "/usr/bin/su x",
+        "/usr/bin/env PATH=/x pip install x",
+        "/usr/bin/env ./dash",
+        "/usr/bin/env -C /x ./dash",
+        "/usr/bin/env bash",
+        "/usr/sbin/chroot /x /app/dash",
+        "/usr/bin/python3 -m pip install x",
+    ] {
+        assert!(!clears(line, &[], None), "{line}");
+    }
+    // Something else lies there.
+    assert!(!clears("/app/dash", &["/app"], None));
+    assert!(clears("/app/dash", &["/ap"], None));
+    // All that the start asks for.
+    let check = |line: &str| Some(HealthTest::Command(vec![line.to_owned()]));
+    assert!(clears("/app/dash", &[], check("/app/pip")));
+    assert!(clears("/app/dash", &[], Some(HealthTest::None)));
+    assert!(!clears("/app/dash", &[], check("/app/start")));
+    assert!(!clears("/app/dash", &["/usr"], check("/usr/bin/env")));
+    assert!(!clears("/app/dash", &[], Some(HealthTest::Shell("x".into()))));
+}
+
+#[test]
 fn what_lies_in_an_image_is_a_note_of_each_kind() {
     let facts = [about_job(start(&["/app/server"], &[], None)), of_image(image())];
     let found = judge_run(&facts);

@@ -22,10 +22,10 @@ fn within(image: &ImageContent, argv: &[String], deep: usize) -> Reading {
         return Reading::Unreadable(called.clone());
     }
     let found = find(image, called);
-    // What a wrapper runs is in its arguments; what anything else is, its file says better than its name.
+    // What anything else than a wrapper is, its file says better than its name.
     let mut reading = match found {
-        Some(_) if !programs::is_wrapper(called) => Reading::Other,
-        _ => programs::read(argv),
+        Some(program) => read_wrapper(program, argv),
+        None => programs::read(argv),
     };
     if let Some(program) = found {
         let content = content(program);
@@ -37,10 +37,15 @@ fn within(image: &ImageContent, argv: &[String], deep: usize) -> Reading {
             reading = reading.or(started(&program.path));
         }
         if let Some((interpreter, argument)) = &program.interpreter {
+            // A script that was read is not what its name says.
+            let path = match content {
+                Content::Script => "script",
+                _ => &program.path,
+            };
             let script = [absolute(image, interpreter)]
                 .into_iter()
                 .chain(argument.clone())
-                .chain([program.path.clone()])
+                .chain([path.to_owned()])
                 .chain(argv[1..].iter().cloned());
             let script: Vec<String> = script.collect();
             reading = reading.or(within(image, &script, deep - 1));
@@ -50,6 +55,36 @@ fn within(image: &ImageContent, argv: &[String], deep: usize) -> Reading {
         Some(rest) => reading.or(within(image, &rest, deep - 1)),
         None => reading,
     }
+}
+
+/// What a program of the image is as a wrapper, by what it is called. What it starts in this image is read by itself.
+fn read_wrapper(program: &ImageProgram, argv: &[String]) -> Reading {
+    let called = argv.first().map_or("", String::as_str);
+    if !programs::is_wrapper(called) || content(program) == Content::Script {
+        return Reading::Other;
+    }
+    match programs::read(argv) {
+        // Anybody's program may be called `watch`; the one that runs a shell lies where the system's programs do.
+        Reading::Shell(name) if name == called && !is_of_system(&program.path) => Reading::Unreadable(name),
+        reading => match programs::wrapped(argv) {
+            Some(rest) if finds_as_here(argv, &rest) => Reading::Other,
+            _ => reading,
+        },
+    }
+}
+
+fn is_of_system(path: &str) -> bool {
+    let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+    PATH.split(':').any(|one| one == directory)
+}
+
+/// Whether a wrapper leaves it to this image where the program is that it starts.
+fn finds_as_here(argv: &[String], rest: &[String]) -> bool {
+    let own = argv.len().saturating_sub(rest.len());
+    let is_elsewhere = programs::base_name(&argv[0]) == "chroot"
+        || argv[..own].iter().any(|word| word.starts_with("PATH="))
+        || rest.first().is_none_or(|name| name.contains('/') && !name.starts_with('/'));
+    !is_elsewhere
 }
 
 /// What of the program of an argument vector is not in the image: itself, or an interpreter that it or another one names.
