@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shellproof_api::facts::{Fact, Traced, What};
-use shellproof_api::{Engine, labels};
+use shellproof_api::{Engine, EngineKind, labels};
 use shellproof_wire::{EventStream, Events, Gate, Recorder, RecorderOptions, Recording};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -145,6 +145,7 @@ impl Order {
         let mut facts = recording.facts();
         if mode == Mode::Prebuilt {
             run::checks::look(&images, &invocation, &recording, &mut facts).await;
+            facts.extend(unchecked(engine.kind, &recording));
         }
         let watched = match &kernel {
             Ok(watches) => {
@@ -280,6 +281,14 @@ fn case(name: Option<String>, exit: Option<Exit>, recording: &Recording, facts: 
         has_started: wire::has_started(facts),
         requests: recording.records.len(),
     })
+}
+
+/// The health checks that were never run, on an engine that may run none.
+fn unchecked(engine: EngineKind, recording: &Recording) -> Vec<Fact> {
+    match engine {
+        EngineKind::Podman => recording.unchecked(),
+        _ => Vec::new(),
+    }
 }
 
 fn report(result: CaseResult, run_id: String) -> Report {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shellproof_wire::{Recording, write_private};
 
-use super::{case, report};
+use super::{case, report, unchecked};
 use crate::failure::Failure;
 use crate::policy::{Seen, Standing, judge_program};
 use crate::report::document::About;
@@ -30,7 +30,8 @@ pub(crate) fn replay(file: &Path, mode: Option<Mode>, kernel: Option<Need>) -> R
         Mode::Prebuilt => Need::Required,
         Mode::Layered => Need::Off,
     });
-    let facts = recording.facts();
+    let mut facts = recording.facts();
+    facts.extend(unchecked(about.engine.kind, &recording));
     let exit = about.exit();
     let result = CaseResult {
         judgement: Some(judge_program(

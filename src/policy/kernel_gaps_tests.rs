@@ -28,6 +28,39 @@ fn a_container_that_nobody_watched_is_a_gap_wherever_it_came_from() {
 }
 
 #[test]
+fn a_program_was_there_where_one_ran_or_was_put_in() {
+    let is_there = |sessions| has_programs(&facts_of(&traced(sessions), &started(&[])));
+    let absent = Program {
+        file: None,
+        ..program(&["/nope"])
+    };
+    assert!(is_there(vec![session(Kind::Start, vec![program(&["/app"])])]));
+    assert!(!is_there(vec![session(Kind::Start, vec![absent])]));
+    assert!(!is_there(vec![session(Kind::Exec, Vec::new())]));
+    let entered = facts_of(
+        &traced(vec![session(Kind::Exec, vec![program(&["/app"])])]),
+        &started(&[]),
+    );
+    let entered: Vec<_> = entered
+        .into_iter()
+        .filter(|fact| matches!(fact.what, What::Entered(_)))
+        .collect();
+    assert!(has_programs(&entered));
+}
+
+#[test]
+fn a_start_that_was_not_passed_on_is_none() {
+    let mut facts = facts_of(&[], &started(&[]));
+    assert_eq!(starts(&facts).len(), 1);
+    for fact in &mut facts {
+        if let What::Start(start) = &mut fact.what {
+            start.outcome = Outcome::Denied;
+        }
+    }
+    assert_eq!(starts(&facts).len(), 0);
+}
+
+#[test]
 fn an_exec_is_a_violation_unless_it_is_the_health_check() {
     let seen = |argv: &[&str], test: &[&str]| {
         let sessions = vec![

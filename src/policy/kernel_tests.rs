@@ -157,6 +157,14 @@ fn a_shell_as_a_loader_is_one() {
     let applet = |name| loaded("/opt/app", "/opt/box", Some(Likeness::MultiCall), &[name]);
     assert_eq!(of_programs(Mode::Prebuilt, vec![applet("ash")]), [Rule::Shell]);
     assert_eq!(of_programs(Mode::Prebuilt, vec![applet("ls")]), []);
+    // It is told what the program is told.
+    let told = loaded(
+        "/opt/app",
+        "/opt/box",
+        Some(Likeness::MultiCall),
+        &["busybox", "ash"],
+    );
+    assert_eq!(of_programs(Mode::Prebuilt, vec![told]), [Rule::Shell]);
     for (loader, likeness) in [
         ("/lib64/ld-linux-x86-64.so.2", Some(Likeness::Loader)),
         ("/lib64/ld-linux-x86-64.so.2", None),

@@ -360,7 +360,11 @@ impl Heard {
         };
         let cleared: HashSet<(&str, Option<&str>)> = kernel::starts(seen.facts)
             .into_iter()
-            .filter(|(_, start)| images.of_start(start).is_some_and(|(_, image)| image::clears(image, start)))
+            .filter(|(_, start)| {
+                images
+                    .of_start(start)
+                    .is_some_and(|(_, image)| image::clears(image, start))
+            })
             .map(|(fact, _)| (fact.source.as_str(), fact.name()))
             .collect();
         self.evidence.retain(|one| {

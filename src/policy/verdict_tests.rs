@@ -442,7 +442,10 @@ fn a_name_is_outranked_by_content_that_image_and_kernel_saw() {
             ..by_wire(&facts, &[])
         };
         let judgement = judge_program(Mode::Prebuilt, seen);
-        let rules: Vec<_> = judgement.rules().filter(|rule| *rule != Rule::ForeignProgram).collect();
+        let rules: Vec<_> = judgement
+            .rules()
+            .filter(|rule| *rule != Rule::ForeignProgram)
+            .collect();
         rules
     };
     assert_eq!(of("/app/dash -c x", true, true, None), []);
@@ -451,10 +454,7 @@ fn a_name_is_outranked_by_content_that_image_and_kernel_saw() {
     assert_eq!(of("/app/dash -c x", false, true, None), [Rule::Shell]);
     assert_eq!(of("/app/dash -c x", true, false, None), [Rule::Shell]);
     // What is not in the image is its name.
-    assert_eq!(
-        of("/app/bash -c x", true, true, None),
-        [Rule::Shell, Rule::Shell]
-    );
+    assert_eq!(of("/app/bash -c x", true, true, None), [Rule::Shell, Rule::Shell]);
     // Nothing else that was found is cleared.
     let exec = record("POST", "/containers/1/exec");
     assert_eq!(of("/app/dash", true, true, Some(exec)), [Rule::Exec]);

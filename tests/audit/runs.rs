@@ -366,6 +366,13 @@ pub const PODMAN: &[Run] = &[
         "shellproof: refused by rule `exec`",
     ),
     run(
+        "health-check-that-nobody-runs",
+        PREBUILT,
+        "$SHELLPROOF_PODMAN --url $CONTAINER_HOST run --name {box} --health-cmd '[\"CMD\", \"/tiny\", \"healthy\"]' {tiny} echo x",
+        0,
+        "the engine told of no run of the health check `/tiny healthy`",
+    ),
+    run(
         "past-the-recorder",
         PREBUILT,
         "$SHELLPROOF_PODMAN --remote=false --version && $SHELLPROOF_PODMAN --remote=false ps -q",

@@ -83,7 +83,9 @@ fn finds_as_here(argv: &[String], rest: &[String]) -> bool {
     let own = argv.len().saturating_sub(rest.len());
     let is_elsewhere = programs::base_name(&argv[0]) == "chroot"
         || argv[..own].iter().any(|word| word.starts_with("PATH="))
-        || rest.first().is_none_or(|name| name.contains('/') && !name.starts_with('/'));
+        || rest
+            .first()
+            .is_none_or(|name| name.contains('/') && !name.starts_with('/'));
     !is_elsewhere
 }
 

@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{Stat, fstat};
@@ -94,9 +94,16 @@ struct Job {
     outcome: Arc<OnceLock<Outcome>>,
 }
 
+impl Job {
+    /// Whether nobody asks any longer: the call was made again, and read again.
+    fn is_forgotten(&self) -> bool {
+        Arc::strong_count(&self.outcome) == 1
+    }
+}
+
 /// What is to be hashed.
 enum Data {
-    Copy(Vec<u8>),
+    Copy(Arc<Vec<u8>>),
     /// The file, which must not have changed by the time.
     Open(File, Key),
 }
@@ -106,6 +113,8 @@ enum Data {
 pub(crate) struct Hasher {
     queue: Sender<Job>,
     known: Mutex<HashMap<Key, (Content, Format)>>,
+    /// The copies that wait to be hashed.
+    waiting: Mutex<HashMap<Key, (Weak<Vec<u8>>, Content, Format)>>,
     progress: Arc<Progress>,
     /// When it began, since 1970.
     started: Duration,
@@ -136,6 +145,7 @@ impl Hasher {
         Ok(Self {
             queue,
             known: Mutex::default(),
+            waiting: Mutex::default(),
             progress,
             started,
             first: *FIRST.get_or_init(|| started),
@@ -176,12 +186,25 @@ impl Hasher {
         }
     }
 
+    /// Reads a file that is new to us, and queues it.
     fn take_new(&self, file: File, key: Key) -> (Content, Format) {
         let unread = |reason, format| (Content::Unread(reason), format);
         if key.size > LARGEST {
             return unread(Unread::TooLarge, Format::of(&file));
         }
         let is_copied = key.is_copied();
+        // What has not changed while it waits to be hashed waits once. A call that a signal interrupts is made again at once,
+        // with Go's runtimes every ten milliseconds: it would fill the backlog, wait for room there, and never be answered.
+        let copy = match is_copied && self.waits(&key) {
+            true => match copy_of(&file) {
+                Some(copy) => match self.waiting_as(&key, &copy) {
+                    Some(same) => return same,
+                    None => Some(copy),
+                },
+                None => return unread(Unread::Changed, Format::of(&file)),
+            },
+            false => None,
+        };
         let weight = if is_copied { key.size.max(1) } else { OPEN_FILE };
         if !self.progress.reserve(weight) {
             return unread(Unread::TooMany, Format::of(&file));
@@ -189,16 +212,12 @@ impl Hasher {
         let is_lasting = key.is_older_than(self.first) && has_extents(&file);
         let (data, format) = match is_copied {
             true => {
-                let mut copy = Vec::with_capacity(key.size as usize);
-                match (&file).take(LARGEST_COPY + 1).read_to_end(&mut copy) {
-                    Ok(read) if read as u64 <= LARGEST_COPY => {}
-                    _ => {
-                        self.progress.done(weight);
-                        return unread(Unread::Changed, Format::of(&file));
-                    }
-                }
+                let Some(copy) = copy.or_else(|| copy_of(&file)) else {
+                    self.progress.done(weight);
+                    return unread(Unread::Changed, Format::of(&file));
+                };
                 let format = Format::of(copy.as_slice());
-                (Data::Copy(copy), format)
+                (Data::Copy(Arc::new(copy)), format)
             }
             false => {
                 let format = Format::of(&file);
@@ -207,6 +226,11 @@ impl Hasher {
         };
         let outcome = Arc::<OnceLock<_>>::default();
         let content = Content::Hashed(outcome.clone());
+        if let Data::Copy(copy) = &data {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.retain(|_, (copy, ..)| copy.strong_count() > 0);
+            waiting.insert(key, (Arc::downgrade(copy), content.clone(), format.clone()));
+        }
         // The thread that hashes lives as long as we do.
         let _ = self.queue.send(Job {
             data,
@@ -221,6 +245,21 @@ impl Hasher {
             known.insert(key, (content.clone(), format.clone()));
         }
         (content, format)
+    }
+
+    /// Whether a copy of this file waits to be hashed.
+    fn waits(&self, key: &Key) -> bool {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.get(key).is_some_and(|(copy, ..)| copy.strong_count() > 0)
+    }
+
+    /// What comes of a copy that waits to be hashed and holds just this.
+    fn waiting_as(&self, key: &Key, content: &[u8]) -> Option<(Content, Format)> {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let (copy, outcome, format) = waiting.get(key)?.clone();
+        drop(waiting);
+        let is_same = copy.upgrade().is_some_and(|copy| copy.as_slice() == content);
+        is_same.then_some((outcome, format))
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<Key, (Content, Format)>> {
@@ -267,22 +306,24 @@ impl Progress {
 
     fn work(&self, jobs: &Receiver<Job>) {
         while let Ok(job) = jobs.recv() {
-            let found = match job.data {
-                Data::Copy(copy) => Ok(fingerprint(&copy)),
-                Data::Open(file, key) => self.hash(&file, key).unwrap_or(Err(Unread::Forbidden)),
+            let found = match &job.data {
+                Data::Copy(copy) => Ok(fingerprint(copy)),
+                Data::Open(file, key) => self.hash(&job, file, *key).unwrap_or(Err(Unread::Forbidden)),
             };
             let _ = job.outcome.set(found);
-            self.done(job.weight);
+            let weight = job.weight;
+            drop(job);
+            self.done(weight);
         }
     }
 
-    fn hash(&self, file: &File, key: Key) -> io::Result<Outcome> {
+    fn hash(&self, job: &Job, file: &File, key: Key) -> io::Result<Outcome> {
         let mut hash = Sha256::new();
         let mut signs = Signs::default();
         let mut buffer = vec![0; PART];
         let mut at = 0;
         while at < key.size {
-            if self.stopped.load(Ordering::Relaxed) {
+            if self.stopped.load(Ordering::Relaxed) || job.is_forgotten() {
                 return Ok(Err(Unread::Changed));
             }
             let read = file.read_at(&mut buffer, at)?;
@@ -302,6 +343,14 @@ impl Progress {
             false => Err(Unread::Changed),
         })
     }
+}
+
+/// All of a small file; nothing where it cannot be read, or has grown.
+fn copy_of(file: &File) -> Option<Vec<u8>> {
+    let mut copy =
+        Vec::with_capacity(fstat(file).map_or(0, |stat| stat.st_size.clamp(0, LARGEST_COPY as i64) as usize));
+    let read = file.take(LARGEST_COPY + 1).read_to_end(&mut copy).ok()?;
+    (read as u64 <= LARGEST_COPY).then_some(copy)
 }
 
 /// How much of a file is looked at in one go.
@@ -365,7 +414,70 @@ impl Key {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Seek;
+
     use super::*;
+
+    /// One of which the thread has not begun.
+    fn idle() -> (Hasher, Receiver<Job>) {
+        let (queue, jobs) = channel();
+        let hasher = Hasher {
+            queue,
+            known: Mutex::default(),
+            waiting: Mutex::default(),
+            progress: Arc::default(),
+            started: Duration::ZERO,
+            first: Duration::ZERO,
+        };
+        (hasher, jobs)
+    }
+
+    #[test]
+    fn what_waits_to_be_hashed_waits_once_as_long_as_it_does_not_change() {
+        let (hasher, jobs) = idle();
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(&vec![1; LARGEST_COPY as usize], 0).unwrap();
+        let key = Key::of(&fstat(&file).unwrap());
+        let take = || {
+            (&file).rewind().unwrap();
+            hasher.take_new(file.try_clone().unwrap(), key).0
+        };
+        let waits = || *hasher.progress.waiting.lock().unwrap() / LARGEST_COPY;
+        let first = take();
+        assert!((0..20).all(|_| take().is_same(&first)));
+        assert_eq!(waits(), 1);
+        // Its times do not show that somebody has changed it.
+        file.write_all_at(&[2], 0).unwrap();
+        let other = take();
+        assert!(!other.is_same(&first) && take().is_same(&other));
+        assert_eq!(waits(), 2);
+        let progress = hasher.progress.clone();
+        let hashing = std::thread::spawn(move || progress.work(&jobs));
+        hasher.settle(Duration::from_secs(60));
+        let digest = |content: &Content| content.outcome().unwrap().unwrap().digest;
+        assert_ne!(digest(&first), digest(&other));
+        assert_eq!(waits(), 0);
+        assert!(!hasher.waits(&key), "its copy is gone");
+        drop(hasher);
+        hashing.join().unwrap();
+    }
+
+    #[test]
+    fn a_large_file_of_which_nobody_asks_any_longer_is_not_read() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(LARGEST_COPY + 1).unwrap();
+        let key = Key::of(&fstat(&file).unwrap());
+        let outcome = Arc::<OnceLock<_>>::default();
+        let job = Job {
+            data: Data::Open(file.try_clone().unwrap(), key),
+            weight: OPEN_FILE,
+            outcome: outcome.clone(),
+        };
+        let progress = Progress::default();
+        assert!(progress.hash(&job, &file, key).unwrap().is_ok());
+        drop(outcome);
+        assert_eq!(progress.hash(&job, &file, key).unwrap(), Err(Unread::Changed));
+    }
 
     #[test]
     fn what_was_written_since_we_began_is_not_remembered() {

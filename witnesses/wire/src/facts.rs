@@ -72,6 +72,14 @@ impl Recording {
     }
 }
 
+impl Recording {
+    /// The regular health checks of which the engine told no run, where all that it told was heard. That says something
+    /// of an engine that may run none; any other runs none in a container that ends soon.
+    pub fn unchecked(&self) -> Vec<Fact> {
+        events::unchecked(self)
+    }
+}
+
 impl Record {
     /// What a request asks for, by itself: it may not have been passed on yet. Nothing where it only reads, or changes
     /// what nobody minds.

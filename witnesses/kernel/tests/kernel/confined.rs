@@ -87,6 +87,7 @@ pub fn main(arguments: &[String]) -> i32 {
         "until-unsupervised" => until(&exit, libc::ENOSYS),
         "given" => works(child(|| execve(&given()))),
         "interrupted" => interrupted(&exit, None),
+        "interrupted-again" => interrupted_again(&given()),
         "interrupted-and-changed" => interrupted(&path("nope"), Some(b"exit")),
         "names" => names::run_all(),
         "random" => random::run_all(count.parse().unwrap()),
@@ -202,6 +203,44 @@ fn interrupted(program: &CStr, end: Option<&[u8; 4]>) -> bool {
     let mut status = 0;
     unsafe { libc::kill(pid, libc::SIGUSR1) };
     unsafe { libc::waitpid(pid, &raw mut status, 0) == pid && status == 0 }
+}
+
+/// Starts a new program of 8 MiB that is interrupted as Go's runtime does it to its own threads: often at first, and then
+/// every twenty milliseconds.
+fn interrupted_again(program: &CStr) -> bool {
+    extern "C" fn handler(_: libc::c_int) {}
+    let path = program.to_str().unwrap();
+    let mut content = super::elf::exit();
+    content.resize(8 << 20, 0);
+    std::fs::write(path, content).unwrap();
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = handler as *const () as usize;
+            action.sa_flags = libc::SA_RESTART;
+            libc::sigaction(libc::SIGURG, &raw const action, ptr::null_mut());
+            execve(program);
+            libc::_exit(1);
+        }
+    }
+    let (began, mut status) = (Instant::now(), 1);
+    while began.elapsed() < Duration::from_secs(3) {
+        let pause = if began.elapsed() < Duration::from_millis(200) {
+            1
+        } else {
+            20
+        };
+        std::thread::sleep(Duration::from_millis(pause));
+        if unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG) } == pid {
+            return status == 0;
+        }
+        unsafe { libc::kill(pid, libc::SIGURG) };
+    }
+    unsafe { libc::kill(pid, libc::SIGKILL) };
+    unsafe { libc::waitpid(pid, &raw mut status, 0) };
+    false
 }
 
 /// Kills a process that waits for the supervisor's answer.

@@ -15,7 +15,7 @@ use crate::{Lab, Programs, confined, elf, kept, looks, measures, names, programs
 pub type Test = (&'static str, fn(&Programs));
 
 pub fn all(programs: &Arc<Programs>) -> Vec<Trial> {
-    let tests: [Test; 25] = [
+    let tests: [Test; 26] = [
         ("a_program_is_recorded_with_all_that_is_known", a_program),
         ("every_way_to_the_same_file_finds_it", every_way),
         ("a_file_without_a_name", memfd),
@@ -26,6 +26,10 @@ pub fn all(programs: &Arc<Programs>) -> Vec<Trial> {
         ("a_denied_program_does_not_run", denied),
         ("a_call_whose_process_is_killed_is_withdrawn", killed),
         ("a_call_that_a_signal_interrupts_is_one_program", interrupted),
+        (
+            "a_call_that_signals_interrupt_again_and_again_is_answered",
+            interrupted_again,
+        ),
         (
             "a_call_that_changes_when_it_is_interrupted_is_another",
             interrupted_and_changed,
@@ -270,6 +274,20 @@ fn interrupted(programs: &Programs) {
         (program.parent, file_of(program)),
         (None, &*programs.path("exit"))
     );
+}
+
+fn interrupted_again(programs: &Programs) {
+    let lab = Lab::new(programs, Options::default());
+    let path = lab.directory.join("large");
+    succeed(
+        lab.command("creating", "interrupted-again", 1)
+            .env("PROGRAM", &path),
+    );
+    let [session] = lab.trace().sessions.try_into().unwrap();
+    let [program] = &session.programs[..] else {
+        panic!("{:#?}", session.programs);
+    };
+    assert_eq!((program.answer, session.unread), (Answer::Continued, 0));
 }
 
 fn interrupted_and_changed(programs: &Programs) {

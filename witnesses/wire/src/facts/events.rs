@@ -96,6 +96,33 @@ pub(super) fn facts(recording: &Recording) -> Vec<Fact> {
     facts
 }
 
+/// The health checks of containers that were started, and of which no run was told.
+pub(super) fn unchecked(recording: &Recording) -> Vec<Fact> {
+    let Some(events) = recording.events.as_ref().filter(|events| events.gap.is_none()) else {
+        return Vec::new();
+    };
+    let is_checked = |subject: &InspectedContainer| {
+        let mut told = events.seen.iter().filter(|event| event.container == subject.id);
+        told.any(|event| event.kind == EventKind::HealthCheck || is_health_check(event, subject))
+    };
+    let mut known = HashSet::new();
+    recording
+        .starts()
+        .filter(|record| record.status.is_some_and(|status| (200..300).contains(&status)))
+        .filter_map(|record| record.subject.as_ref())
+        .filter(|subject| known.insert(subject.id.as_str()) && !is_checked(subject))
+        .filter_map(|subject| {
+            let test = HealthTest::from_api(&subject.health_test)?;
+            let container = Container {
+                id: Some(subject.id.clone()),
+                name: subject.name.clone(),
+            };
+            let fact = Fact::new(Witness::Wire, SOURCE, What::CheckNotRun(test.clone()));
+            (test != HealthTest::None).then(|| fact.about(container))
+        })
+        .collect()
+}
+
 /// The first container that ran with a door to the engine, and what was told since.
 struct Door<'a> {
     owner: &'a str,
@@ -220,4 +247,78 @@ fn found(event: &Event, what: What) -> Fact {
         id: Some(event.container.clone()),
         name: event.name.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Events;
+    use crate::route::Route;
+
+    fn event(kind: EventKind, container: &str, program: Option<&str>) -> Event {
+        Event {
+            kind,
+            container: container.into(),
+            name: "job".into(),
+            exec: None,
+            program: program.map(str::to_owned),
+        }
+    }
+
+    fn recording(test: &[&str], status: u16, seen: Vec<Event>) -> Recording {
+        let start = Record {
+            method: "POST".into(),
+            target: "/containers/1/start".into(),
+            route: Route::parse("POST", "/containers/1/start"),
+            status: Some(status),
+            subject: Some(InspectedContainer {
+                id: "1".into(),
+                name: "job".into(),
+                argv: vec!["/x".into()],
+                health_test: test.iter().map(|&word| word.to_owned()).collect(),
+                ..InspectedContainer::default()
+            }),
+            ..Record::default()
+        };
+        Recording {
+            records: vec![start.clone(), start],
+            events: Some(Events { seen, gap: None }),
+            ..Recording::default()
+        }
+    }
+
+    #[test]
+    fn a_health_check_of_which_no_run_was_told_is_named_once() {
+        let checked = &["CMD", "/tiny", "healthy"][..];
+        let unchecked = |test: &[&str], status, seen| recording(test, status, seen).unchecked().len();
+        let started = || event(EventKind::Start, "1", None);
+        let [fact] = &recording(checked, 204, vec![started()]).unchecked()[..] else {
+            panic!("one fact");
+        };
+        assert_eq!((fact.id(), fact.name()), (Some("1"), Some("job")));
+        let argv = ["/tiny", "healthy"].map(str::to_owned).to_vec();
+        assert_eq!(fact.what, What::CheckNotRun(HealthTest::Command(argv)));
+        assert_eq!(unchecked(&["CMD-SHELL", "exit 0"], 204, vec![started()]), 1);
+        // Another's run is none of this one.
+        let others = event(EventKind::HealthCheck, "2", None);
+        assert_eq!(unchecked(checked, 204, vec![started(), others]), 1);
+        let other_exec = event(EventKind::ExecStart, "1", Some("/tiny"));
+        assert_eq!(unchecked(checked, 204, vec![started(), other_exec]), 1);
+
+        let told = event(EventKind::HealthCheck, "1", None);
+        assert_eq!(unchecked(checked, 204, vec![started(), told]), 0);
+        let exec = event(EventKind::ExecCreate, "1", Some("/tiny healthy"));
+        assert_eq!(unchecked(checked, 204, vec![started(), exec]), 0);
+        for none in [&["NONE"][..], &[]] {
+            assert_eq!(unchecked(none, 204, vec![started()]), 0, "{none:?}");
+        }
+        for failed in [404, 500] {
+            assert_eq!(unchecked(checked, failed, Vec::new()), 0, "{failed}");
+        }
+        let mut deaf = recording(checked, 204, Vec::new());
+        deaf.events.as_mut().unwrap().gap = Some("it ended".into());
+        assert_eq!(deaf.unchecked(), []);
+        deaf.events = None;
+        assert_eq!(deaf.unchecked(), []);
+    }
 }
