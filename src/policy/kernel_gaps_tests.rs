@@ -11,7 +11,14 @@ fn a_container_that_nobody_watched_is_a_gap_wherever_it_came_from() {
     };
     let details = |traced: &[Traced], recording: &Recording, started: &[String]| -> Vec<String> {
         let gaps = gaps(&facts_of(traced, recording), started).into_iter();
-        gaps.map(|gap| gap.detail).collect()
+        gaps.map(|gap| {
+            assert_eq!(
+                (gap.witness, gap.source.as_str()),
+                (Witness::Kernel, "shellproof")
+            );
+            gap.detail
+        })
+        .collect()
     };
     let unwatched = ["its programs were not watched"];
     assert_eq!(details(&[], &started(&[]), &[]), unwatched);

@@ -132,6 +132,7 @@ fn of_programs(mode: Mode, programs: Vec<Program>) -> Vec<Rule> {
 fn loaded(path: &str, loader: &str, likeness: Option<Likeness>, argv: &[&str]) -> Program {
     Program {
         path: path.to_owned(),
+        file: file(path, None),
         loader: Some(Interpreter {
             path: loader.to_owned(),
             argument: None,

@@ -368,7 +368,7 @@ pub const PODMAN: &[Run] = &[
     run(
         "health-check-that-nobody-runs",
         PREBUILT,
-        "$SHELLPROOF_PODMAN --url $CONTAINER_HOST run --name {box} --health-cmd '[\"CMD\", \"/tiny\", \"healthy\"]' {tiny} echo x",
+        "$SHELLPROOF_PODMAN --url $CONTAINER_HOST run --name {box} --health-cmd '[\"/tiny\", \"healthy\"]' {tiny} echo x",
         0,
         "the engine told of no run of the health check `/tiny healthy`",
     ),
