@@ -141,3 +141,15 @@ fn a_waiver_that_covers_nothing_is_told_where_all_was_seen() {
     );
     assert_eq!(unused_waivers(Mode::Prebuilt, &scenario, &covered), []);
 }
+
+#[test]
+fn what_scenarios_say_of_the_policy_is_checked_together() {
+    let parsed = |text: &str| scenario::parse("waived.yaml", text).unwrap();
+    let good = WAIVED.replace("2026-12-31", "9999-12-31");
+    assert!(check(&[parsed(&good)]).is_ok());
+    let ended = WAIVED.replace("2026-12-31", "2020-12-31");
+    let unknown = good.replace("rule: shell", "rule: shel");
+    let mistakes = check(&[parsed(&good), parsed(&ended), parsed(&unknown)]).unwrap_err();
+    let text = mistakes.to_string();
+    assert!(text.contains("has ended") && text.contains("`shel`"), "{text}");
+}

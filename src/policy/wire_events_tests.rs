@@ -307,3 +307,24 @@ fn each_door_that_a_container_is_given_violates() {
     );
     assert!(refuse(&given.facts()[0]).unwrap().contains("engine-door"));
 }
+
+#[test]
+fn a_door_to_an_engine_is_named_with_its_cure() {
+    let mut recording = recording(run("1", &["/tiny"], &[]));
+    let subject = recording.records[1].subject.as_mut().unwrap();
+    subject.doors = vec!["`/run/x.sock` is an engine's socket".into()];
+    let found = super::tests::judged(&recording);
+    let [door] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(door.rule, Rule::EngineDoor);
+    assert!(
+        door.detail.ends_with("`/run/x.sock` is an engine's socket"),
+        "{}",
+        door.detail
+    );
+    assert!(
+        door.help
+            .as_deref()
+            .unwrap()
+            .contains("TESTCONTAINERS_RYUK_DISABLED")
+    );
+}

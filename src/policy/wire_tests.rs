@@ -475,6 +475,13 @@ fn a_finding_names_container_and_file() {
     assert_eq!(installed[0].container.as_deref(), Some("job"));
     assert_eq!(installed[0].source, "the container's change list");
     assert!(installed[0].detail.ends_with(": `/a`"), "{}", installed[0].detail);
+    assert!(
+        installed[0]
+            .help
+            .as_deref()
+            .unwrap()
+            .contains("in its Dockerfile")
+    );
     let mut gap = changed(&[], Some("404"));
     assert_eq!(judged(&gap)[0].help, None);
     gap.records[1].subject.as_mut().unwrap().auto_remove = true;
