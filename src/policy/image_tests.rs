@@ -146,6 +146,27 @@ fn what_is_started_is_seen_through_links_wrappers_and_scripts() {
     assert_eq!(rule("python3 -m pip install x"), Some(Rule::PackageManager));
     assert_eq!(rule("/app/circle"), Some(Rule::UnreadableWrapper));
     assert_eq!(rule("unshare server"), Some(Rule::UnreadableWrapper));
+    let nested = |deep: usize| format!("{}server", "env ".repeat(deep));
+    assert_eq!(rule(&nested(10)), None);
+    assert_eq!(rule(&nested(20)), Some(Rule::UnreadableWrapper));
+}
+
+#[test]
+fn a_packed_program_is_what_it_is_called() {
+    for (name, expected) in [("/app/nu", Some(Rule::UnreadableWrapper)), ("/app/server", None)] {
+        let packed = ImageProgram {
+            is_packed: true,
+            ..program(name, None)
+        };
+        let found = rules(false, image(name, vec![packed], &[]));
+        assert_eq!(
+            found.into_iter().find(|rule| *rule == Rule::UnreadableWrapper),
+            expected,
+            "{name}"
+        );
+        let found = rules(false, image(name, vec![program(name, None)], &[]));
+        assert!(!found.contains(&Rule::UnreadableWrapper), "{name}");
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use shellproof_api::facts::{Check, CheckKind, Container, ImageProgram, Likeness, Outcome, Witness};
+use shellproof_api::facts::{
+    Check, CheckKind, Container, ImageConfiguration, ImageProgram, Likeness, Outcome, Witness,
+};
 
 use super::*;
 
@@ -98,6 +100,10 @@ fn what_a_container_starts_is_seen_in_the_files_of_its_image() {
     let check = vec![(Rule::HealthCheckShell, job)];
     assert_eq!(against(start(&["/app/server"], &[], test("/app/start"))), check);
     assert_eq!(against(start(&["/app/server"], &[], test("/app/server"))), []);
+    assert_eq!(
+        against(start(&["/opt/server"], &["/app"], test("/app/start"))),
+        []
+    );
     // A start that nobody passed on is none.
     let denied = Start {
         outcome: Outcome::Denied,
@@ -123,6 +129,11 @@ fn what_only_has_a_name_is_cleared_by_its_content() {
             program("/usr/bin/su", None),
             program("/usr/sbin/chroot", None),
         ],
+        configuration: ImageConfiguration {
+            env: vec!["PATH=/app".into()],
+            directory: "/app".into(),
+            ..ImageConfiguration::default()
+        },
         ..ImageContent::default()
     };
     let clears = |line: &str, mounts: &[&str], test| {
@@ -135,6 +146,7 @@ fn what_only_has_a_name_is_cleared_by_its_content() {
         "/app/watch",
         "/app/nu",
         "/usr/bin/env A=b /app/pip install x",
+        "/usr/bin/env dash -c x",
         // Nobody can say, and the kernel sees what it starts.
         "/app/su x",
     ] {
@@ -147,6 +159,7 @@ fn what_only_has_a_name_is_cleared_by_its_content() {
         "/app/gone",
         "/usr/bin/su x",
         "/usr/bin/env PATH=/x pip install x",
+        "/usr/bin/env PATH=/x dash",
         "/usr/bin/env ./dash",
         "/usr/bin/env -C /x ./dash",
         "/usr/bin/env bash",
@@ -182,6 +195,31 @@ fn what_lies_in_an_image_is_a_note_of_each_kind() {
             ),
         ]
     );
+}
+
+#[test]
+fn a_packed_program_is_a_note() {
+    let mut packed = program("/app/packed", None);
+    packed.is_packed = true;
+    let image = ImageContent {
+        programs: vec![packed, program("/app/server", None)],
+        ..ImageContent::default()
+    };
+    let facts = [about_job(start(&["/app/server"], &[], None)), of_image(image)];
+    let told: Vec<_> = judge_run(&facts).iter().map(|one| one.rule).collect();
+    assert_eq!(told, [Rule::PackedPresent]);
+}
+
+#[test]
+fn a_test_that_is_not_honoured_is_a_gap() {
+    let unseen = |gap| What::Unseen {
+        gap,
+        why: "no shell is here".into(),
+        help: None,
+    };
+    let of = |gap| gaps(&[Fact::new(Witness::Image, "`x`", unseen(gap))]);
+    assert_eq!(of(Gap::Test)[0].rule, Rule::TestNotHonoured);
+    assert_eq!(of(Gap::Requests), []);
 }
 
 #[test]

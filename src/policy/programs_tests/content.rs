@@ -315,3 +315,28 @@ fn the_graver_reading_counts() {
     let (first, second) = (Reading::Shell("a".into()), Reading::Shell("b".into()));
     assert_eq!(first.clone().or(second), first);
 }
+
+#[test]
+fn what_lies_there_is_what_its_content_says_where_that_is_known() {
+    for (name, content, expected) in [
+        ("/bin/busybox", Content::Unknown, Some(Present::MultiCall)),
+        ("/bin/busybox", Content::Other, Some(Present::MultiCall)),
+        ("/app/busybox", Content::Script, None),
+        ("/app/busybox", Content::ManagerScript, None),
+        ("/app/box", Content::MultiCall, Some(Present::MultiCall)),
+        ("/app/sh", Content::PackageManager, Some(Present::PackageManager)),
+        (
+            "/app/tool",
+            Content::PackageManager,
+            Some(Present::PackageManager),
+        ),
+        ("/app/sh", Content::Other, Some(Present::Shell)),
+        ("/app/tool", Content::Shell, Some(Present::Shell)),
+        ("/app/nu", Content::Other, None),
+        ("/app/sh", Content::Script, None),
+        ("/app/tool", Content::Other, None),
+        ("/usr/bin/apt-get", Content::Other, Some(Present::PackageManager)),
+    ] {
+        assert_eq!(present(name, content), expected, "{name} {content:?}");
+    }
+}
