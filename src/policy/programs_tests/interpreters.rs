@@ -203,6 +203,10 @@ fn what_only_asks_or_is_something_else_is_no_finding() {
         "perl -ne print x",
         "perl -MPOSIX -e 1",
         "perl app.pl install",
+        // The option takes no value, and the script is none.
+        "perl -w app.pl cpanm x",
+        "php -n index.php composer install",
+        "lua -i app.lua luarocks install x",
         "php -r echo\u{a0}1;",
         "php composer.phar show",
         "php -S 0.0.0.0:80",
@@ -233,5 +237,24 @@ fn a_script_on_standard_input_cannot_be_judged() {
         ("python3 -m cProfile --frob x", "cProfile"),
     ] {
         assert_eq!(reading(line), Reading::Unreadable(program.into()), "{line}");
+    }
+}
+
+#[test]
+fn code_that_installs_is_read_in_each_language() {
+    for line in [
+        "php -r require\u{a0}'composer.phar';",
+        "php -n -r Composer\\Factory::create();",
+        "lua -e require('luarocks.cmd')",
+        "lua -i -e require('luarocks.cmd')",
+        "perl -we use\u{a0}CPAN;",
+        "php -d a=b composer.phar install",
+    ] {
+        let program = line.split(' ').next().unwrap();
+        let expected = match line.ends_with("composer.phar install") {
+            true => "composer.phar",
+            false => program,
+        };
+        assert_eq!(reading(line), Reading::PackageManager(expected.into()), "{line}");
     }
 }

@@ -183,6 +183,50 @@ fn an_option_that_is_switched_off_makes_nobody_only_answer() {
 }
 
 #[test]
+fn pacmans_long_options_are_its_letters() {
+    acts(
+        "pacman -S -- -Q; pacman --sync --search --refresh x; pacman --sync --info --sysupgrade; yay --sync x; \
+        pacman --files --refresh",
+    );
+    asks(
+        "yay --files x; pacman --sync --search x; pacman --sync --info x; pacman --sync --list; \
+        pacman --sync --groups; pacman --sync --print x; yay --deptest x",
+    );
+}
+
+#[test]
+fn an_option_that_is_known_leaves_the_command_where_it_is() {
+    asks("pip -q list install; pip --unknown=x list install");
+    acts("pip --unknown x install");
+}
+
+#[test]
+fn a_command_below_a_command_decides_and_may_be_what_was_not_kept() {
+    let of = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        read_started(&words, true, Content::Unknown)
+    };
+    for cut in [
+        "ansible-galaxy collection in",
+        "pacman -S",
+        "pip inst",
+        "conda env li",
+    ] {
+        let program = cut.split(' ').next().unwrap();
+        assert_eq!(of(cut), Reading::Cut(program.into()), "{cut}");
+    }
+    assert_eq!(of("pip install x"), Reading::PackageManager("pip".into()));
+    assert_eq!(
+        of("ansible-galaxy collection install x"),
+        Reading::PackageManager("ansible-galaxy".into())
+    );
+    for other in ["ansible-galaxy frob in", "pip list x"] {
+        assert_eq!(of(other), Reading::Other, "{other}");
+    }
+    asks("ansible-galaxy collection verify x");
+}
+
+#[test]
 fn what_a_wrapper_runs_is_read_too() {
     for (line, program) in [
         ("env DEBIAN_FRONTEND=noninteractive apt-get install x", "apt-get"),
