@@ -2,10 +2,10 @@
 //!
 //! The words are data, measured on the packages that are named beside them; the test `measured` measures again.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use aho_corasick::{AhoCorasick, Input, MatchKind};
 use shellproof_api::facts::Likeness;
 
 /// What is known by its words.
@@ -172,26 +172,59 @@ const SCRIPTS: &[&str] = &[
     "pickle",
 ];
 
-static PROGRAM_WORDS: LazyLock<(AhoCorasick, Vec<&'static str>)> = LazyLock::new(|| {
+static PROGRAM_WORDS: LazyLock<Finder> = LazyLock::new(|| {
     let without = PROGRAMS.iter().filter_map(|family| family.without.as_ref());
     let words = PROGRAMS
         .iter()
         .flat_map(|family| family.words)
         .chain(without)
         .copied();
-    finder(words)
+    Finder::new(words)
 });
-static SCRIPT_WORDS: LazyLock<(AhoCorasick, Vec<&'static str>)> =
-    LazyLock::new(|| finder(SCRIPTS.iter().chain(STARTERS).copied()));
+static SCRIPT_WORDS: LazyLock<Finder> =
+    LazyLock::new(|| Finder::new(SCRIPTS.iter().chain(STARTERS).copied()));
 
-fn finder(words: impl Iterator<Item = &'static str>) -> (AhoCorasick, Vec<&'static str>) {
-    let words: Vec<_> = words.collect::<HashSet<_>>().into_iter().collect();
-    // A table for each state: every byte of every program goes through it.
-    let finder = AhoCorasick::builder()
-        .kind(Some(AhoCorasickKind::DFA))
-        .build(&words)
-        .expect("few and short words");
-    (finder, words)
+/// For how many words at once the places where none can begin are passed over by vector instructions.
+const AT_ONCE: usize = 60;
+
+/// Finds all words of a list. Every byte of every program goes through it.
+struct Finder {
+    parts: Vec<(AhoCorasick, Vec<Vec<&'static str>>)>,
+    longest: usize,
+}
+
+impl Finder {
+    fn new(words: impl Iterator<Item = &'static str>) -> Self {
+        let words: BTreeSet<_> = words.collect();
+        let words: Vec<_> = words.into_iter().collect();
+        let part = |words: &[&'static str]| {
+            let finder = AhoCorasick::builder()
+                .match_kind(MatchKind::LeftmostLongest)
+                .build(words)
+                .expect("few and short words");
+            // Of the words that begin at one place only the longest is told.
+            let told = words.iter().map(|longest| {
+                let begins = words.iter().filter(|word| longest.starts_with(**word));
+                begins.copied().collect()
+            });
+            (finder, told.collect())
+        };
+        Self {
+            parts: words.chunks(AT_ONCE).map(part).collect(),
+            longest: words.iter().map(|word| word.len()).max().unwrap_or_default(),
+        }
+    }
+
+    fn find(&self, text: &[u8], found: &mut HashSet<&'static str>) {
+        for (finder, told) in &self.parts {
+            let mut at = 0;
+            while let Some(word) = finder.find(Input::new(text).span(at..text.len())) {
+                found.extend(&told[word.pattern().as_usize()]);
+                // Another may begin within it.
+                at = word.start() + 1;
+            }
+        }
+    }
 }
 
 /// What shows in a program's content, which comes in parts.
@@ -222,17 +255,15 @@ impl Signs {
             _ => Kind::Other,
         });
         self.size += part.len() as u64;
-        let (finder, words) = match kind {
+        let finder = match kind {
             Kind::Program => &*PROGRAM_WORDS,
             Kind::Script => &*SCRIPT_WORDS,
             Kind::Other => return,
         };
         self.end.extend_from_slice(part);
-        for found in finder.find_overlapping_iter(&self.end) {
-            self.words.insert(words[found.pattern().as_usize()]);
-        }
-        let longest = finder.max_pattern_len();
-        self.end.drain(..self.end.len().saturating_sub(longest - 1));
+        finder.find(&self.end, &mut self.words);
+        self.end
+            .drain(..self.end.len().saturating_sub(finder.longest - 1));
     }
 
     /// What it is, after all of it came.

@@ -30,6 +30,37 @@ fn a_word_is_found_wherever_the_parts_end() {
 }
 
 #[test]
+fn every_word_is_found_also_within_and_across_others() {
+    for finder in [&*PROGRAM_WORDS, &*SCRIPT_WORDS] {
+        let words: BTreeSet<&str> = finder.parts.iter().flat_map(|(_, told)| told.concat()).collect();
+        assert!(words.len() > 40 && finder.parts.iter().all(|(_, told)| told.len() <= AT_ONCE));
+        let found = |text: &str| {
+            let mut found = HashSet::new();
+            finder.find(text.as_bytes(), &mut found);
+            found
+        };
+        for one in &words {
+            for other in &words {
+                for text in [
+                    format!("{one}{other}"),
+                    format!("x{one}\0{other}x"),
+                    format!("{}{other}", &one[..1]),
+                ] {
+                    let expected: HashSet<&str> =
+                        words.iter().copied().filter(|word| text.contains(word)).collect();
+                    assert_eq!(found(&text), expected, "{text:?}");
+                }
+            }
+        }
+    }
+    // Of the longest, one byte less than all of it is no word.
+    let all = Finder::new(["ab", "abc", "bcd", "cd"].into_iter());
+    let mut found = HashSet::new();
+    all.find(b"xabcd", &mut found);
+    assert_eq!(found, HashSet::from(["ab", "abc", "bcd", "cd"]));
+}
+
+#[test]
 fn a_program_is_known_by_all_words_of_a_family() {
     for family in PROGRAMS {
         assert_eq!(
