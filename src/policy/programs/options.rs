@@ -145,10 +145,7 @@ impl<'a> Scan<'a> {
                 self.cluster = "";
                 Some(rest)
             }
-            true => match self.operand() {
-                Some(word) if word.starts_with(CUT) => return Item::Cut,
-                value => value,
-            },
+            true => self.operand(),
         };
         Item::Option {
             name,
@@ -164,10 +161,7 @@ impl<'a> Scan<'a> {
         };
         let takes_value = self.options.takes_value(name);
         let value = match (attached, takes_value) {
-            (None, Some(true)) => match self.operand() {
-                Some(word) if word.starts_with(CUT) => return Item::Cut,
-                value => value,
-            },
+            (None, Some(true)) => self.operand(),
             (attached, _) => attached,
         };
         Item::Option {

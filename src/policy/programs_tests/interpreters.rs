@@ -164,6 +164,8 @@ fn what_only_asks_or_is_something_else_is_no_finding() {
         "python3 -m http.server",
         "python3 -m this",
         "python3 -m pipeline",
+        "python3 -m npm install x",
+        "python3 -m setuptools.npm install x",
         "python3 -m timeit pass",
         "python3 -m cProfile app.py",
         "python3 -m pdb app.py -m pip",
@@ -256,5 +258,15 @@ fn code_that_installs_is_read_in_each_language() {
             false => program,
         };
         assert_eq!(reading(line), Reading::PackageManager(expected.into()), "{line}");
+    }
+}
+
+#[test]
+fn a_runner_takes_the_values_of_its_options() {
+    for line in [
+        "python3 -m cProfile --outfile x -m pip install y",
+        "python3 -m cProfile --sort x -m pip install y",
+    ] {
+        assert_eq!(reading(line), Reading::PackageManager("pip".into()), "{line}");
     }
 }

@@ -174,11 +174,12 @@ fn an_option_that_is_switched_off_makes_nobody_only_answer() {
         "apt-get -h=no update; apt-get -s=no install x; apt-get -s=0 install x; apt-get -v=0 install x; \
         apt-get install --dry-run --no-dry-run x; apt-get --dry-run install x --no-dry-run; \
         npm install --dry-run false x; npm --help=false install x; npm --version=false install x; \
-        npm install --dry-run=false x; apk -s=no add x; dpkg -i --no-act=no x.deb; pnpm --help=false add x",
+        npm install --dry-run=false x; apt-get -s -s=no install x; apk -s=no add x; dpkg -i --no-act=no x.deb; pnpm --help=false add x",
     );
     asks(
         "apt-get -s=yes install x; apt-get --no-dry-run --dry-run install x; npm install --dry-run=true x; \
-        npm install --dry-run x; dpkg -i --no-act x.deb; apt-get install --dry-run=yes x",
+        npm install --dry-run x; dpkg -i --no-act x.deb; apt-get install --dry-run=yes x; apt-get -s -s install x; \
+        rpm --eval x -i y; rpm -E x -i y",
     );
 }
 
@@ -196,7 +197,7 @@ fn pacmans_long_options_are_its_letters() {
 
 #[test]
 fn an_option_that_is_known_leaves_the_command_where_it_is() {
-    asks("pip -q list install; pip --unknown=x list install");
+    asks("pip -q list install; pip --unknown=x list install; pip --prox install list");
     acts("pip --unknown x install");
 }
 
