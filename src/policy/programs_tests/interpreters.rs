@@ -39,6 +39,7 @@ fn a_package_manager_is_found_however_its_interpreter_is_told() {
         ("python3.11d -m pip install x", "pip"),
         ("python3-dbg -m pip install x", "pip"),
         ("python -m runpy pip install x", "pip"),
+        ("python -m cProfile setup.py install", "setup.py"),
         ("python -m cProfile -o x -m pip install x", "pip"),
         ("python -m pdb -m pip install x", "pip"),
         ("python -m pdb -c continue -m pip install x", "pip"),
@@ -185,6 +186,8 @@ fn what_only_asks_or_is_something_else_is_no_finding() {
         "python3 -c import\u{a0}os",
         "python3 -c import\u{a0}pip;\u{a0}print(pip.__version__)",
         "python3 -c import\u{a0}pip;\u{a0}pip.main(['list'])",
+        "python3 -c import\u{a0}pip;\u{a0}pip.main(['-q','list'])",
+        "python3 -c __import__('pip').main(['list'])",
         "python3 -c from\u{a0}pip._internal.cli.main\u{a0}import\u{a0}main;main() list",
         "python3 -c from\u{a0}importlib.metadata\u{a0}import\u{a0}version;print(version('pip'))",
         "python3 -c import\u{a0}setuptools;setuptools.setup()",
@@ -259,6 +262,19 @@ fn code_that_installs_is_read_in_each_language() {
         };
         assert_eq!(reading(line), Reading::PackageManager(expected.into()), "{line}");
     }
+}
+
+#[test]
+fn what_setup_was_told_and_nobody_kept_is_cut() {
+    let of = |words: &[&str]| read_started(words, true, Content::Other);
+    assert_eq!(
+        of(&["python3", "setup.py", "bui"]),
+        Reading::Cut("setup.py".into())
+    );
+    assert_eq!(
+        of(&["python3", "setup.py", "install", "x"]),
+        Reading::PackageManager("setup.py".into())
+    );
 }
 
 #[test]

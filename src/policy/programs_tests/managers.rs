@@ -196,6 +196,31 @@ fn pacmans_long_options_are_its_letters() {
 }
 
 #[test]
+fn each_has_options_of_its_own() {
+    // The first word is the value of the option before it, and would only answer.
+    acts(
+        "uv --directory tree venv; conda --name list create; pnpm -C list rebuild; yarn --cwd list build; \
+        bun --cwd test create x; composer --working-dir list create-project x; cargo --config tree build; \
+        go -C list build; go run . --help; go --version build; mvn -V package; aptitude -w search purge x; \
+        zypper --root search dup; dnf --installroot list distro-sync; opkg --dest list flag x; \
+        nix --store search build; flatpak --installation list repair; npm --prefix list rebuild; \
+        apk --root list cache; pip --proxy list wheel; micromamba -r list create",
+    );
+    asks(
+        "uvx --quiet; uvx --directory list; npm -v install x; npm -? install x; pnpm -v install x; yarn -v install; \
+        npx -v x; npx --quiet; npx -y; bun -v install x; bun --revision install x; bun install --dry-run; \
+        cargo --list build; cargo --explain x build; cpan -l; cpan -A x; cpan -v x; mvn -v package; \
+        opam install --show-actions x; ansible-galaxy -h collection install x; apt -v install x; \
+        apt-get -v install x; aptitude -Z search install; dpkg -? -i x; dpkg -B; dpkg -D 1; dpkg --root /x; \
+        rpm -? -i x; rpm -v; rpm -D x; rpm --dbpath x; dnf -q list install; zypper -q se install; \
+        apk -q info add; opkg -A list install; nix -v search upgrade; flatpak -v list install; \
+        conda -v list install; cargo -v tree add; npm -s ls install; composer -q show install; \
+        emerge --pretend x; xbps-install --dry-run x; guix install --dry-run x; opkg --version install x; \
+        zypper -D in x",
+    );
+}
+
+#[test]
 fn an_option_that_is_known_leaves_the_command_where_it_is() {
     asks("pip -q list install; pip --unknown=x list install; pip --prox install list");
     acts("pip --unknown x install");

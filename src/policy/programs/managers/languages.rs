@@ -86,7 +86,6 @@ pub(super) const MANAGERS: &[Manager] = &[
     Manager {
         options: UV,
         dry: "dry-run help h",
-        asks: "h help V version",
         ..manager(
             &[Name::of("uv", "uv (PyPI)").by(By::Content)],
             either(
@@ -254,7 +253,6 @@ pub(super) const MANAGERS: &[Manager] = &[
     // PHP.
     Manager {
         dry: "dry-run help h",
-        asks: "h help V version",
         options: Options {
             flags: "qvn",
             valued: "d",
@@ -446,15 +444,12 @@ pub(super) const MANAGERS: &[Manager] = &[
         ],
         but("help info list search show version inspect profile dump path"),
     ),
-    Manager {
-        asks: "help",
-        ..manager(
-            &[Name::of("ansible-galaxy", "ansible-core")],
-            either(
-                "collection:install role:install install pull plugin:install upgrade repo:add repo:update \
-                    dependency:update dependency:build",
-                "help list search show version collection:list role:list info env status",
-            ),
-        )
-    },
+    manager(
+        &[Name::of("ansible-galaxy", "ansible-core")],
+        either(
+            "collection:install role:install install pull plugin:install upgrade repo:add repo:update \
+                dependency:update dependency:build",
+            "help list search show version collection:list role:list info env status",
+        ),
+    ),
 ];
