@@ -204,10 +204,10 @@ fn each_has_options_of_its_own() {
         go -C list build; go run . --help; go --version build; mvn -V package; aptitude -w search purge x; \
         zypper --root search dup; dnf --installroot list distro-sync; opkg --dest list flag x; \
         nix --store search build; flatpak --installation list repair; npm --prefix list rebuild; \
-        apk --root list cache; pip --proxy list wheel; micromamba -r list create",
+        apk --root list cache; apt -t list purge x; dnf -V install x; opkg -V install x; pip --proxy list wheel; micromamba -r list create",
     );
     asks(
-        "uvx --quiet; uvx --directory list; npm -v install x; npm -? install x; pnpm -v install x; yarn -v install; \
+        "apt -s install x; uvx --quiet; uvx --directory list; npm -v install x; npm -? install x; pnpm -v install x; yarn -v install; \
         npx -v x; npx --quiet; npx -y; bun -v install x; bun --revision install x; bun install --dry-run; \
         cargo --list build; cargo --explain x build; cpan -l; cpan -A x; cpan -v x; mvn -v package; \
         opam install --show-actions x; ansible-galaxy -h collection install x; apt -v install x; \

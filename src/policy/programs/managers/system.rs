@@ -113,7 +113,6 @@ pub(super) const MANAGERS: &[Manager] = &[
     ),
     // Alpine.
     Manager {
-        asks: "h help V version",
         dry: "s simulate help h",
         options: Options {
             flags: "hqvftVUilua",
