@@ -1,6 +1,6 @@
 //! Verdicts on programs that are no scenarios, and what one witness says of what another saw.
 
-use shellproof_api::facts::{ImageProgram, Likeness, Traced};
+use shellproof_api::facts::{Digest, ImageProgram, Likeness, Traced};
 
 use super::super::super::kernel::tests::like;
 use super::*;
@@ -110,7 +110,11 @@ fn a_name_is_outranked_by_content_that_image_and_kernel_saw() {
         let mut records = run("1", &argv, &[]);
         records.extend(more);
         let traced = match kernel {
-            true => traced(vec![session(Kind::Start, vec![program(&["/app/main"])])]),
+            true => {
+                let mut main = program(&["/app/main"]);
+                main.file.as_mut().unwrap().content = Some(Digest([1; 32]));
+                traced(vec![session(Kind::Start, vec![main])])
+            }
             false => Vec::new(),
         };
         let mut facts = facts_of(&traced, &recording(records));
@@ -130,10 +134,11 @@ fn a_name_is_outranked_by_content_that_image_and_kernel_saw() {
             ..by_wire(&facts, &[])
         };
         let judgement = judge_program(Mode::Prebuilt, seen);
-        let rules: Vec<_> = judgement
-            .rules()
-            .filter(|rule| *rule != Rule::ForeignProgram)
-            .collect();
+        let (foreign, rules): (Vec<_>, Vec<_>) =
+            judgement.rules().partition(|rule| *rule == Rule::ForeignProgram);
+        // What ran is none of the image's, and both must have been heard to know it.
+        let known = usize::from(kernel && image_heard);
+        assert_eq!((foreign.len(), judgement.usage.len()), (known, known), "{line}");
         rules
     };
     assert_eq!(of("/app/dash -c x", true, true, None), []);
