@@ -70,3 +70,42 @@ impl Action {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Action::*;
+
+    #[test]
+    fn each_kind_of_action_is_just_these() {
+        let all = [
+            Read,
+            ListPrograms,
+            Harmless,
+            Attach,
+            CreateContainer,
+            StartContainer,
+            CreateExec,
+            StartExec,
+            RunHealthCheck,
+            Build,
+            Commit,
+            CopyIn,
+            Update,
+            Remove,
+            BuildSession,
+            BuildCalls,
+            Unknown,
+        ];
+        let those =
+            |is: fn(super::Action) -> bool| all.into_iter().filter(|one| is(*one)).collect::<Vec<_>>();
+        assert_eq!(
+            those(super::Action::is_harmless),
+            [Read, ListPrograms, Harmless, Remove]
+        );
+        assert_eq!(those(super::Action::is_build_stream), [BuildSession, BuildCalls]);
+        let to_a_start = [Attach, CreateContainer, StartContainer];
+        assert_eq!(those(super::Action::is_on_the_way_to_a_start), to_a_start);
+        let running = [ListPrograms, Attach, StartContainer, CreateExec, RunHealthCheck];
+        assert_eq!(those(super::Action::runs_container), running);
+    }
+}

@@ -99,5 +99,29 @@ mod tests {
         body.push(&[0; 10]);
         body.push(&[0]);
         assert_eq!(body.whole(), b"");
+        assert_eq!(body.doubt(), Some(format!("it has more than {KEPT} bytes")));
+        let mut exact = Kept::default();
+        exact.push(&vec![0; KEPT - 1]);
+        exact.push(&[0]);
+        assert_eq!(exact.whole().len(), KEPT);
+    }
+
+    #[test]
+    fn a_body_is_doubted_where_readers_could_differ() {
+        let doubt = |text: &str| {
+            let mut body = Kept::default();
+            body.push(text.as_bytes());
+            body.doubt()
+        };
+        assert_eq!((doubt(""), doubt(r#"{"a":1}"#)), (None, None));
+        assert!(doubt(r#"{"a":1,"A":2}"#).is_some_and(|why| !why.is_empty() && why != "xyzzy"));
+    }
+
+    #[test]
+    fn what_was_made_is_named_by_its_id() {
+        assert_eq!(made(br#"{"Id":"abc","Warnings":[]}"#).as_deref(), Some("abc"));
+        for none in [&b"{}"[..], br#"{"Id":1}"#, b"x"] {
+            assert_eq!(made(none), None);
+        }
     }
 }

@@ -178,3 +178,154 @@ impl Dialect {
         Some((kind, rest.filter(|_| names_program)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::Dialect::{Docker, Libpod};
+    use super::*;
+
+    #[test]
+    fn an_engine_is_known_by_its_answers() {
+        let server = Dialect::engine_of_server;
+        assert_eq!(server("Docker/26.1.5 (linux)"), Some(EngineKind::Docker));
+        assert_eq!(server("Libpod/5.4.2 (linux)"), Some(EngineKind::Podman));
+        assert_eq!((server("nginx/1.2"), server("Docker")), (None, None));
+        let version = |name: &str| Dialect::engine_of_version(&json!({ "Components": [{ "Name": name }] }));
+        assert_eq!(version("Engine"), Some(EngineKind::Docker));
+        assert_eq!(version("Podman Engine"), Some(EngineKind::Podman));
+        assert_eq!(
+            (version("x"), Dialect::engine_of_version(&json!({}))),
+            (None, None)
+        );
+        assert_eq!(Dialect::of(EngineKind::Podman), Libpod);
+        for kind in [
+            EngineKind::Docker,
+            EngineKind::Embedded,
+            EngineKind::Fake,
+            EngineKind::None,
+        ] {
+            assert_eq!(Dialect::of(kind), Docker);
+        }
+    }
+
+    #[test]
+    fn each_interface_has_its_own_paths_and_answers() {
+        assert_eq!(Dialect::of_path(&["libpod", "info"]), (Libpod, &["info"][..]));
+        assert_eq!(
+            Dialect::of_path(&["info", "libpod"]),
+            (Docker, &["info", "libpod"][..])
+        );
+        assert_eq!((Docker.prefix(), Libpod.prefix()), ("", "/libpod"));
+        assert_eq!(Docker.inspect("a"), "/containers/a/json");
+        assert_eq!(Libpod.inspect("a"), "/v4.0.0/libpod/containers/a/json");
+        assert_eq!((Docker.prefers_names(), Libpod.prefers_names()), (false, true));
+        assert_eq!(Docker.error(403, "no"), json!({ "message": "no" }));
+        let error = json!({ "cause": "no", "message": "no", "response": 403 });
+        assert_eq!(Libpod.error(403, "no"), error);
+        let own = |dialect: Dialect| dialect.routes().any(|(_, path, _)| *path == "/play/kube");
+        let common = |dialect: Dialect| dialect.routes().any(|(_, path, _)| *path == "/containers/create");
+        assert_eq!((own(Docker), own(Libpod)), (false, true));
+        assert!(common(Docker) && common(Libpod));
+    }
+
+    #[test]
+    fn a_container_that_wants_to_go_is_kept_in_the_words_of_its_engine() {
+        let docker = json!({ "HostConfig": { "AutoRemove": true } }).to_string();
+        let libpod = json!({ "remove": true }).to_string();
+        let kept = |dialect: Dialect, body: &str| {
+            let body = dialect.kept(body.as_bytes(), "r1")?;
+            serde_json::from_slice::<Value>(&body).ok()
+        };
+        assert_eq!(kept(Docker, &docker).unwrap()["HostConfig"]["AutoRemove"], false);
+        assert_eq!(kept(Libpod, &libpod).unwrap()["remove"], false);
+        assert_eq!((kept(Docker, &libpod), kept(Libpod, &docker)), (None, None));
+        assert_eq!(Docker.ending(Some("3")), ["kill", "wait"]);
+        assert_eq!(
+            (Libpod.ending(Some("3")), Libpod.ending(None)),
+            (vec!["stop?t=3".into()], vec!["stop".into()])
+        );
+    }
+
+    #[test]
+    fn yes_and_a_pattern_are_what_the_engine_takes_for_them() {
+        for (value, docker, libpod) in [
+            ("1", true, true),
+            ("true", true, true),
+            ("on", true, true),
+            ("T", true, true),
+            ("yes", true, false),
+            ("2", true, false),
+            ("0", false, false),
+            ("no", false, false),
+            ("False", false, false),
+            (" none ", false, false),
+            ("", false, false),
+        ] {
+            assert_eq!(
+                (Docker.is_true(value), Libpod.is_true(value)),
+                (docker, libpod),
+                "{value:?}"
+            );
+        }
+        for (path, is_pattern) in [
+            ("/a*", true),
+            ("/a?", true),
+            ("/[a", true),
+            ("/a]", true),
+            ("/a\\b", true),
+            ("/a", false),
+        ] {
+            assert_eq!(
+                (Docker.is_pattern(path), Libpod.is_pattern(path)),
+                (false, is_pattern),
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_an_engine_puts_into_a_container_is_hidden_unless_it_was_not_asked_for() {
+        let hidden = |dialect: Dialect, has_init| dialect.hidden(has_init).copied().collect::<Vec<_>>();
+        let docker = ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"];
+        let libpod = ["/etc/mtab", "/run/.containerenv", "/run/notify"];
+        let init = ["/dev/init", "/run/podman-init"];
+        assert_eq!(
+            (hidden(Docker, true), hidden(Docker, false)),
+            (docker.to_vec(), docker.to_vec())
+        );
+        assert_eq!(hidden(Libpod, true), [docker, libpod].concat());
+        assert_eq!(hidden(Libpod, false), [&docker[..], &libpod, &init].concat());
+        assert_eq!(
+            (Docker.hidden_directories(), Libpod.hidden_directories()),
+            (&[][..], &["/run/secrets"][..])
+        );
+    }
+
+    #[test]
+    fn an_event_is_read_in_the_words_of_its_engine() {
+        for (action, docker, libpod) in [
+            ("start", Some(EventKind::Start), Some(EventKind::Start)),
+            ("restart", Some(EventKind::Start), Some(EventKind::Start)),
+            (
+                "health_status",
+                Some(EventKind::HealthCheck),
+                Some(EventKind::HealthCheck),
+            ),
+            ("exec_create", Some(EventKind::ExecCreate), None),
+            ("exec_start", Some(EventKind::ExecStart), None),
+            ("exec", None, Some(EventKind::ExecStart)),
+            ("die", None, None),
+        ] {
+            let kinds = [Docker, Libpod].map(|dialect| dialect.event(action).map(|(kind, _)| kind));
+            assert_eq!(kinds, [docker, libpod], "{action}");
+        }
+        let told = Some((EventKind::ExecCreate, Some("/tiny a:b")));
+        assert_eq!(Docker.event("exec_create: /tiny a:b"), told);
+        assert_eq!(
+            Docker.event("health_status: healthy"),
+            Some((EventKind::HealthCheck, None))
+        );
+    }
+}
