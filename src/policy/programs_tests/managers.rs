@@ -209,7 +209,7 @@ fn each_has_options_of_its_own() {
     asks(
         "apt -s install x; uvx --quiet; uvx --directory list; npm -v install x; npm -? install x; pnpm -v install x; yarn -v install; \
         npx -v x; npx --quiet; npx -y; bun -v install x; bun --revision install x; bun install --dry-run; \
-        cargo --list build; cargo --explain x build; cpan -l; cpan -A x; cpan -v x; mvn -v package; \
+        cargo --list build; cargo add --dry-run x; flatpak --user list install; cargo --explain x build; cpan -l; cpan -A x; cpan -v x; mvn -v package; \
         opam install --show-actions x; ansible-galaxy -h collection install x; apt -v install x; \
         apt-get -v install x; aptitude -Z search install; dpkg -? -i x; dpkg -B; dpkg -D 1; dpkg --root /x; \
         rpm -? -i x; rpm -v; rpm -D x; rpm --dbpath x; dnf -q list install; zypper -q se install; \
