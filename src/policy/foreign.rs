@@ -12,8 +12,14 @@ use crate::vocabulary::Mode;
 
 /// How many programs a note lists.
 const NAMED: usize = 5;
-/// Where engines mount the init that they put before a container's program (`--init`).
-const INITS: &[&str] = &["/sbin/docker-init", "/run/podman-init", "/dev/init"];
+/// Where engines mount the init that they put before a container's program (`--init`), links in the image followed.
+const INITS: &[&str] = &[
+    "/sbin/docker-init",
+    "/usr/sbin/docker-init",
+    "/usr/bin/docker-init",
+    "/run/podman-init",
+    "/dev/init",
+];
 
 /// A mount whose programs a scenario allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +123,11 @@ fn is_init(program: &Program, file: &Executable, start: &Start) -> bool {
         [_, dashes, own @ ..] if dashes == "--" => own,
         _ => return false,
     };
+    // Where a mount of the container's own lies over it, it is whatever somebody has put there.
+    let is_covered = |init: &&str| start.mounts.iter().any(|mount| is_below(init, mount));
+    if INITS.iter().any(is_covered) {
+        return false;
+    }
     // Podman says what it puts there as if it were the container's own.
     let started = match start.argv.as_slice() {
         [init, dashes, started @ ..] if start.has_init && *init == file.path && dashes == "--" => started,

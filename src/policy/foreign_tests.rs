@@ -220,6 +220,35 @@ fn the_init_of_an_engine_is_its_own() {
 }
 
 #[test]
+fn an_init_over_which_something_is_mounted_is_no_engines() {
+    for (path, mount, expected) in [
+        ("/sbin/docker-init", "/sbin/docker-init", 1),
+        ("/usr/sbin/docker-init", "/usr/sbin", 1),
+        // Which of these it is depends on the links of the image.
+        ("/usr/sbin/docker-init", "/sbin/docker-init", 1),
+        ("/run/podman-init", "/run/podman-init", 1),
+        ("/sbin/docker-init", "/data", 0),
+        ("/sbin/docker-init", "/sbin/docker", 0),
+    ] {
+        let init = Program {
+            file: Some(file(path, 9)),
+            ..program(&[path, "--", "/app", "x"])
+        };
+        let start = Start {
+            mounts: vec![mount.to_owned()],
+            ..start()
+        };
+        let mut facts = vec![about_job(start), image()];
+        facts.extend(kernel_facts(vec![init]));
+        assert_eq!(
+            judge(Mode::Prebuilt, &facts, &[]).len(),
+            expected,
+            "{path} {mount}"
+        );
+    }
+}
+
+#[test]
 fn an_init_that_the_engine_tells_as_the_containers_own_is_its_own_where_it_says_so() {
     let path = "/run/podman-init";
     let argv = [path, "--", "/app", "x"];

@@ -360,7 +360,8 @@ fn unwatched<'a>(
 ) -> impl Iterator<Item = Evidence> {
     let is_watched = |fact: &Fact| {
         fact.id().is_some_and(|id| started.iter().any(|one| one == id))
-            || facts(all).any(|one| one.name() == fact.name())
+            // By its id, since it may have been renamed meanwhile.
+            || facts(all).any(|one| one.name() == fact.name() || one.id().is_some() && one.id() == fact.id())
     };
     let has_begun = |start: &Start| matches!(start.outcome, Outcome::Begun | Outcome::Unanswered);
     starts

@@ -5,9 +5,15 @@ use crate::policy::Weight;
 
 #[test]
 fn a_container_that_nobody_watched_is_a_gap_wherever_it_came_from() {
-    let trace = |name: &str| Traced {
-        container: name.into(),
-        ..traced(vec![session(Kind::Start, vec![program(&["/app"])])]).remove(0)
+    let trace = |name: &str, id: &str| {
+        let session = Session {
+            container: id.into(),
+            ..session(Kind::Start, vec![program(&["/app"])])
+        };
+        Traced {
+            container: name.into(),
+            ..traced(vec![session]).remove(0)
+        }
     };
     let details = |traced: &[Traced], recording: &Recording, started: &[String]| -> Vec<String> {
         let gaps = gaps(&facts_of(traced, recording), started).into_iter();
@@ -25,8 +31,10 @@ fn a_container_that_nobody_watched_is_a_gap_wherever_it_came_from() {
     assert_eq!(details(&[], &started(&[]), &["2".into()]), unwatched);
     // A probe of ours, a container of ours.
     assert_eq!(details(&[], &started(&[]), &["1".into()]), [""; 0]);
-    assert_eq!(details(&[trace("job")], &started(&[]), &[]), [""; 0]);
-    assert_eq!(details(&[trace("other")], &started(&[]), &[]), unwatched);
+    assert_eq!(details(&[trace("job", "2")], &started(&[]), &[]), [""; 0]);
+    assert_eq!(details(&[trace("other", "2")], &started(&[]), &[]), unwatched);
+    // It has another name by now.
+    assert_eq!(details(&[trace("other", "1")], &started(&[]), &[]), [""; 0]);
     let mut refused = started(&[]);
     for record in &mut refused.records {
         record.status = Some(400);

@@ -32,34 +32,30 @@ pub(crate) struct Found {
 pub(crate) struct View<'p> {
     thread: u32,
     names: Names,
-    /// How our own `/proc` writes the thread's root; empty unless the container is no more than a `chroot`.
+    /// How our own `/proc` writes the container's root; empty unless the container is no more than a `chroot`.
     prefix: &'p [u8],
 }
 
-/// The root that was seen last, and how our own `/proc` writes it: nearly all threads of a session have the same.
+/// How our own `/proc` writes the root of a session's first program, which is the container's. Whoever takes another root later
+/// (`chroot`) has files that lie below it still, and is not to pass them off as others.
 #[derive(Debug, Default)]
-pub(crate) struct Prefix {
-    root: Option<(u64, u64)>,
-    path: Vec<u8>,
-}
+pub(crate) struct Prefix(Option<Vec<u8>>);
 
 impl<'p> View<'p> {
     /// The files that this thread sees.
     pub(crate) fn of(thread: u32, prefix: &'p mut Prefix) -> io::Result<Self> {
         let names = Names::of(thread)?;
-        let stat = fstat(names.root())?;
-        let identity = Some((stat.st_dev, stat.st_ino));
-        if prefix.root != identity {
-            let path = name_of(names.root())?;
-            *prefix = Prefix {
-                root: identity,
-                path: if path == b"/" { Vec::new() } else { path },
-            };
-        }
+        let prefix = match &mut prefix.0 {
+            Some(path) => path,
+            none => {
+                let path = name_of(names.root())?;
+                none.insert(if path == b"/" { Vec::new() } else { path })
+            }
+        };
         Ok(Self {
             thread,
             names,
-            prefix: &prefix.path,
+            prefix,
         })
     }
 

@@ -43,6 +43,9 @@ pub struct InspectedContainer {
     /// The doors to an engine that it is given, each in a few words.
     #[serde(default)]
     pub doors: Vec<String>,
+    /// Its annotations that make some runtime (crun) do other things than the engine asks of it, by their keys.
+    #[serde(default)]
+    pub orders: Vec<String>,
     /// Where the engine keeps its files. Of no use to whoever reads a record elsewhere.
     #[serde(skip)]
     pub storage: Storage,
@@ -100,9 +103,33 @@ impl InspectedContainer {
             dependencies: words(&inspect["Dependencies"]),
             // What the engine says is not enough to tell.
             doors: Vec::new(),
+            orders: orders(&[&config["Annotations"], &host["Annotations"]]),
             storage: Storage::from_inspect(inspect),
         })
     }
+}
+
+/// What an annotation begins with that is meant for the runtime, and those of them that leave its programs and filters alone.
+const ORDERS: &[&str] = &["run.oci.", "module.wasm.image/"];
+const HARMLESS_ORDERS: &[&str] = &[
+    "run.oci.keep_original_groups",
+    "run.oci.delegate-cgroup",
+    "run.oci.mount_context_type",
+    "run.oci.timens_offset",
+    "run.oci.systemd.",
+];
+
+/// The orders among annotations, which an image may bring too.
+fn orders(annotations: &[&Value]) -> Vec<String> {
+    let is_order = |key: &&String| {
+        let begins = |all: &[&str]| all.iter().any(|one| key.starts_with(one));
+        begins(ORDERS) && !begins(HARMLESS_ORDERS)
+    };
+    let keys = annotations
+        .iter()
+        .filter_map(|annotations| annotations.as_object())
+        .flat_map(|annotations| annotations.keys());
+    keys.filter(is_order).cloned().collect()
 }
 
 impl Storage {
@@ -176,6 +203,37 @@ mod tests {
                 ("/run/.containerenv", "/run/1/.containerenv".into())
             ]
         );
+    }
+
+    #[test]
+    fn what_a_runtime_is_told_past_its_engine_is_known_by_its_annotations() {
+        let orders = |config: Value, host: Value| {
+            let inspect =
+                serde_json::json!({ "Id": "1", "Path": "/x", "Config": config, "HostConfig": host });
+            InspectedContainer::from_inspect(&inspect).unwrap().orders
+        };
+        let annotations = serde_json::json!({ "Annotations": {
+            "run.oci.seccomp_bpf_data": "x",
+            "run.oci.handler": "wasm",
+            "module.wasm.image/variant": "compat",
+            "run.oci.keep_original_groups": "1",
+            "run.oci.systemd.subgroup": "",
+            "io.podman.annotations.init": "TRUE",
+            "org.example/run.oci.x": "x"
+        }});
+        let told = [
+            "module.wasm.image/variant",
+            "run.oci.handler",
+            "run.oci.seccomp_bpf_data",
+        ];
+        let none = || serde_json::json!({});
+        let sorted = |mut orders: Vec<String>| {
+            orders.sort();
+            orders
+        };
+        assert_eq!(sorted(orders(annotations.clone(), none())), told);
+        assert_eq!(sorted(orders(none(), annotations)), told);
+        assert!(orders(none(), serde_json::json!({ "Annotations": null })).is_empty());
     }
 
     #[test]

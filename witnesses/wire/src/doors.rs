@@ -4,6 +4,7 @@
 //! The engine says what it mounts, and the kernel which file that is: a door has many names.
 
 use std::collections::HashSet;
+use std::fmt::Display;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
@@ -12,8 +13,9 @@ use hyper::{Method, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rustix::fs::{FileType, Stat, fstat};
 use rustix::io::Errno;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::dialect::Dialect;
 use crate::endpoint::Endpoint;
 use crate::{host, http};
 
@@ -22,33 +24,108 @@ const SOCKETS: &[&str] = &[
     "/run/docker.sock",
     "/run/podman/podman.sock",
     "/run/containerd/containerd.sock",
+    "/run/containerd/containerd.sock.ttrpc",
+    // Where each container's own keeper listens.
+    "/run/containerd/s/*",
     "/run/crio/crio.sock",
     "/run/k3s/containerd/containerd.sock",
+    "/run/k3s/containerd/containerd.sock.ttrpc",
+    // One that Docker has started for itself.
+    "/run/docker/containerd/containerd.sock",
+    "/run/docker/containerd/containerd.sock.ttrpc",
+    "/run/docker/containerd/containerd-debug.sock",
+    "/run/user/*/docker/containerd/containerd.sock",
+    "/run/user/*/docker/containerd/containerd.sock.ttrpc",
     "/run/buildkit/buildkitd.sock",
     "/run/user/*/docker.sock",
     "/run/user/*/podman/podman.sock",
 ];
+/// The kernel's settings that name programs, which it starts on the host.
+const SETTINGS: &[&str] = &[
+    "/proc/sys/kernel/core_pattern",
+    "/proc/sys/kernel/modprobe",
+    "/proc/sys/kernel/hotplug",
+    "/proc/sys/kernel/poweroff_cmd",
+];
+/// File systems that show the host's processes or devices wherever they are mounted.
+const OF_HOST: &[&str] = &["proc", "devtmpfs"];
+/// How many containers are followed whose processes one shares that shares another's.
+const SHARED: usize = 8;
 /// How long a socket may take to answer as an engine does.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The longest description of a volume that is read, in bytes.
 const VOLUME: usize = 1 << 20;
+/// The longest description of a container that is read, in bytes.
+const INSPECT: usize = 4 << 20;
 
-/// The doors that a container is given, each in a few words; nothing for nearly all containers.
+/// The doors that a container is given, each in a few words; nothing for nearly all containers. One that shares another's
+/// processes has the other's doors too.
 ///
 /// `recorder` is the socket of this recorder: what comes through it is heard, and is a door all the same.
 ///
 /// # Errors
-/// The engine does not say what a volume is, or what it mounts lies behind a link that nobody else may follow.
+/// The engine does not say what a volume is, or whose processes are shared, or what it mounts lies behind a link that nobody
+/// else may follow.
 pub(crate) async fn of(engine: &Endpoint, recorder: &Path, inspect: &Value) -> Result<Vec<String>, String> {
+    let mut doors = own(engine, recorder, inspect).await?;
+    let mut next = shares(inspect);
+    let mut host: Value;
+    for _ in 0..SHARED {
+        let Some(other) = next else {
+            return Ok(doors);
+        };
+        host = inspected(engine, &other).await?;
+        let others = own(engine, recorder, &host).await?;
+        doors.extend(
+            others
+                .into_iter()
+                .map(|door| format!("the processes of `{other}`, of which {door}")),
+        );
+        next = shares(&host);
+    }
+    Err("its processes are shared along too many containers".to_owned())
+}
+
+/// The container whose processes a container shares.
+fn shares(inspect: &Value) -> Option<String> {
+    let mode = inspect["HostConfig"]["PidMode"].as_str()?;
+    mode.strip_prefix("container:").map(str::to_owned)
+}
+
+async fn inspected(engine: &Endpoint, container: &str) -> Result<Value, String> {
+    let name = utf8_percent_encode(container, NON_ALPHANUMERIC).to_string();
+    let path = Dialect::of(engine.kind).inspect(&name);
+    let failed = |why: &dyn Display| {
+        format!("container `{container}`, whose processes it shares, could not be inspected: {why}")
+    };
+    match http::call(&engine.socket, Method::GET, &path, None, INSPECT).await {
+        Ok((StatusCode::OK, body)) => Ok(serde_json::from_slice(&body).unwrap_or_default()),
+        // Then it cannot be started.
+        Ok((StatusCode::NOT_FOUND, _)) => Ok(Value::Null),
+        Ok((status, _)) => Err(failed(&status)),
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+/// The doors that a container is given itself.
+async fn own(engine: &Endpoint, recorder: &Path, inspect: &Value) -> Result<Vec<String>, String> {
     let mut doors = powers(&inspect["HostConfig"]);
-    let sources = sources(engine, inspect).await?;
+    let sources = sources(engine, inspect, &mut doors).await?;
     if sources.is_empty() {
         return Ok(doors);
     }
     let host = Host::of(engine, recorder).await;
-    for source in sources {
+    for (source, is_writable) in sources {
         if let Some(socket) = host.reached_through(&source).await? {
             doors.push(format!("`{source}` of the host, which leads to {socket}"));
+        } else if is_writable
+            && SETTINGS
+                .iter()
+                .any(|setting| leads(&plain(Path::new(&source)), setting))
+        {
+            doors.push(format!(
+                "`{source}` of the host, which leads to settings that name programs for the host to start"
+            ));
         }
     }
     Ok(doors)
@@ -65,33 +142,64 @@ fn powers(host: &Value) -> Vec<String> {
     if host["PidMode"].as_str().is_some_and(is_host) {
         doors.push("it has the host's processes, and through them the host's files".to_owned());
     }
+    // Docker says so with an empty list, Podman in its own words.
+    let options = host["SecurityOpt"].as_array().into_iter().flatten();
+    let unmasks = |option: &str| option.starts_with("unmask=") || option == "systempaths=unconfined";
+    if host["ReadonlyPaths"] == json!([]) || options.filter_map(Value::as_str).any(unmasks) {
+        doors
+            .push("it may write the kernel's settings, which name programs for the host to start".to_owned());
+    }
     doors
 }
 
-/// The files and directories of the host that a container is given. A volume may stand for one.
-async fn sources(engine: &Endpoint, inspect: &Value) -> Result<Vec<String>, String> {
+/// The files and directories of the host that a container is given, and whether it may write there. A volume may stand for
+/// one. What is a door by its kind alone is added to the doors.
+async fn sources(
+    engine: &Endpoint,
+    inspect: &Value,
+    doors: &mut Vec<String>,
+) -> Result<Vec<(String, bool)>, String> {
     let mut sources = Vec::new();
     for mount in inspect["Mounts"].as_array().into_iter().flatten() {
-        let source = match mount["Type"].as_str() {
+        let (kind, source) = match mount["Type"].as_str() {
             Some("volume") => device(engine, mount["Name"].as_str().unwrap_or_default()).await?,
-            _ => mount["Source"].as_str().map(str::to_owned),
+            kind => {
+                let source = mount["Source"].as_str().map(str::to_owned);
+                (kind.map(str::to_owned), source)
+            }
         };
-        sources.extend(source.filter(|source| source.starts_with('/')));
+        if let Some(kind) = kind.filter(|kind| OF_HOST.contains(&kind.as_str())) {
+            doors.push(format!(
+                "a file system of the type `{kind}`, which shows the host's"
+            ));
+        }
+        let Some(source) = source else { continue };
+        // An engine takes it from where it runs itself, which is `/`, or its runtime from a place of its own.
+        if !source.starts_with('/')
+            && Path::new(&source)
+                .components()
+                .any(|part| part == Component::ParentDir)
+        {
+            doors.push(format!("`{source}`, and nobody knows from where that leads"));
+        }
+        let whole = Path::new("/").join(&source).to_string_lossy().into_owned();
+        sources.push((whole, mount["RW"] != false));
     }
     Ok(sources)
 }
 
-/// What a volume is made of, where it is no directory of the engine's own.
-async fn device(engine: &Endpoint, volume: &str) -> Result<Option<String>, String> {
+/// The type of a volume's file system and what it is made of, where it is no directory of the engine's own.
+async fn device(engine: &Endpoint, volume: &str) -> Result<(Option<String>, Option<String>), String> {
     let path = format!("/volumes/{}", utf8_percent_encode(volume, NON_ALPHANUMERIC));
     let asked = http::call(&engine.socket, Method::GET, &path, None, VOLUME).await;
     match asked {
         Ok((StatusCode::OK, body)) => {
             let described: Value = serde_json::from_slice(&body).unwrap_or_default();
-            Ok(described["Options"]["device"].as_str().map(str::to_owned))
+            let option = |name: &str| described["Options"][name].as_str().map(str::to_owned);
+            Ok((option("type"), option("device")))
         }
         // Then nothing of it can be mounted.
-        Ok((StatusCode::NOT_FOUND, _)) => Ok(None),
+        Ok((StatusCode::NOT_FOUND, _)) => Ok((None, None)),
         Ok((status, _)) => Err(format!("volume `{volume}` could not be inspected: {status}")),
         Err(error) => Err(format!("volume `{volume}` could not be inspected: {error}")),
     }
@@ -252,135 +360,5 @@ fn identity_of(stat: &Stat) -> Identity {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::symlink;
-
-    use serde_json::json;
-    use shellproof_api::EngineKind;
-    use tokio::net::UnixListener;
-
-    use super::*;
-
-    #[test]
-    fn the_directories_above_a_socket_lead_to_it_and_no_others_do() {
-        let reached = |path: &str| {
-            SOCKETS
-                .iter()
-                .copied()
-                .find(|socket| leads(&plain(Path::new(path)), socket))
-        };
-        for path in [
-            "/",
-            "/run",
-            "/var/run/",
-            "/run/docker.sock",
-            "/var/run/docker.sock",
-            "/tmp/../run/./podman",
-            "/run/user",
-            "/run/user/1000",
-            "/run/user/1000/podman/podman.sock",
-        ] {
-            assert!(reached(path).is_some(), "{path}");
-        }
-        for path in [
-            "/var",
-            "/run/docker",
-            "/run/docker.sock/x",
-            "/run/user/1000/bus",
-            "/run/dbus",
-            "/data",
-            "/home/run",
-        ] {
-            assert_eq!(reached(path), None, "{path}");
-        }
-    }
-
-    #[test]
-    fn the_files_of_processes_are_not_those_of_the_kernel() {
-        for path in [
-            "/proc",
-            "/proc/1/root",
-            "/proc/self/root/run",
-            "/proc/thread-self",
-        ] {
-            assert!(is_of_processes(Path::new(path)), "{path}");
-        }
-        for path in ["/proc/sys/vm", "/proc/meminfo", "/process", "/data/proc"] {
-            assert!(!is_of_processes(Path::new(path)), "{path}");
-        }
-    }
-
-    #[test]
-    fn privileges_and_the_hosts_processes_are_doors() {
-        let count = |host: Value| powers(&host).len();
-        assert_eq!(count(json!({ "Privileged": true })), 1);
-        assert_eq!(count(json!({ "PidMode": "host", "Privileged": true })), 2);
-        assert_eq!(count(json!({ "PidMode": "ns:/proc/1/ns/pid" })), 1);
-        for host in [
-            json!({}),
-            json!({ "Privileged": false, "PidMode": "" }),
-            json!({ "PidMode": "private" }),
-            json!({ "PidMode": "container:b" }),
-        ] {
-            assert_eq!(count(host.clone()), 0, "{host}");
-        }
-    }
-
-    /// An engine that knows no volume, in a directory of its own.
-    async fn doors(name: &str, mounts: impl Fn(&Path) -> Vec<PathBuf>) -> Vec<String> {
-        let directory = std::env::temp_dir().join(format!("doors-{name}-{}", std::process::id()));
-        let recorder = directory.join("recorder");
-        std::fs::create_dir_all(directory.join("data/below")).unwrap();
-        let socket = directory.join("e.sock");
-        std::fs::create_dir(&recorder).unwrap();
-        let recorder = recorder.join("r.sock");
-        let _listening = (
-            UnixListener::bind(&socket).unwrap(),
-            UnixListener::bind(&recorder).unwrap(),
-        );
-        let engine = Endpoint {
-            kind: EngineKind::Docker,
-            socket,
-        };
-        let mounts: Vec<_> = mounts(&directory)
-            .iter()
-            .map(|source| json!({ "Type": "bind", "Source": source }))
-            .collect();
-        let found = of(&engine, &recorder, &json!({ "Mounts": mounts })).await;
-        std::fs::remove_dir_all(&directory).unwrap();
-        found.unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_socket_is_found_by_what_it_is_and_not_by_its_name() {
-        let found = doors("found", |directory| {
-            std::fs::hard_link(directory.join("e.sock"), directory.join("data/below/other")).unwrap();
-            symlink(directory, directory.join("data/up")).unwrap();
-            vec![
-                directory.join("e.sock"),
-                directory.to_owned(),
-                directory.parent().unwrap().to_owned(),
-                directory.join("data/below/other"),
-                directory.join("data/up"),
-                directory.join("recorder"),
-                directory.join("recorder/r.sock"),
-            ]
-        })
-        .await;
-        assert_eq!(found.len(), 7, "{found:?}");
-        assert!(found[5].contains("on which shellproof records"), "{}", found[5]);
-    }
-
-    #[tokio::test]
-    async fn a_directory_beside_it_is_no_door() {
-        let found = doors("beside", |directory| {
-            vec![
-                directory.join("data"),
-                directory.join("data/below"),
-                directory.join("not-there"),
-            ]
-        })
-        .await;
-        assert_eq!(found, Vec::<String>::new());
-    }
-}
+#[path = "doors_tests.rs"]
+mod tests;

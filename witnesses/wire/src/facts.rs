@@ -17,6 +17,9 @@ mod events;
 mod refusals;
 mod wishes;
 
+/// Where Podman mounts an init.
+const PODMAN_INIT: &[&str] = &["/run/podman-init", "/dev/init"];
+
 /// What the whole recording says about the objects of its requests.
 #[derive(Default)]
 pub(crate) struct Known<'a> {
@@ -26,6 +29,8 @@ pub(crate) struct Known<'a> {
     started: HashMap<&'a str, &'a InspectedContainer>,
     /// The execs that were prepared on the recorder, by id.
     prepared: HashSet<&'a str>,
+    /// The containers whose init is a file of the client's choice, by id.
+    own_init: HashSet<&'a str>,
 }
 
 impl<'a> Known<'a> {
@@ -41,6 +46,12 @@ impl<'a> Known<'a> {
                 .flat_map(|subject| [(subject.id.as_str(), subject), (subject.name.as_str(), subject)])
                 .collect(),
             prepared: prepared.filter_map(|record| record.made.as_deref()).collect(),
+            own_init: recording
+                .records
+                .iter()
+                .filter(|record| wishes::has_own_init(&record.body))
+                .filter_map(|record| record.made.as_deref())
+                .collect(),
         }
     }
 }
@@ -63,7 +74,9 @@ impl Recording {
             .faults
             .iter()
             .map(|fault| unseen("recorder", Gap::Requests, fault.clone()));
+        let disobeyed = self.starts().filter_map(disobeyed);
         asked
+            .chain(disobeyed)
             .chain(events::facts(self))
             .chain(changes::facts(self))
             .chain(refusals::facts(self))
@@ -153,13 +166,39 @@ fn fact(record: &Record, known: &Known<'_>) -> Option<Fact> {
     })
 }
 
+/// A start of a container of which the runtime may do something else than it was told: the kernel witness cannot rely on its
+/// filter then.
+fn disobeyed(record: &Record) -> Option<Fact> {
+    let subject = record.subject.as_ref()?;
+    let orders: Vec<_> = subject.orders.iter().map(|order| format!("`{order}`")).collect();
+    let why = format!(
+        "the annotation {} can make its runtime (crun) put another filter in the place of this witness's",
+        orders.join(", ")
+    );
+    let what = What::Unseen {
+        gap: Gap::Programs,
+        why,
+        help: None,
+    };
+    (!orders.is_empty()).then(|| Fact::new(Witness::Kernel, source(record), what).about(container(subject)))
+}
+
 fn start(subject: &InspectedContainer, known: &Known<'_>, outcome: Outcome) -> Start {
+    // A file that the client names is mounted where the engine would put its own init.
+    let own_init = match known.own_init.contains(subject.id.as_str()) {
+        true => PODMAN_INIT,
+        false => &[],
+    };
+    let mounts = subject.mounts.iter().map(String::as_str);
     Start {
         argv: subject.argv.clone(),
         checks: checks(subject),
         image: subject.image_id(),
         image_name: subject.image_name.clone(),
-        mounts: subject.mounts.clone(),
+        mounts: mounts
+            .chain(own_init.iter().copied())
+            .map(str::to_owned)
+            .collect(),
         has_init: subject.init,
         service: subject.service.clone(),
         made_here: known.created.contains(subject.id.as_str()),
@@ -246,5 +285,89 @@ fn words(value: &Value) -> Vec<String> {
             .map(str::to_owned)
             .collect(),
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::route::Route;
+
+    fn recording(body: Value, orders: &[&str]) -> Recording {
+        let record = |target: &str| Record {
+            method: "POST".into(),
+            target: target.into(),
+            route: Route::parse("POST", target),
+            status: Some(204),
+            ..Record::default()
+        };
+        let subject = InspectedContainer {
+            id: "1".into(),
+            name: "job".into(),
+            argv: vec!["/x".into()],
+            mounts: vec!["/data".into()],
+            orders: orders.iter().map(|&order| order.to_owned()).collect(),
+            ..InspectedContainer::default()
+        };
+        Recording {
+            records: vec![
+                Record {
+                    made: Some("1".into()),
+                    body,
+                    ..record("/libpod/containers/create")
+                },
+                Record {
+                    subject: Some(subject),
+                    ..record("/containers/1/start")
+                },
+            ],
+            ..Recording::default()
+        }
+    }
+
+    #[test]
+    fn an_init_of_the_clients_choice_is_a_mount_of_its_own() {
+        let mounts = |body: Value| {
+            let facts = recording(body, &[]).facts();
+            let starts = facts.into_iter().filter_map(|fact| match fact.what {
+                What::Start(start) => Some(start.mounts),
+                _ => None,
+            });
+            starts.flatten().collect::<Vec<_>>()
+        };
+        let own = ["/data", "/run/podman-init", "/dev/init"];
+        assert_eq!(mounts(json!({ "init": true, "init_path": "/opt/x" })), own);
+        assert_eq!(mounts(json!({ "Init_Path": "/opt/x" })), own);
+        for none in [
+            json!({ "init": true }),
+            json!({ "init_path": "" }),
+            json!({ "init_path": null }),
+        ] {
+            assert_eq!(mounts(none), ["/data"]);
+        }
+    }
+
+    #[test]
+    fn a_runtime_that_is_told_more_is_a_gap_of_the_kernel_witness() {
+        let gaps = |orders: &[&str]| {
+            let facts = recording(json!({}), orders).facts().into_iter();
+            facts
+                .filter(|fact| fact.witness == Witness::Kernel)
+                .collect::<Vec<_>>()
+        };
+        let [gap] = &gaps(&["run.oci.seccomp_bpf_data"])[..] else {
+            panic!("one gap");
+        };
+        assert_eq!((gap.id(), gap.name()), (Some("1"), Some("job")));
+        let What::Unseen { gap, why, .. } = &gap.what else {
+            panic!("a gap");
+        };
+        assert!(
+            *gap == Gap::Programs && why.contains("`run.oci.seccomp_bpf_data`"),
+            "{why}"
+        );
+        assert!(gaps(&[]).is_empty());
     }
 }

@@ -48,6 +48,12 @@ pub(super) fn of(body: &Value) -> Wish {
     }
 }
 
+/// Whether a request to make a container names the file that is to be its init.
+pub(super) fn has_own_init(body: &Value) -> bool {
+    let is_named = |value: &&Value| value.as_str() != Some("") && !value.is_null();
+    all(body, &["init_path"]).iter().any(is_named)
+}
+
 /// The program of an exec.
 pub(super) fn exec(body: &Value) -> Vec<String> {
     all(body, &["cmd"]).first().map_or(Vec::new(), |argv| words(argv))
