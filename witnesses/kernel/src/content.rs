@@ -114,12 +114,20 @@ pub(crate) struct Hasher {
     queue: Sender<Job>,
     known: Mutex<HashMap<Key, (Content, Format)>>,
     /// The copies that wait to be hashed.
-    waiting: Mutex<HashMap<Key, (Weak<Vec<u8>>, Content, Format)>>,
+    waiting: Mutex<HashMap<Key, Waiting>>,
     progress: Arc<Progress>,
     /// When it began, since 1970.
     started: Duration,
     /// When the first of this process began.
     first: Duration,
+}
+
+/// A copy that waits to be hashed, and what will be known of it.
+#[derive(Clone, Debug)]
+struct Waiting {
+    copy: Weak<Vec<u8>>,
+    content: Content,
+    format: Format,
 }
 
 /// See [`Hasher`].
@@ -228,8 +236,13 @@ impl Hasher {
         let content = Content::Hashed(outcome.clone());
         if let Data::Copy(copy) = &data {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.retain(|_, (copy, ..)| copy.strong_count() > 0);
-            waiting.insert(key, (Arc::downgrade(copy), content.clone(), format.clone()));
+            waiting.retain(|_, one| one.copy.strong_count() > 0);
+            let one = Waiting {
+                copy: Arc::downgrade(copy),
+                content: content.clone(),
+                format: format.clone(),
+            };
+            waiting.insert(key, one);
         }
         // The thread that hashes lives as long as we do.
         let _ = self.queue.send(Job {
@@ -250,16 +263,17 @@ impl Hasher {
     /// Whether a copy of this file waits to be hashed.
     fn waits(&self, key: &Key) -> bool {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.get(key).is_some_and(|(copy, ..)| copy.strong_count() > 0)
+        waiting.get(key).is_some_and(|one| one.copy.strong_count() > 0)
     }
 
     /// What comes of a copy that waits to be hashed and holds just this.
     fn waiting_as(&self, key: &Key, content: &[u8]) -> Option<(Content, Format)> {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let (copy, outcome, format) = waiting.get(key)?.clone();
+        let one = waiting.get(key)?.clone();
         drop(waiting);
-        let is_same = copy.upgrade().is_some_and(|copy| copy.as_slice() == content);
-        is_same.then_some((outcome, format))
+        let copy = one.copy.upgrade();
+        let is_same = copy.is_some_and(|copy| copy.as_slice() == content);
+        is_same.then_some((one.content, one.format))
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<Key, (Content, Format)>> {
