@@ -104,6 +104,10 @@ mod tests {
         exact.push(&vec![0; KEPT - 1]);
         exact.push(&[0]);
         assert_eq!(exact.whole().len(), KEPT);
+        let mut parts = Kept::default();
+        parts.push(&[0; 3000]);
+        parts.push(&[0; 3000]);
+        assert_eq!(parts.whole().len(), 6000);
     }
 
     #[test]
