@@ -293,6 +293,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::record::Refusal;
     use crate::route::Route;
 
     fn recording(body: Value, orders: &[&str]) -> Recording {
@@ -369,5 +370,42 @@ mod tests {
             "{why}"
         );
         assert!(gaps(&[]).is_empty());
+    }
+
+    #[test]
+    fn an_update_that_sets_no_health_check_says_nothing() {
+        let update = |body: Value| {
+            let target = "/containers/1/update";
+            let record = Record {
+                method: "POST".into(),
+                target: target.into(),
+                route: Route::parse("POST", target),
+                body,
+                ..Record::default()
+            };
+            record.fact().map(|fact| fact.what)
+        };
+        assert!(update(json!({ "Memory": 1 })).is_none());
+        assert!(
+            matches!(update(json!({ "health_cmd": "exit 0" })), Some(What::ChecksSet(tests)) if tests.len() == 1)
+        );
+        assert!(matches!(update(Value::Null), Some(What::Reconfigured)));
+    }
+
+    #[test]
+    fn what_became_of_a_start_is_what_was_answered_unless_it_was_not_passed_on() {
+        let outcome = |status, is_refused: bool| {
+            let refused = is_refused.then(|| Refusal { message: "no".into() });
+            super::outcome(&Record {
+                status,
+                refused,
+                ..Record::default()
+            })
+        };
+        assert_eq!(outcome(Some(204), false), Outcome::Begun);
+        assert_eq!(outcome(Some(304), false), Outcome::Begun);
+        assert_eq!(outcome(Some(404), false), Outcome::Failed);
+        assert_eq!(outcome(None, false), Outcome::Unanswered);
+        assert_eq!(outcome(Some(403), true), Outcome::Denied);
     }
 }
