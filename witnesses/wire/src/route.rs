@@ -172,6 +172,9 @@ mod tests {
         assert_eq!(action("POST", "/exec/abc/start"), Action::StartExec);
         assert_eq!(action("POST", "/v5.0.0/libpod/exec/abc/start"), Action::StartExec);
         assert_eq!(action("POST", "/v5.0.0-dev/exec/abc/start"), Action::StartExec);
+        // No version, though it begins like one.
+        assert_eq!(action("POST", "/volumes/create"), Action::Harmless);
+        assert_eq!(action("POST", "/v5_0/exec/abc/start"), Action::Unknown);
     }
 
     #[test]
