@@ -4,7 +4,6 @@
 //! The engine says what it mounts, and the kernel which file that is: a door has many names.
 
 use std::collections::HashSet;
-use std::fmt::Display;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
@@ -15,7 +14,6 @@ use rustix::fs::{FileType, Stat, fstat};
 use rustix::io::Errno;
 use serde_json::{Value, json};
 
-use crate::dialect::Dialect;
 use crate::endpoint::Endpoint;
 use crate::{host, http};
 
@@ -49,66 +47,18 @@ const SETTINGS: &[&str] = &[
 ];
 /// File systems that show the host's processes or devices wherever they are mounted.
 const OF_HOST: &[&str] = &["proc", "devtmpfs"];
-/// How many containers are followed whose processes one shares that shares another's.
-const SHARED: usize = 8;
 /// How long a socket may take to answer as an engine does.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The longest description of a volume that is read, in bytes.
 const VOLUME: usize = 1 << 20;
-/// The longest description of a container that is read, in bytes.
-const INSPECT: usize = 4 << 20;
 
-/// The doors that a container is given, each in a few words; nothing for nearly all containers. One that shares another's
-/// processes has the other's doors too.
+/// The doors that a container is given, each in a few words; nothing for nearly all containers.
 ///
 /// `recorder` is the socket of this recorder: what comes through it is heard, and is a door all the same.
 ///
 /// # Errors
-/// The engine does not say what a volume is, or whose processes are shared, or what it mounts lies behind a link that nobody
-/// else may follow.
+/// The engine does not say what a volume is, or what it mounts lies behind a link that nobody else may follow.
 pub(crate) async fn of(engine: &Endpoint, recorder: &Path, inspect: &Value) -> Result<Vec<String>, String> {
-    let mut doors = own(engine, recorder, inspect).await?;
-    let mut next = shares(inspect);
-    let mut host: Value;
-    for _ in 0..SHARED {
-        let Some(other) = next else {
-            return Ok(doors);
-        };
-        host = inspected(engine, &other).await?;
-        let others = own(engine, recorder, &host).await?;
-        doors.extend(
-            others
-                .into_iter()
-                .map(|door| format!("the processes of `{other}`, of which {door}")),
-        );
-        next = shares(&host);
-    }
-    Err("its processes are shared along too many containers".to_owned())
-}
-
-/// The container whose processes a container shares.
-fn shares(inspect: &Value) -> Option<String> {
-    let mode = inspect["HostConfig"]["PidMode"].as_str()?;
-    mode.strip_prefix("container:").map(str::to_owned)
-}
-
-async fn inspected(engine: &Endpoint, container: &str) -> Result<Value, String> {
-    let name = utf8_percent_encode(container, NON_ALPHANUMERIC).to_string();
-    let path = Dialect::of(engine.kind).inspect(&name);
-    let failed = |why: &dyn Display| {
-        format!("container `{container}`, whose processes it shares, could not be inspected: {why}")
-    };
-    match http::call(&engine.socket, Method::GET, &path, None, INSPECT).await {
-        Ok((StatusCode::OK, body)) => Ok(serde_json::from_slice(&body).unwrap_or_default()),
-        // Then it cannot be started.
-        Ok((StatusCode::NOT_FOUND, _)) => Ok(Value::Null),
-        Ok((status, _)) => Err(failed(&status)),
-        Err(error) => Err(failed(&error)),
-    }
-}
-
-/// The doors that a container is given itself.
-async fn own(engine: &Endpoint, recorder: &Path, inspect: &Value) -> Result<Vec<String>, String> {
     let mut doors = powers(&inspect["HostConfig"]);
     let sources = sources(engine, inspect, &mut doors).await?;
     if sources.is_empty() {
@@ -129,6 +79,12 @@ async fn own(engine: &Endpoint, recorder: &Path, inspect: &Value) -> Result<Vec<
         }
     }
     Ok(doors)
+}
+
+/// The container whose processes a container shares: it has the other's doors too.
+pub(crate) fn shares(inspect: &Value) -> Option<String> {
+    let mode = inspect["HostConfig"]["PidMode"].as_str()?;
+    mode.strip_prefix("container:").map(str::to_owned)
 }
 
 /// What lets a container go through the host's processes or devices.

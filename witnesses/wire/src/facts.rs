@@ -83,9 +83,7 @@ impl Recording {
             .chain(faults)
             .collect()
     }
-}
 
-impl Recording {
     /// The regular health checks of which the engine told no run, where all that it told was heard. That says something
     /// of an engine that may run none; any other runs none in a container that ends soon.
     pub fn unchecked(&self) -> Vec<Fact> {

@@ -20,6 +20,8 @@ use crate::options::RecorderOptions;
 
 /// The longest answer to an inspect that is read, in bytes.
 const INSPECT: usize = 4 << 20;
+/// How many containers are followed whose processes one shares that shares another's.
+const SHARED: usize = 8;
 /// How long an engine may take to say what it is about to run.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -61,11 +63,30 @@ impl Shared {
         };
         let mut described = read(container, &inspect)?;
         if starts {
-            described.doors = doors::of(&self.engine, &self.socket, &inspect)
+            described.doors = self
+                .doors(&inspect)
                 .await
                 .map_err(|why| not_inspected(container, &why))?;
         }
         Ok(Described::Container(Box::new(described)))
+    }
+
+    /// The doors that a container is given, and those of the containers whose processes it shares.
+    async fn doors(&self, inspect: &Value) -> Result<Vec<String>, String> {
+        let mut doors = doors::of(&self.engine, &self.socket, inspect).await?;
+        let mut next = doors::shares(inspect);
+        for _ in 0..SHARED {
+            let Some(other) = next else {
+                return Ok(doors);
+            };
+            // Where there is none, this one cannot be started.
+            let inspect = self.inspected(&other).await?.unwrap_or_default();
+            let others = doors::of(&self.engine, &self.socket, &inspect).await?;
+            let others = others.into_iter();
+            doors.extend(others.map(|door| format!("the processes of `{other}`, of which {door}")));
+            next = doors::shares(&inspect);
+        }
+        Err("its processes are shared along too many containers".to_owned())
     }
 
     /// What the engine says of a container, or that there is none.
