@@ -105,7 +105,7 @@ rules! {
     EventsMissing = "events-missing", Gap;
     /// What a container changed in its file system could not be read.
     ChangesMissing = "changes-missing", Gap;
-    /// Containers asked for what is outside of their network, and their engine has no way there.
+    /// Containers asked for other machines, which theirs does not reach.
     NoWayOut = "no-way-out", Gap;
     /// What came of containers rests on users that the machine does not tell apart.
     OneUser = "one-user", Gap;

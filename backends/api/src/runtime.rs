@@ -30,9 +30,9 @@ pub trait Runtime: Send + Sync {
         false
     }
 
-    /// Names outside of a network that its containers asked for in vain, since this runtime has no way out; a few of them, if there
-    /// are many. None on one that has.
-    fn asked_outside(&self, network: &str) -> Vec<String> {
+    /// Other machines that containers of a network asked for and this one cannot reach, by name or address; a few of them, if there
+    /// are many. None where the runtime cannot tell.
+    fn unreached(&self, network: &str) -> Vec<String> {
         let _ = network;
         Vec::new()
     }

@@ -1,7 +1,7 @@
 //! The one program in the suite's image. Compiled by the suite itself, statically and with nothing but `std`.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
 use std::time::{Duration, Instant};
 use std::{env, fs, process, thread};
 
@@ -42,6 +42,14 @@ fn main() {
         }
         ["serve", port] => serve(port.parse().expect("a port")),
         ["dial", address] => match dial(address) {
+            Ok(answer) => print!("{answer}"),
+            Err(error) => fail(error),
+        },
+        ["send", bytes, address] => match send(bytes.parse().expect("a number of bytes"), address) {
+            Ok(answer) => print!("{answer}"),
+            Err(error) => fail(error),
+        },
+        ["ask", address, question] => match ask(address, question) {
             Ok(answer) => print!("{answer}"),
             Err(error) => fail(error),
         },
@@ -132,4 +140,24 @@ fn dial(address: &str) -> std::io::Result<String> {
         }
         thread::sleep(Duration::from_millis(100));
     }
+}
+
+/// Sends so many bytes, ends, and reads what is said to that.
+fn send(bytes: usize, address: &str) -> std::io::Result<String> {
+    let mut connection = TcpStream::connect(address)?;
+    connection.write_all(&vec![b'x'; bytes])?;
+    connection.shutdown(Shutdown::Write)?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// One datagram there, and one back.
+fn ask(address: &str, question: &str) -> std::io::Result<String> {
+    let socket = UdpSocket::bind("0.0.0.0:0")?;
+    socket.set_read_timeout(Some(Duration::from_secs(5)))?;
+    socket.send_to(question.as_bytes(), address)?;
+    let mut answer = [0; 1500];
+    let length = socket.recv(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
 }

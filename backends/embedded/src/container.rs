@@ -116,6 +116,7 @@ fn network(plan: &Plan, given: &Given) -> io::Result<()> {
         let device = index(DEVICE)?;
         netlink.address(device, place.address)?;
         netlink.up(device)?;
+        netlink.default_route(place.gateway)?;
     }
     // As engines have it: ports below 1024 and ping take no capability.
     std::fs::write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0")?;

@@ -27,6 +27,7 @@ use crate::plan::{Look, Plan};
 use crate::protocol::{Ask, Number, Say, Setup};
 use crate::sys::{self, Forked};
 pub(crate) use files::{in_memory, keeps_notes};
+pub(crate) use networks::NETWORKS;
 
 use files::Files;
 use networks::Networks;
@@ -183,7 +184,10 @@ impl Holder {
             Ask::Network(number) => {
                 let made = self.networks.make(&mut self.netlink, number);
                 match made {
-                    Ok(names) => return say(&self.channel, &Say::Done(number), &[names.as_fd()]),
+                    Ok(sockets) => {
+                        let sockets = sockets.each_ref().map(OwnedFd::as_fd);
+                        return say(&self.channel, &Say::Done(number), &sockets);
+                    }
                     Err(error) => (number, Err(error)),
                 }
             }

@@ -39,6 +39,7 @@ mod link;
 mod names;
 mod netlink;
 mod output;
+mod outside;
 mod plan;
 mod ports;
 mod probe;

@@ -1,25 +1,27 @@
-//! The name server of a network: it knows the network's containers, and says of all others that there are none.
+//! The name server of a network: it knows the network's containers, and asks the machine for the names of others.
 
-use std::collections::{BTreeSet, HashMap};
-use std::net::{Ipv4Addr, UdpSocket};
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::task::JoinSet;
+
+use crate::outside::Unreached;
 use crate::task::Task;
 
 /// The names of a network's containers, and the task that answers for them.
 #[derive(Clone)]
 pub(crate) struct Names {
     known: Arc<Mutex<Known>>,
-    outside: Arc<Mutex<BTreeSet<String>>>,
     _task: Arc<Task>,
 }
 
 /// By their names, in small letters.
 type Known = HashMap<String, Vec<Ipv4Addr>>;
 
-/// How many names that nobody here has are remembered.
-const REMEMBERED: usize = 8;
+/// For how many names the machine is asked at once. Whoever gets no answer asks again.
+const ASKED: usize = 64;
 
 const TYPE_A: u16 = 1;
 const TYPE_AAAA: u16 = 28;
@@ -35,34 +37,18 @@ impl Names {
     ///
     /// # Errors
     /// The socket cannot be used.
-    pub(crate) fn serve(socket: OwnedFd) -> std::io::Result<Self> {
+    pub(crate) fn serve(socket: OwnedFd, unreached: Unreached) -> std::io::Result<Self> {
         let socket = tokio::net::UdpSocket::from_std(UdpSocket::from(socket))?;
         let known = Arc::new(Mutex::new(Known::new()));
-        let outside = Arc::new(Mutex::new(BTreeSet::new()));
-        let task = Task::spawn({
-            let (known, outside) = (known.clone(), outside.clone());
-            async move {
-                let mut question = [0; 1500];
-                loop {
-                    let Ok((length, sender)) = socket.recv_from(&mut question).await else {
-                        continue;
-                    };
-                    let answer = {
-                        let known = known.lock().unwrap_or_else(PoisonError::into_inner);
-                        remember(&question[..length], &known, &outside);
-                        answer(&question[..length], &known)
-                    };
-                    if let Some(answer) = answer {
-                        // Who asks asks again.
-                        let _ = socket.send_to(&answer, sender).await;
-                    }
-                }
-            }
-        });
+        let server = Server {
+            socket: Arc::new(socket),
+            known: known.clone(),
+            unreached,
+            asked: JoinSet::new(),
+        };
         Ok(Self {
             known,
-            outside,
-            _task: Arc::new(task),
+            _task: Arc::new(Task::spawn(server.run())),
         })
     }
 
@@ -72,12 +58,6 @@ impl Names {
         for name in names {
             known.entry(name.to_ascii_lowercase()).or_default().push(address);
         }
-    }
-
-    /// Names of other machines that somebody asked for.
-    pub(crate) fn outside(&self) -> Vec<String> {
-        let outside = self.outside.lock().unwrap_or_else(PoisonError::into_inner);
-        outside.iter().cloned().collect()
     }
 
     /// From now on nothing means this address.
@@ -90,64 +70,139 @@ impl Names {
     }
 }
 
-/// Keeps a name that can only be another machine's: its address was asked for, and it has a domain.
-fn remember(question: &[u8], known: &Known, outside: &Mutex<BTreeSet<String>>) {
-    let Some((name, rest)) = question.get(HEADER..).and_then(name) else {
-        return;
-    };
-    let kind = rest.first_chunk().map(|kind| u16::from_be_bytes(*kind));
-    let is_address = matches!(kind, Some(TYPE_A | TYPE_AAAA));
-    let is_anybodys = !name.contains('.')
-        || [".arpa", ".local", ".localdomain"]
-            .iter()
-            .any(|end| name.ends_with(end));
-    if is_address && !is_anybodys && !known.contains_key(&name) {
-        let mut outside = outside.lock().unwrap_or_else(PoisonError::into_inner);
-        if outside.len() < REMEMBERED {
-            outside.insert(name);
+struct Server {
+    socket: Arc<tokio::net::UdpSocket>,
+    known: Arc<Mutex<Known>>,
+    unreached: Unreached,
+    asked: JoinSet<()>,
+}
+
+impl Server {
+    async fn run(mut self) {
+        let mut room = [0; 1500];
+        loop {
+            tokio::select! {
+                received = self.socket.recv_from(&mut room) => {
+                    if let Ok((length, sender)) = received
+                        && let Some(question) = Question::read(&room[..length])
+                    {
+                        self.answer(question, sender).await;
+                    }
+                }
+                Some(_) = self.asked.join_next() => {}
+            }
         }
+    }
+
+    async fn answer(&mut self, question: Question, sender: SocketAddr) {
+        let found = {
+            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.get(&question.name).cloned()
+        };
+        if found.is_none() && question.is_for_a_machine() {
+            if self.asked.len() < ASKED {
+                let (socket, unreached) = (self.socket.clone(), self.unreached.clone());
+                self.asked.spawn(async move {
+                    let found = addresses_of(&question.name).await;
+                    if found.is_none() {
+                        unreached.add(question.name.clone());
+                    }
+                    let _ = socket.send_to(&question.answer(found.as_deref()), sender).await;
+                });
+            }
+            return;
+        }
+        // Who asks asks again.
+        let _ = self
+            .socket
+            .send_to(&question.answer(found.as_deref()), sender)
+            .await;
     }
 }
 
-/// The answer to a question; none to what is no question.
-fn answer(question: &[u8], known: &Known) -> Option<Vec<u8>> {
-    let header = question.get(..HEADER)?;
-    let is_question = header[2] & 0x80 == 0;
-    let is_standard = header[2] & 0x78 == 0;
-    let questions = u16::from_be_bytes([header[4], header[5]]);
-    if !is_question || !is_standard || questions != 1 {
-        return None;
+/// What the machine knows of a name. None if that is nothing.
+async fn addresses_of(name: &str) -> Option<Vec<Ipv4Addr>> {
+    let found = tokio::net::lookup_host((name, 0)).await.ok()?;
+    let addresses = found.filter_map(|found| match found {
+        SocketAddr::V4(found) => Some(*found.ip()),
+        SocketAddr::V6(_) => None,
+    });
+    Some(addresses.collect())
+}
+
+/// A question for a name.
+#[derive(Debug, PartialEq, Eq)]
+struct Question {
+    number: [u8; 2],
+    wants_recursion: bool,
+    /// In small letters.
+    name: String,
+    kind: u16,
+    class: u16,
+    /// As it was put.
+    text: Vec<u8>,
+}
+
+impl Question {
+    /// Reads one. None if it is none.
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (header, put) = bytes.split_first_chunk::<HEADER>()?;
+        let is_question = header[2] & 0x80 == 0;
+        let is_standard = header[2] & 0x78 == 0;
+        let questions = u16::from_be_bytes([header[4], header[5]]);
+        if !is_question || !is_standard || questions != 1 {
+            return None;
+        }
+        let (name, rest) = name(put)?;
+        let (kind, rest) = rest.split_first_chunk()?;
+        let (class, rest) = rest.split_first_chunk()?;
+        Some(Self {
+            number: [header[0], header[1]],
+            wants_recursion: header[2] & 1 != 0,
+            name,
+            kind: u16::from_be_bytes(*kind),
+            class: u16::from_be_bytes(*class),
+            text: put[..put.len() - rest.len()].to_vec(),
+        })
     }
-    let (name, rest) = name(&question[HEADER..])?;
-    let asked = question.get(HEADER..question.len() - rest.len() + 4)?;
-    let (kind, class) = (
-        u16::from_be_bytes([*rest.first()?, *rest.get(1)?]),
-        u16::from_be_bytes([*rest.get(2)?, *rest.get(3)?]),
-    );
-    let found = known.get(&name);
-    let is_for_addresses = class == CLASS_INTERNET && matches!(kind, TYPE_A | TYPE_ANY);
-    let addresses = found.filter(|_| is_for_addresses).map_or(&[][..], Vec::as_slice);
-    // A name that is known has no other records, which is another answer than that there is no such name.
-    let code = if found.is_some() { 0 } else { NO_SUCH_NAME };
-    let wants_recursion = u16::from(header[2] & 1) << 8;
-    // An answer, with authority, recursion available.
-    let flags = 0x8480 | wants_recursion | code;
-    let mut answer = Vec::with_capacity(512);
-    answer.extend_from_slice(&header[..2]);
-    for number in [flags, 1, u16::try_from(addresses.len()).ok()?, 0, 0] {
-        answer.extend(number.to_be_bytes());
+
+    /// Whether its name can only be another machine's: its address is asked for, and it has a domain.
+    fn is_for_a_machine(&self) -> bool {
+        let is_for_an_address = matches!(self.kind, TYPE_A | TYPE_AAAA) && self.class == CLASS_INTERNET;
+        let has_domain = self.name.contains('.')
+            && ![".arpa", ".local", ".localdomain"]
+                .iter()
+                .any(|end| self.name.ends_with(end));
+        is_for_an_address && has_domain
     }
-    answer.extend_from_slice(asked);
-    for address in addresses {
-        // The name of the question, by its place.
-        answer.extend(0xC00C_u16.to_be_bytes());
-        answer.extend(TYPE_A.to_be_bytes());
-        answer.extend(CLASS_INTERNET.to_be_bytes());
-        answer.extend(LIFETIME.to_be_bytes());
-        answer.extend(4_u16.to_be_bytes());
-        answer.extend(address.octets());
+
+    /// The answer, where its name means these addresses, or nothing.
+    fn answer(&self, found: Option<&[Ipv4Addr]>) -> Vec<u8> {
+        let is_for_addresses = self.class == CLASS_INTERNET && matches!(self.kind, TYPE_A | TYPE_ANY);
+        let addresses = found.filter(|_| is_for_addresses).unwrap_or_default();
+        // As many as a message without further agreement can hold.
+        let addresses = &addresses[..addresses.len().min(16)];
+        // A name that is known has no other records, which is another answer than that there is no such name.
+        let code = if found.is_some() { 0 } else { NO_SUCH_NAME };
+        // An answer, with authority, recursion available.
+        let flags = 0x8480 | u16::from(self.wants_recursion) << 8 | code;
+        let mut answer = Vec::with_capacity(512);
+        answer.extend(self.number);
+        for number in [flags, 1, addresses.len() as u16, 0, 0] {
+            answer.extend(number.to_be_bytes());
+        }
+        answer.extend_from_slice(&self.text);
+        for address in addresses {
+            // The name of the question, by its place.
+            answer.extend(0xC00C_u16.to_be_bytes());
+            answer.extend(TYPE_A.to_be_bytes());
+            answer.extend(CLASS_INTERNET.to_be_bytes());
+            answer.extend(LIFETIME.to_be_bytes());
+            answer.extend(4_u16.to_be_bytes());
+            answer.extend(address.octets());
+        }
+        answer
     }
-    Some(answer)
 }
 
 /// A name in small letters, and what follows it.
@@ -186,58 +241,72 @@ mod tests {
         bytes
     }
 
-    fn known() -> Known {
-        let address = Ipv4Addr::new(10, 88, 1, 2);
-        Known::from([("kdc.example.com".to_owned(), vec![address])])
+    fn asked(name: &str, kind: u16) -> Question {
+        Question::read(&question(name, kind)).unwrap()
     }
+
+    const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 88, 1, 2);
 
     #[test]
     fn a_container_is_found_whatever_the_case() {
-        let question = question("KDC.example.com", TYPE_A);
-        let answer = answer(&question, &known()).unwrap();
+        let bytes = question("KDC.example.com", TYPE_A);
+        let question = Question::read(&bytes).unwrap();
+        assert_eq!(question.name, "kdc.example.com");
+        let answer = question.answer(Some(&[ADDRESS]));
         assert_eq!(&answer[..8], [0x12, 0x34, 0x85, 0x80, 0, 1, 0, 1]);
-        assert_eq!(answer[12..question.len()], question[12..]);
+        assert_eq!(answer[12..bytes.len()], bytes[12..]);
         assert_eq!(answer[answer.len() - 4..], [10, 88, 1, 2]);
     }
 
     #[test]
     fn a_known_name_has_no_other_records_and_an_unknown_one_is_none() {
-        let none = answer(&question("kdc.example.com", 28), &known()).unwrap();
+        let none = asked("kdc.example.com", TYPE_AAAA).answer(Some(&[ADDRESS]));
         assert_eq!((none[3] & 15, none[7]), (0, 0));
-        let unknown = answer(&question("example.com", TYPE_A), &known()).unwrap();
+        let unknown = asked("example.com", TYPE_A).answer(None);
         assert_eq!((unknown[3] & 15, unknown[7]), (3, 0));
     }
 
     #[test]
-    fn names_of_other_machines_are_remembered() {
-        let outside = Mutex::default();
+    fn an_answer_fits_into_a_message() {
+        let answer = asked("many.example.com", TYPE_A).answer(Some(&[ADDRESS; 100]));
+        assert!(answer[7] == 16 && answer.len() <= 512, "{}", answer.len());
+    }
+
+    #[test]
+    fn the_machine_is_asked_for_names_of_machines_only() {
+        assert!(asked("Packages.example.com", TYPE_A).is_for_a_machine());
+        assert!(asked("packages.example.com", TYPE_AAAA).is_for_a_machine());
+        // A misspelt container, what is asked of a name that is none of a machine, an address, this link's.
         for (name, kind) in [
-            ("Packages.example.com", TYPE_A),
-            ("packages.example.com", TYPE_AAAA),
-            // A container's, a misspelt one, what is asked of a name that is none of a machine, and of an address.
-            ("kdc.example.com", TYPE_A),
             ("cahce", TYPE_A),
             ("_kerberos.example.com", 16),
             ("1.0.88.10.in-addr.arpa", TYPE_A),
+            ("printer.local", TYPE_A),
+            ("localhost.localdomain", TYPE_A),
         ] {
-            remember(&question(name, kind), &known(), &outside);
+            assert!(!asked(name, kind).is_for_a_machine(), "{name}");
         }
-        remember(&[0; 5], &known(), &outside);
-        let all: Vec<_> = outside.into_inner().unwrap().into_iter().collect();
-        assert_eq!(all, ["packages.example.com"]);
+    }
+
+    #[tokio::test]
+    async fn the_machine_says_what_it_knows() {
+        let known = addresses_of("192.0.2.7").await.unwrap();
+        assert_eq!(known, [Ipv4Addr::new(192, 0, 2, 7)]);
+        assert_eq!(addresses_of("2001:db8::7").await, Some(Vec::new()));
+        assert_eq!(addresses_of("nobody.invalid").await, None);
     }
 
     #[test]
     fn what_is_no_question_is_not_answered() {
         let good = question("a.b", TYPE_A);
         for end in 0..good.len() {
-            assert_eq!(answer(&good[..end], &known()), None, "{end}");
+            assert_eq!(Question::read(&good[..end]), None, "{end}");
         }
         let mut answered = good.clone();
         answered[2] |= 0x80;
-        assert_eq!(answer(&answered, &known()), None);
+        assert_eq!(Question::read(&answered), None);
         let mut reference = good;
         reference[HEADER] = 0xC0;
-        assert_eq!(answer(&reference, &known()), None);
+        assert_eq!(Question::read(&reference), None);
     }
 }

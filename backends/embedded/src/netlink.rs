@@ -20,6 +20,7 @@ const IFLA_INFO_DATA: u16 = 2;
 const VETH_INFO_PEER: u16 = 1;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
+const RTA_GATEWAY: u16 = 5;
 const NESTED: u16 = 1 << 15;
 const IFF_UP: u32 = 1;
 
@@ -175,6 +176,27 @@ impl Netlink {
             .put(&device.to_ne_bytes())
             .attribute(IFA_LOCAL, &address.octets())
             .attribute(IFA_ADDRESS, &address.octets());
+        self.ask(request)
+    }
+
+    /// Whatever has no other way goes to this address.
+    pub(crate) fn default_route(&mut self, gateway: Ipv4Addr) -> io::Result<()> {
+        // To any address and from any; at the user's wish, over a gateway.
+        let head = [
+            libc::AF_INET as u8,
+            0,
+            0,
+            0,
+            libc::RT_TABLE_MAIN,
+            libc::RTPROT_STATIC,
+            libc::RT_SCOPE_UNIVERSE,
+            libc::RTN_UNICAST,
+        ];
+        let request = self
+            .request(libc::RTM_NEWROUTE, libc::NLM_F_CREATE | libc::NLM_F_EXCL)
+            .put(&head)
+            .put(&[0; 4])
+            .attribute(RTA_GATEWAY, &gateway.octets());
         self.ask(request)
     }
 

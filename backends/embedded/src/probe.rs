@@ -209,6 +209,7 @@ fn network(pid: i32) -> io::Result<()> {
     netlink.up(LOOPBACK)?;
     let bridge = netlink.bridge("bridge1")?;
     netlink.address(bridge, Ipv4Addr::new(10, 88, 1, 1))?;
+    drop(sys::packets(bridge)?);
     let path = format!("/proc/{pid}/ns/net");
     let namespace = fs::openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     netlink.pair("c1", bridge, DEVICE, namespace.as_fd())

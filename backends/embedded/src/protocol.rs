@@ -24,7 +24,7 @@ pub(crate) struct Setup {
 /// What a holder is asked for.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Ask {
-    /// A bridge. The answer brings a socket on which its containers ask for names.
+    /// A bridge. The answer brings the socket on which its containers ask for names, and both of its way out.
     Network(Number),
     /// The end of one.
     RemoveNetwork { number: Number, network: Number },

@@ -21,6 +21,7 @@ use crate::images::blocking;
 use crate::link::Answer;
 use crate::names::Names;
 use crate::output;
+use crate::outside::{self, Unreached};
 use crate::protocol::Ask;
 use crate::state::{Life, Network, Volume};
 
@@ -33,10 +34,10 @@ impl Runtime for Embedded {
         &self.engine
     }
 
-    fn asked_outside(&self, network: &str) -> Vec<String> {
+    fn unreached(&self, network: &str) -> Vec<String> {
         let state = self.state();
         let network = state.networks.get(network);
-        network.map_or_else(Vec::new, |network| network.names.outside())
+        network.map_or_else(Vec::new, |network| network.unreached.all())
     }
 
     fn one_id(&self) -> Option<OneId> {
@@ -152,13 +153,19 @@ impl Runtime for Embedded {
         let Answer::Done(sockets) = made.map_err(&other)? else {
             return Err(other("the holder gave another answer".into()));
         };
-        let socket = sockets.into_iter().next();
-        let socket = socket.ok_or_else(|| other("the holder gave no socket for names".into()))?;
-        let names = Names::serve(socket).map_err(|error| other(error.to_string()))?;
+        let Ok([socket, packets, answers]) = <[OwnedFd; 3]>::try_from(sockets) else {
+            return Err(other("the holder gave other sockets".into()));
+        };
+        let failed = |error: std::io::Error| other(error.to_string());
+        let unreached = Unreached::default();
+        let names = Names::serve(socket, unreached.clone()).map_err(failed)?;
+        let wire = outside::Wire::new(packets, answers).map_err(failed)?;
         let network = Network {
             number,
             labels: spec.labels.clone(),
             names,
+            _outside: outside::serve(wire, unreached.clone()),
+            unreached,
         };
         let mut state = self.state();
         if state.networks.contains_key(&spec.name) {

@@ -13,6 +13,7 @@ use shellproof_store::Image;
 use crate::health::Runs;
 use crate::link::End;
 use crate::names::Names;
+use crate::outside::Unreached;
 use crate::plan::Plan;
 use crate::protocol::Number;
 use crate::task::Task;
@@ -73,6 +74,10 @@ pub(crate) struct Network {
     pub(crate) number: Number,
     pub(crate) labels: Labels,
     pub(crate) names: Names,
+    /// What its containers asked for and this machine could not reach.
+    pub(crate) unreached: Unreached,
+    /// Its way out.
+    pub(crate) _outside: Task,
 }
 
 /// A volume.

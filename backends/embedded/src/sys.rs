@@ -158,3 +158,25 @@ pub(crate) fn ends_of_children() -> io::Result<OwnedFd> {
         }
     }
 }
+
+/// A socket on which all IPv4 packets arrive that reach a device of this network namespace, whoever they are for.
+pub(crate) fn packets(device: u32) -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: it takes numbers only. Without a protocol nothing arrives yet.
+    let socket = match unsafe { libc::socket(libc::AF_PACKET, kind, 0) } {
+        -1 => return Err(io::Error::last_os_error()),
+        // SAFETY: the kernel has just made this descriptor, and nobody else knows it.
+        descriptor => unsafe { OwnedFd::from_raw_fd(descriptor) },
+    };
+    // SAFETY: all of its fields are numbers, and zero means "any" for each.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = (libc::ETH_P_IP as u16).to_be();
+    address.sll_ifindex = i32::try_from(device).map_err(io::Error::other)?;
+    let length = size_of_val(&address) as libc::socklen_t;
+    // SAFETY: the address outlives the call and is as long as said.
+    match unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) } {
+        0 => Ok(socket),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

@@ -10,9 +10,9 @@ use crate::run::checks::{self, Place};
 /// Where this is known from.
 const SOURCE: &str = "this run";
 
-/// What to do where containers need more than each other.
-const NO_WAY_OUT: &str =
-    "run it on Podman or Docker (`--engine podman`), or serve what it needs from a container of the scenario";
+/// What to do where containers need what this machine does not reach.
+const NO_WAY_OUT: &str = "run it where that can be reached; behind a proxy set `http_proxy` and `https_proxy` in the container's `env`; \
+     or serve what it needs from a container of the scenario";
 /// What to do where nobody knows what a container changed.
 const HELP: &str = "run it again; where that does not help, run it on Podman or Docker";
 
@@ -43,16 +43,16 @@ impl Execution<'_> {
         }
     }
 
-    /// Notes what containers asked for where their engine has no way to. Something has failed, perhaps for that.
+    /// Notes what containers asked for and their engine could not reach. Something has failed, perhaps for that.
     pub(in crate::run) fn note_way_out(&mut self) {
         let networks = self.made.iter().filter(|made| made.kind == ResourceKind::Network);
-        let asked = networks.flat_map(|network| self.context.runtime.asked_outside(&network.id));
+        let asked = networks.flat_map(|network| self.context.runtime.unreached(&network.id));
         let names: Vec<_> = asked.map(|name| format!("`{name}`")).collect();
         if !names.is_empty() {
             let what = What::Unseen {
                 gap: Gap::WayOut,
                 why: format!(
-                    "containers asked for {}, and on this engine they reach each other and nothing outside",
+                    "containers asked for {}, which this machine does not reach",
                     names.join(", ")
                 ),
                 help: Some(NO_WAY_OUT),

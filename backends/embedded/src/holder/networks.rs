@@ -3,12 +3,18 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, UdpSocket};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with};
 
 use crate::container::{DEVICE, named};
 use crate::netlink::Netlink;
 use crate::plan::Place;
 use crate::protocol::Number;
+use crate::sys;
+
+/// What the addresses of all networks of a run begin with.
+pub(crate) const NETWORKS: [u8; 2] = [10, 88];
 
 /// Where containers ask for names.
 const NAMES: u16 = 53;
@@ -34,7 +40,8 @@ struct Network {
 
 impl Network {
     fn address(&self, host: u8) -> Ipv4Addr {
-        Ipv4Addr::new(10, 88, self.subnet, host)
+        let [first, second] = NETWORKS;
+        Ipv4Addr::new(first, second, self.subnet, host)
     }
 
     fn place(&self, host: u8) -> Place {
@@ -46,8 +53,9 @@ impl Network {
 }
 
 impl Networks {
-    /// Makes a network, and gives the socket on which its containers ask for names.
-    pub(super) fn make(&mut self, netlink: &mut Netlink, number: Number) -> io::Result<UdpSocket> {
+    /// Makes a network, and gives three sockets: on the first its containers ask for names, on the second what they send to
+    /// other machines arrives, and what is written to the third reaches them as it is.
+    pub(super) fn make(&mut self, netlink: &mut Netlink, number: Number) -> io::Result<[OwnedFd; 3]> {
         let full = || io::Error::other("a run has 255 networks at most");
         let subnet = self.free_subnet().ok_or_else(full)?;
         let bridge = netlink
@@ -64,13 +72,17 @@ impl Networks {
             netlink.up(bridge)?;
             let names = UdpSocket::bind((network.address(1), NAMES)).map_err(named("a socket for names"))?;
             names.set_nonblocking(true)?;
-            Ok(names)
+            let packets = sys::packets(bridge).map_err(named("a socket for packets"))?;
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            let answers = socket_with(AddressFamily::INET, SocketType::RAW, flags, Some(ipproto::RAW));
+            let answers = answers.map_err(named("a socket for answers"))?;
+            Ok([names.into(), packets, answers])
         };
         match open(netlink) {
-            Ok(names) => {
+            Ok(sockets) => {
                 self.last = subnet;
                 self.all.insert(number, network);
-                Ok(names)
+                Ok(sockets)
             }
             Err(error) => {
                 netlink.remove(bridge)?;

@@ -61,7 +61,8 @@ fn a_fork_bomb(lab: &Lab) {
         remove(&lab.runtime, ResourceKind::Container, &id.0).await;
         assert!(since.elapsed() < SOON, "it took {:?} to end", since.elapsed());
     });
-    assert_eq!(how_many(), before);
+    // One of the holder's own may be on its way out, which has listed what the container wrote.
+    eventually("as many processes as before", || how_many() == before);
 }
 
 fn a_program_that_ignores_sigterm(lab: &Lab) {

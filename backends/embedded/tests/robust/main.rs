@@ -6,6 +6,7 @@ mod killed;
 mod limits;
 mod many;
 mod measure;
+mod outside;
 mod world;
 
 use std::path::{Path, PathBuf};
@@ -189,7 +190,14 @@ fn main() -> ExitCode {
         };
         Trial::test(name, run).with_ignored_flag(is_ignored || is_long)
     };
-    let short = [killed::TESTS, limits::TESTS, apart::TESTS, many::TESTS].concat();
+    let short = [
+        killed::TESTS,
+        limits::TESTS,
+        apart::TESTS,
+        outside::TESTS,
+        many::TESTS,
+    ]
+    .concat();
     let mut trials: Vec<_> = short.into_iter().map(|one| trial(one, false)).collect();
     let long = [many::LONG, measure::TESTS].concat();
     trials.extend(long.into_iter().map(|one| trial(one, true)));
