@@ -7,12 +7,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, openat, readlink, stat};
+use rustix::fs::{CWD, FileType, Mode, Stat, fstat, openat, readlink, stat};
 
 use crate::call::Arguments;
 use crate::dead::Dead;
-use crate::process::copy_of;
-use crate::resolve::Names;
+use crate::process::{READ, copy_of};
+use crate::resolve::{HANDLE, Names};
 
 /// A file that was about to be executed.
 #[derive(Debug)]
@@ -47,10 +47,7 @@ impl<'p> View<'p> {
         let names = Names::of(thread)?;
         let prefix = match &mut prefix.0 {
             Some(path) => path,
-            none => {
-                let path = name_of(names.root())?;
-                none.insert(if path == b"/" { Vec::new() } else { path })
-            }
+            none => none.insert(before_root(name_of(names.root())?)),
         };
         Ok(Self {
             thread,
@@ -100,13 +97,13 @@ pub(crate) fn stat_of_running(thread: u32) -> io::Result<Stat> {
 pub(crate) fn running(thread: u32, prefix: &mut Prefix) -> Result<Found, Dead> {
     let view = View::of(thread, prefix).map_err(|_| Dead::OutOfReach)?;
     let place = format!("/proc/{thread}/exe");
-    let name = openat(CWD, place, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let name = openat(CWD, place, HANDLE, Mode::empty())?;
     view.found(name)
 }
 
 /// The file that a path means to ourselves, outside of any container.
 pub(crate) fn found_outside(path: &[u8]) -> Result<Found, Dead> {
-    let name = openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+    let name = openat(CWD, path, HANDLE, Mode::empty());
     // Whoever registered it may have had another root.
     let name = name.map_err(|_| Dead::OutOfReach)?;
     Ok(Found {
@@ -115,6 +112,14 @@ pub(crate) fn found_outside(path: &[u8]) -> Result<Found, Dead> {
         name,
         descriptor: None,
     })
+}
+
+/// What our own `/proc` writes before the paths of a container whose root it calls this.
+fn before_root(root: Vec<u8>) -> Vec<u8> {
+    match root.as_slice() {
+        b"/" => Vec::new(),
+        _ => root,
+    }
 }
 
 /// The path inside the container of a path that our own `/proc` has.
@@ -138,8 +143,7 @@ impl Found {
         if !self.is_regular() {
             return None;
         }
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
-        if let Ok(file) = openat(CWD, own_name(&self.name), flags, Mode::empty()) {
+        if let Ok(file) = openat(CWD, own_name(&self.name), READ, Mode::empty()) {
             return Some(File::from(file));
         }
         let (thread, number) = self.descriptor?;
@@ -167,6 +171,8 @@ pub(crate) fn lossy(path: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rustix::fs::OFlags;
+
     use super::*;
 
     #[test]
@@ -202,5 +208,33 @@ mod tests {
         assert_eq!(inside("/srv/root/bin/sh"), "/bin/sh");
         assert_eq!(inside("/srv/root"), "/");
         assert_eq!(inside("/srv/rooted"), "/srv/rooted");
+        assert_eq!(before_root(b"/".to_vec()), b"");
+        assert_eq!(before_root(b"/srv/root".to_vec()), b"/srv/root");
+    }
+
+    #[test]
+    fn what_may_not_be_opened_is_read_where_its_descriptor_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        std::fs::write(at("program"), "text").unwrap();
+        std::fs::write(at("other"), "text").unwrap();
+        std::os::unix::fs::symlink("program", at("link")).unwrap();
+        // What is a symbolic link itself cannot be opened, whoever asks.
+        let found = |descriptor: &File, of: &str| Found {
+            path: String::new(),
+            stat: stat(at(of)).unwrap(),
+            name: openat(CWD, at("link"), HANDLE | OFlags::NOFOLLOW, Mode::empty()).unwrap(),
+            descriptor: Some((std::process::id(), descriptor.as_raw_fd())),
+        };
+        let readable = File::open(at("program")).unwrap();
+        let writable = File::options().write(true).open(at("program")).unwrap();
+        assert!(found(&readable, "program").open().is_some());
+        assert!(found(&readable, "other").open().is_none(), "it is another file");
+        assert!(found(&writable, "program").open().is_none(), "it cannot be read");
+        let without = Found {
+            descriptor: None,
+            ..found(&readable, "program")
+        };
+        assert!(without.open().is_none());
     }
 }

@@ -51,8 +51,12 @@ enum Files {
 
 impl Handlers {
     pub(crate) fn of_host() -> Self {
+        Self::in_directory(MOUNTED.into())
+    }
+
+    pub(crate) fn in_directory(directory: PathBuf) -> Self {
         Self {
-            directory: MOUNTED.into(),
+            directory,
             last: Mutex::default(),
         }
     }
@@ -131,7 +135,7 @@ impl Handler {
 
 fn hex(text: &[u8]) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
-    let pair = |pair: &[u8]| Some(digit(pair[0])? << 4 | digit(*pair.get(1)?)?);
+    let pair = |pair: &[u8]| Some(digit(pair[0])? * 16 + digit(*pair.get(1)?)?);
     text.chunks(2).map(pair).collect()
 }
 
@@ -170,6 +174,16 @@ mod tests {
         assert!(!is_for(PYTHON, "x", b"\xcb\x0d\x0d"));
         assert!(is_for(QEMU, "x", b"\x7fE\x1f") && !is_for(QEMU, "x", b"\x7fE\x1e"));
         assert!(is_for(JAR, "/opt/a.b.jar", b"") && !is_for(JAR, "/opt/jar", b""));
+        let long = [
+            &b"enabled\ninterpreter /x\nflags: \noffset 0\nmagic "[..],
+            &b"00".repeat(HEAD + 1),
+        ]
+        .concat();
+        assert!(
+            !is_for(&long, "x", &[0; HEAD]),
+            "the kernel reads no more than that"
+        );
+        assert!(is_for(&long[..long.len() - 2], "x", &[0; HEAD]));
         assert!(!is_for(JAR, "/opt/a.jar.b", b"") && !is_for(JAR, "/opt/a.jars", b""));
     }
 
@@ -177,10 +191,7 @@ mod tests {
     fn a_handler_that_is_made_is_seen_at_once() {
         let directory = std::env::temp_dir().join(format!("shellproof-handlers-{}", std::process::id()));
         fs::create_dir(&directory).unwrap();
-        let handlers = Handlers {
-            directory: directory.clone(),
-            last: Mutex::default(),
-        };
+        let handlers = Handlers::in_directory(directory.clone());
         assert_eq!(handlers.of(b"a.jar", b""), None);
         fs::write(directory.join("status"), "enabled\n").unwrap();
         fs::write(directory.join("jar"), JAR).unwrap();

@@ -14,6 +14,8 @@ use crate::sys::process_and_parent;
 
 /// `PIDFD_THREAD` of `linux/pidfd.h`: the descriptor means this thread, which may have descriptors of its own.
 const THREAD: PidfdFlags = PidfdFlags::from_bits_retain(OFlags::EXCL.bits());
+/// To read a file, and nothing else.
+pub(crate) const READ: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NOCTTY);
 /// The longest `status` that is read: most of it is a list of groups.
 const STATUS: u64 = 1 << 20;
 
@@ -109,7 +111,7 @@ pub(crate) fn number_below(top: &OwnedFd, thread: u32) -> Result<Number, Dead> {
     let is_it = |level: &Number| {
         let there = || {
             let name = format!("{}/status", level.process);
-            let status = openat(top, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+            let status = openat(top, name, READ, Mode::empty())?;
             let namespace = statat(top, format!("{}/ns/pid", level.process), AtFlags::empty())?;
             Ok::<_, io::Error>((self::levels(&read(status.into())?), namespace.st_ino))
         };
@@ -160,6 +162,30 @@ mod tests {
             (process_of(id).unwrap(), listed_process_of(id).unwrap())
         });
         assert_eq!(thread.join().unwrap(), (own, own));
+    }
+
+    #[test]
+    fn a_thread_is_known_by_its_number_and_its_namespace() {
+        let own = std::process::id();
+        let innermost = levels(&std::fs::read_to_string("/proc/self/status").unwrap());
+        let innermost = innermost.last().unwrap().process;
+        // A procfs in which the process of that number has another number in its own namespace, or another namespace.
+        let found = |number: u32, namespace: &str| {
+            let directory = tempfile::tempdir().unwrap();
+            let process = directory.path().join(own.to_string());
+            std::fs::create_dir_all(process.join("ns")).unwrap();
+            std::fs::write(
+                process.join("status"),
+                format!("NStgid:\t{number}\nNSpid:\t{number}\n"),
+            )
+            .unwrap();
+            std::os::unix::fs::symlink(format!("/proc/self/ns/{namespace}"), process.join("ns/pid")).unwrap();
+            let top = File::open(directory.path()).unwrap().into();
+            number_below(&top, own).map(|number| number.process)
+        };
+        assert_eq!(found(innermost, "pid"), Ok(own));
+        assert_eq!(found(innermost + 1, "pid"), Err(Dead::OutOfReach));
+        assert_eq!(found(innermost, "mnt"), Err(Dead::OutOfReach));
     }
 
     #[test]

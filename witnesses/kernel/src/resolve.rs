@@ -20,7 +20,13 @@ use crate::dead::Dead;
 use crate::process::number_below;
 
 /// A name that is opened, not a file: to open a device or a pipe for reading can have effects, or block.
-const HANDLE: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+pub(crate) const HANDLE: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+/// The same of a symbolic link, where it is one.
+const LINK: OFlags = HANDLE.union(OFlags::NOFOLLOW);
+/// What tells a directory from others, and from itself where it is mounted twice.
+const PLACE: StatxFlags = StatxFlags::INO.union(StatxFlags::MNT_ID);
+/// Links that are texts are followed, and nothing leads out.
+const TEXTS: ResolveFlags = ResolveFlags::NO_MAGICLINKS.union(ResolveFlags::BENEATH);
 /// How many symbolic links the kernel follows.
 const LINKS: usize = 40;
 /// The inode of a procfs' top directory.
@@ -61,7 +67,6 @@ impl Names {
     pub(crate) fn descriptor(&self, number: RawFd) -> Result<OwnedFd, Dead> {
         let name = match number {
             libc::AT_FDCWD => "cwd".to_owned(),
-            number if number < 0 => return Err(Dead::Absent),
             number => format!("fd/{number}"),
         };
         let place = format!("/proc/{}/{name}", self.thread);
@@ -111,10 +116,8 @@ impl Names {
 
     /// Where a symbolic link leads: `link`, which is called `name` in the directory `at`.
     fn target(&self, at: &OwnedFd, name: &[u8], link: &OwnedFd) -> Result<Target, Dead> {
-        let text = || match readlinkat(link, "", Vec::new())?.into_bytes() {
-            text if text.is_empty() => Err(Dead::Absent),
-            text => Ok(Target::Text(text)),
-        };
+        // An empty one, which only odd file systems have, leads to where the link is.
+        let text = || Ok(Target::Text(readlinkat(link, "", Vec::new())?.into_bytes()));
         if kind(link)? != PROC {
             return text();
         }
@@ -129,8 +132,7 @@ impl Names {
                 _ => text(),
             };
         }
-        let flags = ResolveFlags::NO_MAGICLINKS | ResolveFlags::BENEATH;
-        match openat2(at, name, HANDLE, Mode::empty(), flags) {
+        match openat2(at, name, HANDLE, Mode::empty(), TEXTS) {
             Err(Errno::LOOP) => Ok(Target::Handle(openat(at, name, HANDLE, Mode::empty())?)),
             Err(Errno::ACCESS | Errno::PERM) => Err(Dead::OutOfReach),
             _ => text(),
@@ -140,8 +142,7 @@ impl Names {
     /// Whether this is the thread's root, above which there is nothing. The same directory may be mounted twice.
     fn is_top(&self, at: &OwnedFd) -> Result<bool, Dead> {
         let place = |directory: &OwnedFd| -> Result<_, Errno> {
-            let wanted = StatxFlags::INO | StatxFlags::MNT_ID;
-            let stat = statx(directory, "", AtFlags::EMPTY_PATH, wanted)?;
+            let stat = statx(directory, "", AtFlags::EMPTY_PATH, PLACE)?;
             Ok((
                 stat.stx_dev_major,
                 stat.stx_dev_minor,
@@ -173,7 +174,7 @@ fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// Opens what has this name in a directory, and no more: a symbolic link is opened itself.
 fn enter(directory: &OwnedFd, name: &[u8]) -> Result<OwnedFd, Dead> {
-    openat(directory, name, HANDLE | OFlags::NOFOLLOW, Mode::empty()).map_err(|error| {
+    openat(directory, name, LINK, Mode::empty()).map_err(|error| {
         match (Dead::from(error), kind(directory)) {
             // It is mounted when the process enters it.
             (Dead::Absent, Ok(AUTOFS)) => Dead::OutOfReach,
@@ -185,4 +186,60 @@ fn enter(directory: &OwnedFd, name: &[u8]) -> Result<OwnedFd, Dead> {
 /// The type of the file system that a file is on.
 fn kind(file: &OwnedFd) -> Result<i64, Errno> {
     Ok(fstatfs(file)?.f_type)
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
+
+    use super::*;
+
+    #[test]
+    fn a_link_that_may_not_be_followed_may_lead_somewhere() {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let mapped = maps.lines().find(|line| line.contains('/')).unwrap();
+        let (range, _) = mapped.split_once(' ').unwrap();
+        let path = format!("/proc/self/map_files/{range}");
+        // What a link there says may be read by anybody; to follow it takes a right over the whole machine.
+        let found = std::thread::spawn(move || {
+            let none = CapabilitySet::empty();
+            let sets = CapabilitySets {
+                effective: none,
+                permitted: none,
+                inheritable: none,
+            };
+            set_capabilities(None, sets).unwrap();
+            let names = Names::of(std::process::id()).unwrap();
+            names.find(libc::AT_FDCWD, path.as_bytes(), true).map(drop)
+        });
+        assert_eq!(found.join().unwrap(), Err(Dead::OutOfReach));
+    }
+
+    #[test]
+    fn as_many_links_are_followed_as_the_kernel_follows() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |number: usize| directory.path().join(number.to_string());
+        std::fs::write(at(0), "").unwrap();
+        for number in 1..50 {
+            std::os::unix::fs::symlink((number - 1).to_string(), at(number)).unwrap();
+        }
+        let names = Names::of(std::process::id()).unwrap();
+        let found: Vec<bool> = (0..50)
+            .map(|number| {
+                names
+                    .find(libc::AT_FDCWD, at(number).as_os_str().as_encoded_bytes(), true)
+                    .is_ok()
+            })
+            .collect();
+        let kernels: Vec<bool> = (0..50).map(|number| at(number).exists()).collect();
+        assert_eq!(found, kernels);
+        assert!(found[40] && !found[41]);
+    }
+
+    #[test]
+    fn a_descriptor_that_can_be_none_leads_nowhere() {
+        let names = Names::of(std::process::id()).unwrap();
+        assert_eq!(names.descriptor(-5).map(drop), Err(Dead::Absent));
+        assert_eq!(names.descriptor(1_000_000).map(drop), Err(Dead::Absent));
+    }
 }
