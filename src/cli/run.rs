@@ -28,7 +28,7 @@ pub(super) struct Run {
     /// The platform's env file [default: platform-bootstrap/.env if it exists]
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
-    /// How many scenarios run at a time [default: the number of cores]
+    /// How many scenarios run at a time [default: twice the number of cores]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
     /// The longest that one scenario may take

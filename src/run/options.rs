@@ -23,7 +23,8 @@ pub struct RunOptions {
 impl Default for RunOptions {
     fn default() -> Self {
         Self {
-            jobs: std::thread::available_parallelism().map_or(1, usize::from),
+            // Most of the time they wait for programs.
+            jobs: 2 * std::thread::available_parallelism().map_or(1, usize::from),
             timeout: Duration::from_secs(300),
             keep: false,
             offline: false,

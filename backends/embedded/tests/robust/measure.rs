@@ -1,6 +1,7 @@
 //! How long containers take. Figures are for a release build on a quiet machine; nothing here can fail for being slow.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
@@ -13,6 +14,8 @@ pub(crate) const TESTS: &[(&str, Test)] = &[("measured", measured)];
 
 /// How often, one after the other.
 const TIMES: usize = 300;
+/// How often what is measured beside it.
+const BESIDE: usize = 50;
 /// How many side by side, and how many of them at a time.
 const MANY: usize = 800;
 const AT_A_TIME: usize = 8;
@@ -62,6 +65,23 @@ fn middle(mut all: Vec<Duration>) -> f64 {
     all[all.len() / 2].as_secs_f64() * 1000.0
 }
 
+/// Other ways to start the same program, as commands that semicolons part.
+fn measure_beside() {
+    for command in std::env::var("BESIDE").unwrap_or_default().split(';') {
+        let words: Vec<&str> = command.split_whitespace().collect();
+        let [program, arguments @ ..] = words.as_slice() else {
+            continue;
+        };
+        let took = (0..BESIDE).map(|_| {
+            let since = Instant::now();
+            let ended = Command::new(program).args(arguments).output().expect("it starts");
+            assert_eq!(String::from_utf8_lossy(&ended.stdout), "hello\n", "{ended:?}");
+            since.elapsed()
+        });
+        eprintln!("start to exit, {program}: {:.2} ms", middle(took.collect()));
+    }
+}
+
 fn measured(lab: &Lab) {
     let echo = |number: usize| lab.spec(&format!("c{number}"), &["echo", "hello"]);
     let directory = lab.directory.path();
@@ -95,6 +115,7 @@ fn measured(lab: &Lab) {
             ));
             eprintln!("start to exit, {what}: {:.2} ms", middle(took));
         }
+        measure_beside();
         eprintln!("the first third and the last: {first_and_last:.2?}");
         let since = Instant::now();
         let one = async |number: usize| {

@@ -74,7 +74,7 @@ fn much_comes_and_goes_whole(lab: &Lab) {
     let sends = serve(|stream| {
         let mut stream = BufWriter::new(stream);
         for line in 0..MUCH / 16 {
-            write!(stream, "{line:015}\n").expect("it is taken");
+            writeln!(stream, "{line:015}").expect("it is taken");
         }
     });
     let counts = serve(|mut stream| {
