@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use shellproof_api::facts::{Fact, What};
 use shellproof_api::{Engine, EngineKind, Seccomp};
-use shellproof_image::{Error, Looked, WantedFiles};
+use shellproof_image::{Error, Layers, Looked, WantedFiles};
 use tokio::sync::watch;
 
 use crate::engines::{Choice, EngineSpec};
@@ -74,13 +74,14 @@ pub(crate) async fn run(
         leftovers: Vec::new(),
     };
     let mut places = Places::new(&order.engines, &invocation);
+    let known = Arc::<Layers>::default();
     let mut engines = Vec::new();
     let mut commands = Vec::new();
     let mut suggestion = None;
     for wanted in &order.images {
         let began = Instant::now();
         let read = async {
-            let read = look(wanted, order.tests.as_ref(), &mut places).await?;
+            let read = look(wanted, order.tests.as_ref(), &mut places, &known).await?;
             let tested = order.tests.as_ref();
             let tested = tested.map(|tests| commands::check(tests, wanted, &read.looked));
             Ok::<_, Failure>((read, tested))
@@ -140,22 +141,33 @@ struct Read {
 }
 
 /// Reads an image, and what tests want of it.
-async fn look(wanted: &Wanted, tests: Option<&Tests>, places: &mut Places<'_>) -> Result<Read, Failure> {
+async fn look(
+    wanted: &Wanted,
+    tests: Option<&Tests>,
+    places: &mut Places<'_>,
+    known: &Arc<Layers>,
+) -> Result<Read, Failure> {
     let files = tests.map_or_else(WantedFiles::default, Tests::wanted);
-    let read = look_for(wanted, files, places).await?;
+    let read = look_for(wanted, files, places, known).await?;
     match tests.and_then(|tests| tests.wanted_of(&read.looked)) {
-        Some(files) => look_for(wanted, files, places).await,
+        Some(files) => look_for(wanted, files, places, known).await,
         None => Ok(read),
     }
 }
 
-async fn look_for(wanted: &Wanted, files: WantedFiles, places: &mut Places<'_>) -> Result<Read, Failure> {
+async fn look_for(
+    wanted: &Wanted,
+    files: WantedFiles,
+    places: &mut Places<'_>,
+    known: &Arc<Layers>,
+) -> Result<Read, Failure> {
     let looked = match &wanted.image {
-        Named::OfEngine(reference) => return places.read(reference, wanted, &files).await,
-        Named::OfRegistry(reference) => registry::read(reference, &files).await?,
+        Named::OfEngine(reference) => return places.read(reference, wanted, &files, known).await,
+        Named::OfRegistry(reference) => registry::read(reference, &files, known).await?,
         Named::File(source) => {
-            let source = source.clone();
-            let reading = tokio::task::spawn_blocking(move || shellproof_image::look(&source, &files)).await;
+            let (source, known) = (source.clone(), known.clone());
+            let reading =
+                tokio::task::spawn_blocking(move || shellproof_image::look(&source, &files, &known)).await;
             ended(reading).map_err(|error| failure(&wanted.name, error))?
         }
     };

@@ -1,7 +1,9 @@
 //! Images that an engine has, or the store of the one that is in this binary.
 
+use std::sync::Arc;
+
 use shellproof_api::{Engine, EngineKind, ErrorKind, ImageReference, Runtime, Seccomp};
-use shellproof_image::{Looked, WantedFiles};
+use shellproof_image::{Layers, Looked, WantedFiles};
 use shellproof_store::Store;
 
 use super::Read;
@@ -55,11 +57,12 @@ impl<'a> Places<'a> {
         reference: &ImageReference,
         wanted: &Wanted,
         files: &WantedFiles,
+        known: &Arc<Layers>,
     ) -> Result<Read, Failure> {
         let name = reference.to_string();
         if self.has_store
             && let Some(store) = Store::open_existing().map_err(registry::failure)?
-            && let Some(looked) = registry::look(store, name.clone(), files).await?
+            && let Some(looked) = registry::look(store, name.clone(), files, known).await?
         {
             return Ok(Read {
                 looked,

@@ -1,9 +1,10 @@
 //! Images of registries: they are taken into the user's store, and read there.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use shellproof_api::{ErrorKind, ImageReference};
-use shellproof_image::{Looked, WantedFiles};
+use shellproof_image::{Layers, Looked, WantedFiles};
 use shellproof_store::{Error, Store};
 
 use crate::engines::EngineError;
@@ -13,7 +14,11 @@ use crate::failure::Failure;
 pub(super) const PREFIX: &str = "registry:";
 
 /// Pulls an image, and reads it and files of it. It stays in the store, where a next time finds it.
-pub(super) async fn read(reference: &ImageReference, wanted: &WantedFiles) -> Result<Looked, Failure> {
+pub(super) async fn read(
+    reference: &ImageReference,
+    wanted: &WantedFiles,
+    known: &Arc<Layers>,
+) -> Result<Looked, Failure> {
     let bar = indicatif::ProgressBar::new_spinner();
     if !std::io::stderr().is_terminal() {
         bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
@@ -29,7 +34,7 @@ pub(super) async fn read(reference: &ImageReference, wanted: &WantedFiles) -> Re
     bar.finish_and_clear();
     let id = pulled.map_err(failure)?.id;
     let missing = || failure(Error::Missing(id.clone()));
-    look(store, id.clone(), wanted).await?.ok_or_else(missing)
+    look(store, id.clone(), wanted, known).await?.ok_or_else(missing)
 }
 
 /// What an image of the store is and contains, by its name or its id, and files of it.
@@ -37,11 +42,12 @@ pub(super) async fn look(
     store: Store,
     name: String,
     wanted: &WantedFiles,
+    known: &Arc<Layers>,
 ) -> Result<Option<Looked>, Failure> {
-    let wanted = wanted.clone();
+    let (wanted, known) = (wanted.clone(), known.clone());
     let reading = tokio::task::spawn_blocking(move || -> shellproof_store::Result<_> {
         let image = store.image(&name)?;
-        image.map(|image| image.look(&wanted)).transpose()
+        image.map(|image| image.look(&wanted, &known)).transpose()
     });
     match reading.await {
         Ok(read) => read.map_err(failure),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shellproof_api::{HealthCheck, HealthTest, ImageConfig, Labels};
 use shellproof_image::{
-    Check, Configuration, Descriptor, ImageContent, Looked, Sign, Source, WantedFiles, Way,
+    Check, Configuration, Descriptor, ImageContent, Layers, Looked, Sign, Source, WantedFiles, Way,
 };
 
 use crate::error::{Error, Result};
@@ -106,12 +106,12 @@ impl Image {
         Ok(shellproof_image::read(&self.source())?)
     }
 
-    /// The same with files of it.
+    /// The same with files of it. Layers that are known already are not read.
     ///
     /// # Errors
     /// As [`Self::content`].
-    pub fn look(&self, wanted: &WantedFiles) -> Result<Looked> {
-        Ok(shellproof_image::look(&self.source(), wanted)?)
+    pub fn look(&self, wanted: &WantedFiles, known: &Layers) -> Result<Looked> {
+        Ok(shellproof_image::look(&self.source(), wanted, known)?)
     }
 
     fn source(&self) -> Source {

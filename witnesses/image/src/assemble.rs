@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use shellproof_api::HealthTest;
 use shellproof_api::facts::{
@@ -32,6 +33,28 @@ pub(crate) struct Parts<'a, L> {
     pub(crate) media_type: String,
     /// Lowest first.
     pub(crate) layers: Vec<&'a L>,
+}
+
+impl<'a, L> Parts<'a, Arc<L>> {
+    /// The same of layers that others have too.
+    pub(crate) fn borrowed(self) -> Parts<'a, L> {
+        let Self {
+            digest,
+            names,
+            manifest,
+            configuration,
+            media_type,
+            layers,
+        } = self;
+        Parts {
+            digest,
+            names,
+            manifest,
+            configuration,
+            media_type,
+            layers: layers.into_iter().map(|layer| &**layer).collect(),
+        }
+    }
 }
 
 /// Puts an image together, whose layers are checked against its configuration.

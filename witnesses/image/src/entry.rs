@@ -22,6 +22,16 @@ pub(crate) enum Thing {
     Hardlink(Box<[u8]>),
 }
 
+impl Thing {
+    /// How long the path is that it leads to.
+    pub(crate) fn length(&self) -> usize {
+        match self {
+            Self::Symlink(target) | Self::Hardlink(target) => target.len(),
+            Self::Program(_) => 0,
+        }
+    }
+}
+
 /// A file that could be started, or that looks like one that matters.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Program {

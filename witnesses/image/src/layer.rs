@@ -22,14 +22,27 @@ pub(crate) struct Bounds<'w> {
 }
 
 impl<'w> Bounds<'w> {
-    pub(crate) fn new(wanted: &'w WantedFiles) -> Self {
+    pub(crate) fn new(wanted: &'w WantedFiles, keys: Keys) -> Self {
         Self {
-            keys: Keys::default(),
+            keys,
             budget: Budget::new(),
             entries: limits::ENTRIES,
             names: limits::NAMES,
             keeper: Keeper::new(wanted),
         }
+    }
+
+    pub(crate) fn wants_files(&self) -> bool {
+        !self.keeper.is_idle()
+    }
+
+    /// Counts a layer that is not read again.
+    pub(crate) fn count(&mut self, layer: &Layer) -> io::Result<()> {
+        (0..layer.hides.len()).try_for_each(|_| self.entry())?;
+        layer
+            .kept
+            .iter()
+            .try_for_each(|kept| self.name(kept.path.len() + kept.what.length()))
     }
 
     fn entry(&mut self) -> io::Result<()> {
@@ -225,11 +238,7 @@ impl Reader<'_, '_> {
             self.layer.kept[place].path = Box::default();
         }
         let Some(what) = what else { return Ok(()) };
-        let target = match &what {
-            Thing::Symlink(target) | Thing::Hardlink(target) => target.len(),
-            Thing::Program(_) => 0,
-        };
-        self.bounds.name(path.len() + target)?;
+        self.bounds.name(path.len() + what.length())?;
         self.places.insert(key, self.layer.kept.len());
         self.layer.kept.push(Kept {
             path: path.into(),

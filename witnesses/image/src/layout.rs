@@ -4,13 +4,15 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::assemble::{Parts, assemble};
 use crate::choose::{Documents, choose};
 use crate::document::Descriptor;
 use crate::entry::Layer;
 use crate::error::{Error, Result};
-use crate::layer::{self, Bounds};
+use crate::known::Layers;
+use crate::layer;
 use crate::limits;
 use crate::wanted::{Looked, WantedFiles};
 
@@ -56,21 +58,26 @@ impl Documents for Layout<'_> {
     }
 }
 
-pub(crate) fn read(directory: &Path, tag: Option<&str>, wanted: &WantedFiles) -> Result<Looked> {
-    let mut bounds = Bounds::new(wanted);
+pub(crate) fn read(
+    directory: &Path,
+    tag: Option<&str>,
+    wanted: &WantedFiles,
+    known: &Layers,
+) -> Result<Looked> {
+    let mut bounds = known.bounds(wanted);
     let mut layers = Vec::new();
-    let parts = look(directory, tag, &mut layers, &mut |file| {
-        layer::read(file, &mut bounds)
+    let parts = look(directory, tag, &mut layers, &mut |digest, file| {
+        known.get(digest, &mut bounds, |bounds| layer::read(file, bounds))
     })?;
-    assemble(&parts, &bounds.keys, wanted)
+    assemble(&parts.borrowed(), &bounds.keys, wanted)
 }
 
-/// Shows somebody each layer of an image, lowest first.
+/// Shows somebody each layer of an image, lowest first, and what it is called.
 pub(crate) fn look<'a, L: Stored>(
     directory: &Path,
     tag: Option<&str>,
     layers: &'a mut Vec<L>,
-    see: &mut dyn FnMut(&mut dyn Read) -> io::Result<L>,
+    see: &mut dyn FnMut(&str, &mut dyn Read) -> io::Result<L>,
 ) -> Result<Parts<'a, L>> {
     let layout = Layout(directory);
     let index = directory.join("index.json");
@@ -85,7 +92,7 @@ pub(crate) fn look<'a, L: Stored>(
     for (place, descriptor) in chosen.layers.iter().enumerate() {
         let what = format!("layer {}", place + 1);
         let mut file = Layout::open(&layout.blob(descriptor)?)?;
-        let layer = see(&mut file).map_err(|error| Error::in_stream(&what, error))?;
+        let layer = see(&descriptor.digest, &mut file).map_err(|error| Error::in_stream(&what, error))?;
         check(&layer, descriptor, &what)?;
         layers.push(layer);
     }
@@ -108,6 +115,12 @@ pub trait Stored {
 impl Stored for Layer {
     fn digest(&self) -> &str {
         &self.stored
+    }
+}
+
+impl<L: Stored> Stored for Arc<L> {
+    fn digest(&self) -> &str {
+        (**self).digest()
     }
 }
 

@@ -9,6 +9,7 @@ use crate::assemble::assemble;
 use crate::error::Result;
 use crate::form::Form;
 use crate::layer::{self, Bounds};
+use crate::path::Keys;
 use crate::wanted::{Looked, WantedFiles};
 
 /// Reads an image from an archive that comes as a stream: that of `docker save` or that of an OCI layout.
@@ -24,7 +25,7 @@ pub fn read_stream(stream: impl Read, form: Form, tag: Option<&str>) -> Result<I
 /// # Errors
 /// As [`crate::read`].
 pub fn look_stream(stream: impl Read, form: Form, tag: Option<&str>, wanted: &WantedFiles) -> Result<Looked> {
-    let mut bounds = Bounds::new(wanted);
+    let mut bounds = Bounds::new(wanted, Keys::default());
     let budget = bounds.budget.clone();
     let archived = Archived::read(stream, &budget, &mut |layer| layer::read(layer, &mut bounds))?;
     let parts = archived.image(form, tag)?;

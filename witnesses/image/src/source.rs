@@ -9,6 +9,7 @@ use shellproof_api::facts::ImageContent;
 
 use crate::error::{Error, Result};
 use crate::form::Form;
+use crate::known::Layers;
 use crate::layout;
 use crate::read::look_stream;
 use crate::wanted::{Looked, WantedFiles, until_known};
@@ -103,23 +104,22 @@ impl fmt::Display for Source {
 /// # Errors
 /// There is nothing of that name, it is no image or one that is larger than what is read, or the machine failed.
 pub fn read(source: &Source) -> Result<ImageContent> {
-    Ok(once(source, &WantedFiles::default())?.content)
+    Ok(look(source, &WantedFiles::default(), &Layers::default())?.content)
 }
 
-/// Reads an image and files of it. It is read once, and again where links of the image lead from those paths elsewhere.
+/// Reads an image and files of it. It is read once, and again where links of the image lead from those paths elsewhere. Of an image in
+/// a layout, layers that are known already are not read.
 ///
 /// # Errors
 /// As [`read`].
-pub fn look(source: &Source, wanted: &WantedFiles) -> Result<Looked> {
-    until_known(wanted, |wanted| once(source, wanted))
-}
-
-fn once(source: &Source, wanted: &WantedFiles) -> Result<Looked> {
-    let tag = source.tag.as_deref();
-    if source.form == Form::Layout {
-        return layout::read(&source.path, tag, wanted);
-    }
-    look_stream(source.open()?, source.form, tag, wanted)
+pub fn look(source: &Source, wanted: &WantedFiles, known: &Layers) -> Result<Looked> {
+    until_known(wanted, |wanted| {
+        let tag = source.tag.as_deref();
+        match source.form {
+            Form::Layout => layout::read(&source.path, tag, wanted, known),
+            _ => look_stream(source.open()?, source.form, tag, wanted),
+        }
+    })
 }
 
 #[cfg(test)]

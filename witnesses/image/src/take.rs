@@ -102,5 +102,7 @@ pub fn take_layout<L: Stored + Clone>(
     mut keep: impl FnMut(&mut dyn Read) -> io::Result<L>,
 ) -> Result<Taken<L>> {
     let mut layers = Vec::new();
-    Taken::of(layout::look(directory, tag, &mut layers, &mut keep)?)
+    Taken::of(layout::look(directory, tag, &mut layers, &mut |_, file| {
+        keep(file)
+    })?)
 }

@@ -1,6 +1,6 @@
 //! The forms in which an image lies.
 
-use shellproof_image::{Error, Form, Source, read, read_stream};
+use shellproof_image::{Error, Form, Layers, Source, WantedFiles, look, read, read_stream};
 use tempfile::TempDir;
 
 use crate::build::{Image, Layer, Packing, SHELL, archive, pack, write};
@@ -38,6 +38,41 @@ fn an_image_is_the_same_in_every_form() {
         assert_eq!(content.configuration.entrypoint, ["/app/server"]);
     }
     assert_eq!(contents[0].programs.len(), 2);
+}
+
+#[test]
+fn a_layer_that_images_share_is_read_once() {
+    let base = || {
+        Layer::new()
+            .file("bin/sh", 0o755, SHELL)
+            .file("bin/tool", 0o755, b"\x7fELF tool")
+    };
+    let own = Layer::new().file("app/server", 0o755, b"#!/bin/sh\n");
+    let without = Layer::new().file("bin/.wh.sh", 0, b"");
+    let directory = TempDir::new().unwrap();
+    let sources = [("one", own), ("other", without)].map(|(name, layer)| {
+        let files = Image::new(vec![base(), layer]).layout();
+        let layout = write(&directory.path().join(name), &files);
+        (
+            format!("oci:{}:1", layout.display()).parse::<Source>().unwrap(),
+            layout.join(&files[0].0),
+        )
+    });
+    let [(one, _), (other, shared)] = sources;
+    let before = read(&other).unwrap();
+    assert_eq!(before.programs.len(), 1);
+    let (nothing, known) = (WantedFiles::default(), Layers::default());
+    assert_eq!(look(&one, &nothing, &known).unwrap().content.programs.len(), 3);
+    // Whoever reads it again sees that it is another.
+    std::fs::write(shared, b"another").unwrap();
+    assert!(read(&other).is_err());
+    let content = look(&other, &nothing, &known).unwrap().content;
+    assert_eq!(content.programs, before.programs);
+    assert_eq!(content.layers, before.layers);
+    // Files of it were not kept.
+    let mut wanted = WantedFiles::default();
+    wanted.path("/bin/tool");
+    assert!(look(&other, &wanted, &known).is_err());
 }
 
 #[test]
