@@ -63,6 +63,12 @@ pub(super) enum Told {
 const ACTS: &str = "add build-dep ci dist-upgrade download fetch full-upgrade get i in install reinstall remove require sync \
     uninstall unpack up update upgrade";
 
+/// Options with which they do. Those of one letter may have others behind it, as in `-Uvh` and `-Syu`.
+const ACT_OPTIONS: &str = "install unpack configure upgrade sync remove purge erase";
+const ACT_LETTERS: &str = "iUSP";
+/// How many letters such an option has at most.
+const LETTERS: usize = 5;
+
 const fn manager(names: &'static [Name], style: Style) -> Manager {
     Manager {
         names,
@@ -120,7 +126,16 @@ pub(super) fn find(name: &str) -> Option<(&'static Manager, By)> {
 
 /// What a program was told that is a package manager by its content and has nobody's name.
 pub(super) fn told_nameless(arguments: &[&str]) -> Told {
-    if arguments.iter().any(|word| has(ACTS, word)) {
+    let is_act = |word: &str| {
+        let long = word.strip_prefix("--");
+        let short = word.strip_prefix('-').filter(|letters| {
+            letters.starts_with(|first| ACT_LETTERS.contains(first))
+                && letters.len() <= LETTERS
+                && letters.bytes().all(|letter| letter.is_ascii_alphabetic())
+        });
+        has(ACTS, word) || long.is_some_and(|option| has(ACT_OPTIONS, option)) || short.is_some()
+    };
+    if arguments.iter().any(|word| is_act(word)) {
         Told::Act
     } else if arguments.iter().any(|word| is_cut(word)) {
         Told::Cut

@@ -172,10 +172,29 @@ fn a_renamed_package_manager_is_judged_by_what_all_of_them_know() {
         "/opt/tool pip install x",
         "/opt/tool add x",
         "/opt/x --quiet upgrade",
+        // dpkg, rpm and pacman have options for commands.
+        "/opt/x -i a.deb",
+        "/opt/x --unpack a.deb",
+        "/opt/x -Uvh a.rpm",
+        "/opt/x -Syu",
+        "/opt/x --noconfirm -S a",
+        "/opt/x --purge a",
     ] {
         assert_eq!(started(line, Content::PackageManager), manager(line), "{line}");
     }
-    for line in ["/opt/tool", "/opt/tool --version", "/opt/tool list"] {
+    for line in [
+        "/opt/tool",
+        "/opt/tool --version",
+        "/opt/tool list",
+        "/opt/x -l",
+        "/opt/x -qi a",
+        "/opt/x -Qi a",
+        "/opt/x --status a",
+        // Longer words behind one dash are some other program's.
+        "/opt/x -installsuffix a",
+        "/opt/x -S=a",
+        "/opt/x -",
+    ] {
         assert_eq!(started(line, Content::PackageManager), Reading::Other, "{line}");
     }
 }

@@ -96,6 +96,28 @@ const PROGRAMS: &[Family] = &[
     family(Likeness::Loader, &["--inhibit-cache", "--library-path"]),
     // musl 1.2.
     family(Likeness::Loader, &["musl libc", "--library-path"]),
+    // apt 2.6 and 3.0; what only asks (apt-cache, apt-config) says something else of itself.
+    manager(&["is a commandline package manager"]),
+    manager(&["is a command line interface for retrieval of packages"]),
+    // dpkg 1.21, 1.22, but not dpkg-deb and dpkg-query.
+    manager(&["needs at least one package archive file argument"]),
+    // aptitude 0.8, dselect 1.21, synaptic 0.91, packagekit-tools 1.2.
+    manager(&["Usage: aptitude [-S fname]"]),
+    manager(&["Welcome to dselect's main package listing."]),
+    manager(&["There is another synaptic running in interactive mode"]),
+    manager(&["PackageKit Console Program"]),
+    // rpm 4.18, zypper 1.14, pacman 6.0.
+    manager(&["only installation and upgrading may be forced"]),
+    manager(&["_ZN13ZypperCommand7INSTALLE"]),
+    manager(&["pacman/%s (%s %s) libalpm/%s"]),
+    // apk-tools 3.0 (Alpine 3.23).
+    manager(&["is not an apk command. See 'apk --help'"]),
+    // nix 2.8, flatpak 1.14.
+    manager(&["src/nix-env/nix-env.cc"]),
+    manager(&["Install an application or runtime"]),
+    // cabal-install 3.4, opam 2.1.
+    manager(&["cabal-install/", "Do not defer flag choices"]),
+    manager(&["camlOpamCommands__"]),
     // uv 0.13 (PyPI), and uvx, which only starts it.
     manager(&["UV_TOOL_DIR", "UV_INDEX_URL"]),
     manager(&["Could not determine the location of the `uvx` binary"]),
@@ -130,6 +152,21 @@ const STARTERS: &[&str] = &[
     "from setuptools.command.easy_install import",
     "require 'rubygems/gem_runner'",
     "require \"rubygems/gem_runner\"",
+    // dnf 4.14, nala 0.12.
+    "from dnf.cli import main",
+    "from nala.__main__ import",
+    // cpanm 1.7, cpan (perl 5.36), luarocks 3.8, composer 2.5, pear 1.10.
+    "use App::cpanminus",
+    "use App::Cpan",
+    "require(\"luarocks.cmd\")",
+    "use Composer\\Console\\Application",
+    "/pearcmd.php",
+];
+
+/// Scripts by which a shell is started that another language is the interpreter of; one of these is enough.
+const SHELLS: &[&str] = &[
+    // xonsh 0.13.
+    "from xonsh.main import",
 ];
 
 /// Words of scripts that may be a package manager's; one of these is enough.
@@ -182,7 +219,7 @@ static PROGRAM_WORDS: LazyLock<Finder> = LazyLock::new(|| {
     Finder::new(words)
 });
 static SCRIPT_WORDS: LazyLock<Finder> =
-    LazyLock::new(|| Finder::new(SCRIPTS.iter().chain(STARTERS).copied()));
+    LazyLock::new(|| Finder::new(SCRIPTS.iter().chain(STARTERS).chain(SHELLS).copied()));
 
 /// For how many words at once the places where none can begin are passed over by vector instructions.
 const AT_ONCE: usize = 60;
@@ -266,13 +303,16 @@ impl Signs {
             .drain(..self.end.len().saturating_sub(finder.longest - 1));
     }
 
+    fn has_one_of(&self, words: &[&'static str]) -> bool {
+        words.iter().any(|word| self.words.contains(word))
+    }
+
     /// What it is, after all of it came.
     pub fn likeness(&self) -> Option<Likeness> {
         match self.kind {
             Some(Kind::Script) if self.words.is_empty() => Some(Likeness::Script),
-            Some(Kind::Script) if STARTERS.iter().any(|word| self.words.contains(word)) => {
-                Some(Likeness::PackageManager)
-            }
+            Some(Kind::Script) if self.has_one_of(SHELLS) => Some(Likeness::Shell),
+            Some(Kind::Script) if self.has_one_of(STARTERS) => Some(Likeness::PackageManager),
             Some(Kind::Script) => Some(Likeness::ManagerScript),
             _ => {
                 let has = |word: &&str| self.words.contains(word);

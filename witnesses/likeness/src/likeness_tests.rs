@@ -133,6 +133,14 @@ fn a_script_is_a_script_or_how_a_package_manager_is_started() {
             "#!/usr/bin/python3\n# not what composer does\n",
             Likeness::ManagerScript,
         ),
+        (
+            "#!/usr/bin/env lua-any\nlocal cmd = require(\"luarocks.cmd\")\n",
+            Likeness::PackageManager,
+        ),
+        (
+            "#!/usr/bin/python3\nfrom xonsh.main import main\nmain()\n",
+            Likeness::Shell,
+        ),
         ("#!/usr/bin/python3\nprint('a dash')\n", Likeness::Script),
         ("#!/bin/sh\ngetopts OPTIND PS4 readonly umask\n", Likeness::Script),
     ] {
