@@ -45,6 +45,13 @@ fn main() {
             Ok(answer) => print!("{answer}"),
             Err(error) => fail(error),
         },
+        // The hardware address of whoever answers for names, after it was asked.
+        ["server-of-names"] => {
+            drop("nobody:1".to_socket_addrs());
+            let known = fs::read_to_string("/proc/net/arp").expect("a table");
+            let address = known.lines().nth(1).and_then(|line| line.split_whitespace().nth(3));
+            println!("{}", address.unwrap_or("unknown"));
+        }
         ["send", bytes, address] => match send(bytes.parse().expect("a number of bytes"), address) {
             Ok(answer) => print!("{answer}"),
             Err(error) => fail(error),

@@ -11,6 +11,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 pub(crate) const LOOPBACK: u32 = 1;
 
 // Attributes of links and addresses, as the kernel's headers number them.
+const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MASTER: u16 = 10;
 const IFLA_LINKINFO: u16 = 18;
@@ -126,12 +127,17 @@ impl Netlink {
         Request::new(kind, flags, self.number)
     }
 
-    /// Makes a bridge and gives its number.
-    pub(crate) fn bridge(&mut self, name: &str) -> io::Result<u32> {
+    /// Makes a bridge and gives its number. Its hardware address is made of the other one: left to itself it takes the least of
+    /// its wires', and so another one as containers come and go, while those that knew the first still write to that.
+    pub(crate) fn bridge(&mut self, name: &str, address: Ipv4Addr) -> io::Result<u32> {
+        let [first, second, third, fourth] = address.octets();
+        // Of those that everybody may give away.
+        let hardware = [0x02, 0, first, second, third, fourth];
         let request = self
             .request(libc::RTM_NEWLINK, libc::NLM_F_CREATE | libc::NLM_F_EXCL)
             .link(0, IFF_UP)
             .name(name)
+            .attribute(IFLA_ADDRESS, &hardware)
             .nest(IFLA_LINKINFO, |info| info.attribute(IFLA_INFO_KIND, b"bridge"));
         self.ask(request)?;
         index(name)

@@ -207,8 +207,9 @@ fn maps(pid: i32) -> io::Result<()> {
 fn network(pid: i32) -> io::Result<()> {
     let mut netlink = Netlink::open()?;
     netlink.up(LOOPBACK)?;
-    let bridge = netlink.bridge("bridge1")?;
-    netlink.address(bridge, Ipv4Addr::new(10, 88, 1, 1))?;
+    let address = Ipv4Addr::new(10, 88, 1, 1);
+    let bridge = netlink.bridge("bridge1", address)?;
+    netlink.address(bridge, address)?;
     drop(sys::packets(bridge)?);
     let path = format!("/proc/{pid}/ns/net");
     let namespace = fs::openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;

@@ -58,15 +58,16 @@ impl Networks {
     pub(super) fn make(&mut self, netlink: &mut Netlink, number: Number) -> io::Result<[OwnedFd; 3]> {
         let full = || io::Error::other("a run has 255 networks at most");
         let subnet = self.free_subnet().ok_or_else(full)?;
-        let bridge = netlink
-            .bridge(&format!("bridge{subnet}"))
-            .map_err(named("a bridge"))?;
-        let network = Network {
+        let mut network = Network {
             subnet,
-            bridge,
+            bridge: 0,
             hosts: HashMap::new(),
             last: 1,
         };
+        let bridge = netlink
+            .bridge(&format!("bridge{subnet}"), network.address(1))
+            .map_err(named("a bridge"))?;
+        network.bridge = bridge;
         let open = |netlink: &mut Netlink| {
             netlink.address(bridge, network.address(1))?;
             netlink.up(bridge)?;

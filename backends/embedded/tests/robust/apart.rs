@@ -1,10 +1,16 @@
-//! Two runs at once, whose things have the same names, do not meet.
+//! Two runs at once, whose things have the same names, do not meet; and containers do not notice how others come and go.
 
 use shellproof_api::{ContainerSpec, Mount, MountSource, Runtime, VolumeSpec};
 
 use crate::{Lab, Test, embedded, network, on, run, run_labels, start};
 
-pub(crate) const TESTS: &[(&str, Test)] = &[("apart::two_runs_do_not_meet", two_runs_do_not_meet)];
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("apart::two_runs_do_not_meet", two_runs_do_not_meet),
+    (
+        "apart::the_server_of_names_stays_where_it_is",
+        the_server_of_names_stays,
+    ),
+];
 
 fn with_data(spec: ContainerSpec) -> ContainerSpec {
     let data = Mount {
@@ -55,5 +61,21 @@ fn two_runs_do_not_meet(lab: &Lab) {
         start(&other, &on("net", lab.spec("server", &["serve", "81"]))).await;
         drop(other);
         assert_eq!(run(one, &by_name).await, (0, "hello\n".into()));
+    });
+}
+
+/// Whoever knows its hardware address goes on writing to it, and would wait for seconds if it had another one.
+fn the_server_of_names_stays(lab: &Lab) {
+    lab.within(async {
+        network(&lab.runtime, "net").await;
+        for number in 0..6 {
+            let ask = on("net", lab.spec(&format!("ask{number}"), &["server-of-names"]));
+            assert_eq!(run(&lab.runtime, &ask).await, (0, "02:00:0a:58:01:01\n".into()));
+            start(
+                &lab.runtime,
+                &on("net", lab.spec(&format!("other{number}"), &["wait"])),
+            )
+            .await;
+        }
     });
 }

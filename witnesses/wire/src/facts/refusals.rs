@@ -8,7 +8,8 @@ use crate::record::{Record, Recording};
 
 pub(super) fn facts(recording: &Recording) -> impl Iterator<Item = Fact> + '_ {
     let refused = recording.records.iter().enumerate();
-    refused.filter_map(|(at, record)| of(record, &recording.records[at + 1..]))
+    // What was refused made nothing, so that it is none of the later ones that did.
+    refused.filter_map(|(at, record)| of(record, &recording.records[at..]))
 }
 
 fn of(record: &Record, later: &[Record]) -> Option<Fact> {
