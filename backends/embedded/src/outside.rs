@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::task::Task;
 use datagrams::Datagrams;
+use flow::Flow;
 use packet::{Ends, Packet, Protocol};
 use stack::Stack;
 
@@ -188,7 +189,8 @@ impl Connection {
             }
             // It was there before it was broken off.
             made => {
-                let mut container = self.stack.accept(self.ends, &self.first);
+                let handle = self.stack.accept(self.ends, &self.first);
+                let mut container = Flow::new(self.stack.clone(), handle);
                 container.begin().await;
                 // Where one side breaks off, the other sees that.
                 if let Ok(mut machine) = made

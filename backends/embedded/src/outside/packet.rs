@@ -5,6 +5,9 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{IpProtocol, Ipv4Packet, Ipv4Repr, TcpPacket, UdpPacket, UdpRepr};
 
+/// The largest packet that a container can take, in bytes.
+pub(super) const LARGEST: usize = 1500;
+
 /// How many machines a packet may pass.
 const HOPS: u8 = 64;
 
@@ -85,7 +88,7 @@ pub(super) fn datagram(ends: Ends, content: &[u8]) -> Option<Vec<u8>> {
         hop_limit: HOPS,
     };
     let mut bytes = vec![0; ip.buffer_len() + ip.payload_len];
-    if bytes.len() > super::stack::LARGEST {
+    if bytes.len() > LARGEST {
         return None;
     }
     let checksums = ChecksumCapabilities::default();

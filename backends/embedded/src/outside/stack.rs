@@ -1,7 +1,7 @@
 //! The other end of the containers' TCP connections, whatever machine they are to.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
@@ -11,11 +11,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{HardwareAddress, IpListenEndpoint};
 use tokio::sync::Notify;
 
-use super::flow::Flow;
-use super::packet::Ends;
-
-/// The largest packet that a container can take, in bytes.
-pub(super) const LARGEST: usize = 1500;
+use super::packet::{Ends, LARGEST};
 
 /// How much of each direction of a connection is kept until the other side takes it, in bytes.
 const BUFFER: usize = 256 << 10;
@@ -93,7 +89,7 @@ impl Stack {
     }
 
     /// Takes a connection, of which this is the first packet.
-    pub(super) fn accept(self: &Arc<Self>, ends: Ends, first: &[u8]) -> Flow {
+    pub(super) fn accept(&self, ends: Ends, first: &[u8]) -> SocketHandle {
         let buffer = || tcp::SocketBuffer::new(vec![0; BUFFER]);
         let mut socket = tcp::Socket::new(buffer(), buffer());
         socket.set_nagle_enabled(false);
@@ -115,7 +111,7 @@ impl Stack {
         inner.poll(now);
         drop(inner);
         self.changed.notify_one();
-        Flow::new(self.clone(), handle)
+        handle
     }
 
     /// Waits until there is something to do.
