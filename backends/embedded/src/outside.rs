@@ -30,7 +30,7 @@ const CONNECTIONS: usize = 256;
 /// How much of what could not be reached is remembered.
 const REMEMBERED: usize = 8;
 
-/// What containers of a network asked for and this machine could not reach.
+/// What containers of a network asked for and this machine has not reached, or not yet: they may have given up waiting.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Unreached(Arc<Mutex<BTreeSet<String>>>);
 
@@ -40,6 +40,12 @@ impl Unreached {
         if all.len() < REMEMBERED {
             all.insert(what);
         }
+    }
+
+    /// It is there.
+    pub(crate) fn remove(&self, what: &str) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(what);
     }
 
     pub(crate) fn all(&self) -> Vec<String> {
@@ -135,10 +141,9 @@ impl Outside {
             Protocol::Begin if !is_outside(*packet.ends.to.ip()) => self.stack.give(bytes),
             _ if !is_outside(*packet.ends.to.ip()) => {}
             Protocol::Datagram => self.datagrams.send(packet.ends, packet.content),
-            Protocol::Begin if self.live.contains(&packet.ends) => self.stack.give(bytes),
+            // Said again: it is being made, or the answer is under way. What is one too many is said again later.
             Protocol::Begin => {
-                // It comes again.
-                if self.live.len() < CONNECTIONS {
+                if self.live.len() < CONNECTIONS && !self.live.contains(&packet.ends) {
                     self.live.insert(packet.ends);
                     let connection = Connection {
                         ends: packet.ends,
@@ -178,18 +183,24 @@ struct Connection {
 impl Connection {
     /// Makes it, and passes on what comes until both sides have ended.
     async fn run(self) -> Ends {
+        let to = self.ends.to.to_string();
+        self.unreached.add(to.clone());
         let made = TcpStream::connect(self.ends.to).await;
-        match made {
-            Err(error) if error.kind() != io::ErrorKind::ConnectionReset => {
-                if error.kind() != io::ErrorKind::ConnectionRefused {
-                    self.unreached.add(self.ends.to.to_string());
-                }
-                // Nobody awaits it: it is refused.
-                self.stack.give(&self.first);
-            }
-            // It was there before it was broken off.
-            made => {
-                let handle = self.stack.accept(self.ends, &self.first);
+        let kind = made.as_ref().err().map(io::Error::kind);
+        if matches!(
+            kind,
+            None | Some(io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset)
+        ) {
+            self.unreached.remove(&to);
+        }
+        match kind {
+            // Nobody awaits it: it is refused.
+            Some(kind) if kind != io::ErrorKind::ConnectionReset => self.stack.give(&self.first),
+            // What was broken off was there before.
+            _ => {
+                let Some(handle) = self.stack.accept(self.ends, &self.first) else {
+                    return self.ends;
+                };
                 let mut container = Flow::new(self.stack.clone(), handle);
                 container.begin().await;
                 // Where one side breaks off, the other sees that.
@@ -236,5 +247,8 @@ mod tests {
             unreached.add(format!("{}", number % 10));
         }
         assert_eq!(unreached.all(), ["0", "1", "2", "3", "4", "5", "6", "7"]);
+        unreached.remove("3");
+        unreached.remove("9");
+        assert_eq!(unreached.all(), ["0", "1", "2", "4", "5", "6", "7"]);
     }
 }

@@ -88,8 +88,8 @@ impl Stack {
         self.changed.notify_one();
     }
 
-    /// Takes a connection, of which this is the first packet.
-    pub(super) fn accept(&self, ends: Ends, first: &[u8]) -> SocketHandle {
+    /// Takes a connection, of which this is the first packet; nothing if it is no good one.
+    pub(super) fn accept(&self, ends: Ends, first: &[u8]) -> Option<SocketHandle> {
         let buffer = || tcp::SocketBuffer::new(vec![0; BUFFER]);
         let mut socket = tcp::Socket::new(buffer(), buffer());
         socket.set_nagle_enabled(false);
@@ -109,9 +109,13 @@ impl Stack {
         let handle = inner.sockets.add(socket);
         inner.queues.incoming.push_back(first.to_vec());
         inner.poll(now);
+        if inner.sockets.get::<tcp::Socket>(handle).is_listening() {
+            inner.sockets.remove(handle);
+            return None;
+        }
         drop(inner);
         self.changed.notify_one();
-        handle
+        Some(handle)
     }
 
     /// Waits until there is something to do.

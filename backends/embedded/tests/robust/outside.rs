@@ -3,6 +3,7 @@
 use std::io::{BufWriter, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
+use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_linger;
 use shellproof_api::{ResourceKind, Runtime};
@@ -106,7 +107,7 @@ fn what_ends_there_ends_here(lab: &Lab) {
     let breaks = serve(|mut stream| {
         let _ = stream.write_all(b"half");
         // It ends at once, without a farewell.
-        set_socket_linger(&stream, Some(std::time::Duration::ZERO)).expect("it takes that");
+        set_socket_linger(&stream, Some(Duration::ZERO)).expect("it takes that");
     });
     lab.within(async {
         network(&lab.runtime, "net").await;
@@ -137,7 +138,24 @@ fn what_is_not_reached_is_told(lab: &Lab) {
             "{code} {said}"
         );
         assert_eq!(lab.runtime.unreached("net"), ["nobody.invalid"]);
+        // One that does not answer: whoever asked has given up before that is certain.
+        let (silent, _held) = silent();
+        let silent = silent.to_string();
+        let waits = on("net", lab.spec("waits", &["dial", &silent]));
+        let (code, said) = run(&lab.runtime, &waits).await;
+        assert!(code == 1 && said.starts_with("TimedOut"), "{code} {said}");
+        assert_eq!(lab.runtime.unreached("net"), [silent.as_str(), "nobody.invalid"]);
     });
+}
+
+/// A port whose queue is full, so that the kernel answers nothing; and what fills it.
+fn silent() -> (SocketAddr, (TcpListener, Vec<TcpStream>)) {
+    let listener = TcpListener::bind((address(), 0)).expect("a port");
+    rustix::net::listen(&listener, 0).expect("a short queue");
+    let there = listener.local_addr().expect("an address");
+    let connect = || TcpStream::connect_timeout(&there, Duration::from_millis(200)).ok();
+    let held = std::iter::from_fn(connect).collect();
+    (there, (listener, held))
 }
 
 fn what_is_not_outside_is_not_reached(lab: &Lab) {
@@ -181,10 +199,10 @@ fn connections_end_with_their_network(lab: &Lab) {
         let dial = on("net", lab.spec("dial", &["dial", &waits.to_string()]));
         let id = lab.runtime.create_container(&dial).await.expect("it is made");
         lab.runtime.start_container(&id).await.expect("it starts");
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
         remove(&lab.runtime, ResourceKind::Container, &id.0).await;
         remove(&lab.runtime, ResourceKind::Network, "net").await;
     });
-    let ended = ended.recv_timeout(std::time::Duration::from_secs(10));
+    let ended = ended.recv_timeout(Duration::from_secs(10));
     assert_eq!(ended, Ok(0));
 }
